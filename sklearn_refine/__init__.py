@@ -1,0 +1,13 @@
+"""Hyperparameter searches for scikit-learn that refine themselves in rounds."""
+
+from sklearn_refine._search import RefiningGridSearchCV, SuccessiveRandomSearchCV
+from sklearn_refine.space._distributions import layer_sizes, log_randint
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "RefiningGridSearchCV",
+    "SuccessiveRandomSearchCV",
+    "layer_sizes",
+    "log_randint",
+]

@@ -1,0 +1,595 @@
+"""The public searches: each chooses its axes and its policy."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from itertools import product
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+from sklearn.utils import check_random_state
+
+from sklearn_refine._base import BaseRefiningSearchCV
+from sklearn_refine._sklearn_compat import Interval
+from sklearn_refine.proposal._zoom_grid import ZoomGrid
+from sklearn_refine.proposal._zoom_random import ZoomRandom
+from sklearn_refine.space._infer import grid_space
+from sklearn_refine.space._quantiles import distribution_space
+
+
+class RefiningGridSearchCV(BaseRefiningSearchCV):
+    """Grid search that refines its own grid around the best points.
+
+    The first round is the search of
+    :class:`~sklearn.model_selection.GridSearchCV` over `param_grid`. Each later
+    round looks at a finer grid around the best candidates of all rounds before:
+    numbers, widths of layers and integers get new values between the ones tried,
+    and beyond them where the best one lies on the edge; everything else keeps the
+    choices that were among the best. With ``n_rounds=1`` the result is that of
+    GridSearchCV; with more rounds the best score is never lower on the same splits.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Any scikit-learn estimator, Pipelines and meta-estimators included. Either
+        it has a ``score`` method, or `scoring` must be given.
+
+    param_grid : dict of str to sequence, or list of such dicts
+        Parameter names and the values of the first round, as for GridSearchCV.
+        Each dict of a list is a subspace of its own. What later rounds do with a
+        list depends on its values: see `scales` and the Notes.
+
+    scoring : str, callable, list, tuple or dict, default=None
+        How candidates are scored, as for GridSearchCV: the name of a scorer, a
+        callable ``scorer(estimator, X, y)`` that returns a number or a dict of
+        numbers, or several scorers by name. None takes the estimator's ``score``.
+        With several metrics, later rounds follow the one that `refit` names, or the
+        first one.
+
+    n_jobs : int, default=None
+        Number of fits that run in parallel, through joblib. None means 1 unless in
+        a :class:`joblib.parallel_config` context, -1 all processors.
+
+    refit : bool, str or callable, default=True
+        Whether the best candidate is fitted to all data at the end; with several
+        metrics, the name of the one that decides. A callable is given
+        ``cv_results_`` and returns the index of the candidate to take. It is called
+        after the last round, on all rounds, and also between rounds, so that the
+        search follows what it prefers.
+
+    cv : int, cross-validation generator or iterable, default=None
+        Splitting strategy, as for GridSearchCV; None means 5 folds. Splits are
+        drawn once and used in every round, so a splitter that shuffles without a
+        seed compares all candidates on the same splits.
+
+    verbose : int, default=0
+        Messages, as for GridSearchCV: from 1 on a line a round with its number of
+        fits, from 2 on a line a fit.
+
+    pre_dispatch : int or str, default='2*n_jobs'
+        Number of fits dispatched ahead, as for GridSearchCV.
+
+    error_score : 'raise' or numeric, default=np.nan
+        Score of a fit that fails; 'raise' raises its error. If every fit of the
+        first round fails, the search ends with an error.
+
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` includes scores on the training data.
+
+    n_rounds : int, default=3
+        Number of rounds, the user's grid being the first.
+
+    n_centers : int, default=3
+        How many of the best candidates later rounds refine around, best first.
+
+    n_points : int, default=3
+        Values of each number in a window of a later round, the center among them;
+        odd, at least 3. With 3, each round halves the spacing.
+
+    max_candidates : int, default=None
+        Most candidates of a later round. None means as many as the first round
+        has. Where a window holds more, it keeps the neighbours of its center on
+        each axis and a part of the others that fills the space.
+
+    scales : dict of str to {'linear', 'log', 'choice'}, default=None
+        Overrides of how a parameter's list is read. 'choice' never invents values.
+
+    bounds : dict of str to (low, high), default=None
+        Closed ranges, in the parameter's own units, for the values that later
+        rounds may propose; None leaves a side open. For layer sizes they hold for
+        each width. They narrow what the estimator itself declares as legal. The
+        listed values are tried in any case.
+
+    tol : float, default=None
+        The search stops after a round that raises the best score by less than
+        this, in units of the score. None never stops early.
+
+    Attributes
+    ----------
+    cv_results_ : dict of str to ndarray
+        As for GridSearchCV, with the candidates of all rounds in the order tried.
+        `round`, from 1 on, says in which; it is absent with ``n_rounds=1``. ``params``
+        holds Python numbers, never numpy ones.
+
+    best_estimator_ : estimator
+        The best candidate, fitted to all data. Only if `refit` is not False.
+
+    best_score_ : float
+        Mean cross-validated score of the best candidate. Not with a callable
+        `refit`.
+
+    best_params_ : dict
+        Parameters of the best candidate.
+
+    best_index_ : int
+        Its index in ``cv_results_``.
+
+    rounds_ : DataFrame
+        A row for each round, indexed from 1: `n_candidates`, `n_fits`, the
+        `best_score` of its own candidates and the `best_so_far` (of the metric that
+        rounds follow), `seconds`, and for each parameter a column
+        ``window_<parameter>`` that lists, for each center, the smallest and largest
+        number, or the choices, that the round looked at.
+
+    n_rounds_ : int
+        Number of rounds run.
+
+    n_fits_ : int
+        Number of fits run, without the refit.
+
+    stop_reason_ : str
+        Why the search ended: 'completed' (all rounds), 'exhausted' (nothing new to
+        try), 'tol', or 'callback' (a callback asked to stop).
+
+    scorer_ : callable or dict
+        The scorer; with several metrics, a dict of them.
+
+    n_splits_ : int
+        Number of cross-validation splits.
+
+    refit_time_ : float
+        Seconds for the refit. Only if `refit` is not False.
+
+    multimetric_ : bool
+        Whether there are several metrics.
+
+    classes_ : ndarray of shape (n_classes,)
+        Class labels. Only if `refit` is not False and the estimator is a classifier.
+
+    n_features_in_ : int
+        Number of features seen during ``fit``. Only if `best_estimator_` has it.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during ``fit``. Only if `best_estimator_` has it.
+
+    See Also
+    --------
+    SuccessiveRandomSearchCV : The same for random search.
+    sklearn.model_selection.GridSearchCV : One round only.
+
+    Notes
+    -----
+    A list is read as follows. Numbers that are evenly spaced are linear; positive
+    ones that span two decades, or have a constant ratio, are logarithmic; two
+    numbers are logarithmic if they differ by a factor of ten or more. Ints give
+    ints, unless the estimator declares the parameter as real. Tuples and lists of
+    ints are layer sizes: the depth is a choice, each width a logarithmic integer.
+    Everything else is a choice, and so is every ``random_state``. In a mixed list
+    such as ``["scale", 0.1, 1]`` the numbers are refined when one is best. A choice
+    stays in a window while its best candidate is within one standard error, over
+    the splits, of the window's center.
+
+    On each side of a center the new values divide the distance to the nearest value
+    tried. Where there is none, the window steps outward by the last distance; on a
+    logarithmic axis of real numbers, a second step in a row is three times as long,
+    up to a decade. Values stay inside `bounds` and inside what the estimator
+    declares as legal (its ``_parameter_constraints``); an estimator without
+    declarations has no limits of its own.
+
+    The best score of many candidates is optimistic, the more the more candidates and
+    the fewer splits there are; judge the model on data that the search has not seen.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_refine import RefiningGridSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = RefiningGridSearchCV(Ridge(), {"alpha": [0.01, 0.1, 1.0]})
+    >>> search.fit(X, y)
+    RefiningGridSearchCV(estimator=Ridge(), param_grid={'alpha': [0.01, 0.1, 1.0]})
+    >>> search.best_params_
+    {'alpha': 0.06}
+    >>> search.rounds_[["n_candidates", "n_fits"]]
+           n_candidates  n_fits
+    round
+    1                 3      15
+    2                 3      15
+    3                 3      15
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseRefiningSearchCV._parameter_constraints,
+        "param_grid": [dict, list],
+        "n_rounds": [Interval(Integral, 1, None, closed="left")],
+        "n_centers": [Interval(Integral, 1, None, closed="left")],
+        "n_points": [Interval(Integral, 3, None, closed="left")],
+        "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
+        "scales": [dict, None],
+        "bounds": [dict, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Any,
+        *,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        n_rounds: int = 3,
+        n_centers: int = 3,
+        n_points: int = 3,
+        max_candidates: int | None = None,
+        scales: dict[str, str] | None = None,
+        bounds: dict[str, tuple[float | None, float | None]] | None = None,
+        tol: float | None = None,
+    ) -> None:
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_grid = param_grid
+        self.n_rounds = n_rounds
+        self.n_centers = n_centers
+        self.n_points = n_points
+        self.max_candidates = max_candidates
+        self.scales = scales
+        self.bounds = bounds
+        self.tol = tol
+
+    def _make_proposer(self) -> ZoomGrid:
+        if self.n_points % 2 == 0:
+            raise ValueError(
+                f"n_points={self.n_points} must be odd, so that the center is one of "
+                f"the points; use {self.n_points + 1}."
+            )
+        ParameterGrid(self.param_grid)  # its errors are those users know
+        grids = _as_list(self.param_grid)
+        if not grids or (self.n_rounds > 1 and not any(grids)):
+            raise ValueError(
+                f"param_grid={self.param_grid!r} names no parameter, so there is "
+                "nothing to search; name at least one parameter with its values."
+            )
+        _check_parameter_names("param_grid", self.estimator, grids)
+        return ZoomGrid(
+            grid_space(self.estimator, grids, self.scales, self.bounds),
+            [list(ParameterGrid(grid)) for grid in grids],
+            n_rounds=self.n_rounds,
+            n_centers=self.n_centers,
+            n_points=self.n_points,
+            max_candidates=self.max_candidates,
+        )
+
+    def _n_rounds_asked(self) -> int:
+        return self.n_rounds
+
+    def _random_state(self) -> np.random.RandomState:
+        return np.random.RandomState(0)  # a grid draws nothing
+
+
+class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
+    """Random search in rounds that narrow around the best candidates.
+
+    As many candidates as :class:`~sklearn.model_selection.RandomizedSearchCV`
+    would try, spent in rounds. The first one is a scrambled Sobol design, which
+    covers the space more evenly than independent draws; the later ones are drawn
+    mostly from windows around the best candidates of all rounds before, which
+    narrow from round to round, and for a fifth from the whole space. A
+    distribution is narrowed in its own quantiles, so any works, and none is left.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Any scikit-learn estimator, Pipelines and meta-estimators included. Either
+        it has a ``score`` method, or `scoring` must be given.
+
+    param_distributions : dict of str to list or distribution, or list of such dicts
+        Parameter names and where their values come from, as for
+        RandomizedSearchCV. Only the listed values of a list are ever tried; numbers
+        in it are taken in their order. A distribution has ``rvs``; if it has
+        ``ppf`` and ``cdf`` too, as scipy's have, it is narrowed, otherwise it is
+        drawn from as it is. Each dict of a list is a subspace of its own.
+
+    n_iter : int, default=10
+        Number of candidates over all rounds. Fewer where the space holds no more.
+
+    scoring : str, callable, list, tuple or dict, default=None
+        How candidates are scored, as for GridSearchCV: the name of a scorer, a
+        callable ``scorer(estimator, X, y)`` that returns a number or a dict of
+        numbers, or several scorers by name. None takes the estimator's ``score``.
+        With several metrics, later rounds follow the one that `refit` names, or the
+        first one.
+
+    n_jobs : int, default=None
+        Number of fits that run in parallel, through joblib. None means 1 unless in
+        a :class:`joblib.parallel_config` context, -1 all processors.
+
+    refit : bool, str or callable, default=True
+        Whether the best candidate is fitted to all data at the end; with several
+        metrics, the name of the one that decides. A callable is given
+        ``cv_results_`` and returns the index of the candidate to take. It is called
+        after the last round, on all rounds, and also between rounds, so that the
+        search follows what it prefers.
+
+    cv : int, cross-validation generator or iterable, default=None
+        Splitting strategy, as for GridSearchCV; None means 5 folds. Splits are
+        drawn once and used in every round, so a splitter that shuffles without a
+        seed compares all candidates on the same splits.
+
+    verbose : int, default=0
+        Messages, as for GridSearchCV: from 1 on a line a round with its number of
+        fits, from 2 on a line a fit.
+
+    pre_dispatch : int or str, default='2*n_jobs'
+        Number of fits dispatched ahead, as for GridSearchCV.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of all randomness of the search. An int gives the same candidates
+        again, whatever `n_jobs` and the backend.
+
+    error_score : 'raise' or numeric, default=np.nan
+        Score of a fit that fails; 'raise' raises its error. If every fit of the
+        first round fails, the search ends with an error.
+
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` includes scores on the training data.
+
+    n_rounds : int, default=None
+        Number of rounds. None means one for every six candidates, at least 2 and at
+        most 8.
+
+    n_centers : int, default=3
+        How many of the best candidates the windows of later rounds lie around.
+
+    tol : float, default=None
+        The search stops after a round that raises the best score by less than
+        this, in units of the score. None never stops early.
+
+    Attributes
+    ----------
+    cv_results_ : dict of str to ndarray
+        As for GridSearchCV, with the candidates of all rounds in the order tried.
+        `round`, from 1 on, says in which; it is absent with ``n_rounds=1``. ``params``
+        holds Python numbers, never numpy ones.
+
+    best_estimator_ : estimator
+        The best candidate, fitted to all data. Only if `refit` is not False.
+
+    best_score_ : float
+        Mean cross-validated score of the best candidate. Not with a callable
+        `refit`.
+
+    best_params_ : dict
+        Parameters of the best candidate.
+
+    best_index_ : int
+        Its index in ``cv_results_``.
+
+    rounds_ : DataFrame
+        A row for each round, indexed from 1: `n_candidates`, `n_fits`, the
+        `best_score` of its own candidates and the `best_so_far` (of the metric that
+        rounds follow), `seconds`, and for each parameter a column
+        ``window_<parameter>`` that lists, for each center, the smallest and largest
+        number, or the choices, that the round looked at.
+
+    n_rounds_ : int
+        Number of rounds run.
+
+    n_fits_ : int
+        Number of fits run, without the refit.
+
+    stop_reason_ : str
+        Why the search ended: 'completed' (all rounds), 'exhausted' (nothing new to
+        try), 'tol', or 'callback' (a callback asked to stop).
+
+    scorer_ : callable or dict
+        The scorer; with several metrics, a dict of them.
+
+    n_splits_ : int
+        Number of cross-validation splits.
+
+    refit_time_ : float
+        Seconds for the refit. Only if `refit` is not False.
+
+    multimetric_ : bool
+        Whether there are several metrics.
+
+    classes_ : ndarray of shape (n_classes,)
+        Class labels. Only if `refit` is not False and the estimator is a classifier.
+
+    n_features_in_ : int
+        Number of features seen during ``fit``. Only if `best_estimator_` has it.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during ``fit``. Only if `best_estimator_` has it.
+
+    See Also
+    --------
+    RefiningGridSearchCV : The same for grid search.
+    layer_sizes : A distribution over the layers of a network.
+    log_randint : A log-uniform distribution over integers.
+    sklearn.model_selection.RandomizedSearchCV : One round only.
+
+    Notes
+    -----
+    No candidate is tried twice; in a space of lists only, that is sampling without
+    replacement, as in RandomizedSearchCV. With ``n_rounds=1`` all candidates are of
+    the Sobol design, so they are not those of RandomizedSearchCV for the same seed.
+
+    The best score of many candidates is optimistic, the more the more candidates and
+    the fewer splits there are; judge the model on data that the search has not seen.
+
+    References
+    ----------
+    Sobol design: I. M. Sobol, "The distribution of points in a cube and the accurate
+    evaluation of integrals", Zh. Vychisl. Mat. i Mat. Fiz. 7 (1967), as implemented
+    in :class:`scipy.stats.qmc.Sobol`.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_refine import SuccessiveRandomSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = SuccessiveRandomSearchCV(
+    ...     Ridge(), {"alpha": loguniform(1e-4, 1e2)}, n_iter=12, random_state=0
+    ... )
+    >>> search = search.fit(X, y)
+    >>> round(search.best_score_, 3)
+    0.482
+    >>> search.rounds_["n_candidates"].tolist()
+    [6, 6]
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseRefiningSearchCV._parameter_constraints,
+        "param_distributions": [dict, list],
+        "n_iter": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_rounds": [Interval(Integral, 1, None, closed="left"), None],
+        "n_centers": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        n_iter: int = 10,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        n_rounds: int | None = None,
+        n_centers: int = 3,
+        tol: float | None = None,
+    ) -> None:
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_distributions = param_distributions
+        self.n_iter = n_iter
+        self.random_state = random_state
+        self.n_rounds = n_rounds
+        self.n_centers = n_centers
+        self.tol = tol
+
+    def _make_proposer(self) -> ZoomRandom:
+        parts = _as_list(self.param_distributions)
+        for part in parts:
+            if not isinstance(part, dict):
+                raise TypeError(f"Parameter distribution is not a dict ({part!r})")
+        if not any(parts):
+            raise ValueError(
+                f"param_distributions={self.param_distributions!r} names no parameter, "
+                "so there is nothing to search; name at least one parameter."
+            )
+        subspaces = distribution_space(parts)
+        _check_parameter_names("param_distributions", self.estimator, parts)
+        proposer = ZoomRandom(
+            subspaces,
+            n_iter=self.n_iter,
+            n_rounds=self._n_rounds_asked(),
+            n_centers=self.n_centers,
+        )
+        if proposer.n_iter < self.n_iter:
+            warnings.warn(
+                f"The total space of parameters {proposer.n_iter} is smaller than "
+                f"n_iter={self.n_iter}. Running {proposer.n_iter} iterations. For "
+                "exhaustive searches, use RefiningGridSearchCV.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return proposer
+
+    def _n_rounds_asked(self) -> int:
+        if self.n_rounds is not None:
+            return self.n_rounds
+        return min(max(self.n_iter // 6, 2), 8)
+
+    def _random_state(self) -> np.random.RandomState:
+        rng: np.random.RandomState = check_random_state(self.random_state)
+        return rng
+
+
+def _as_list(space: Any) -> list[Any]:
+    return [space] if isinstance(space, Mapping) else list(space)
+
+
+def _check_parameter_names(
+    what: str, estimator: Any, parts: list[dict[str, Any]]
+) -> None:
+    """Raise for a parameter that the estimator does not have, before any fit."""
+    known = estimator.get_params(deep=True)
+    for part in parts:
+        if all(name in known for name in part):
+            continue
+        # Another step may own the parameter, where the search replaces steps.
+        steps = {
+            name: [value for value in values if hasattr(value, "get_params")]
+            for name, values in part.items()
+            if isinstance(values, list | tuple | np.ndarray)
+        }
+        steps = {name: values for name, values in steps.items() if values}
+        for name in part:
+            if name in known:
+                continue
+            owners = {n: v for n, v in steps.items() if name.startswith(n + "__")}
+            for values in product(*owners.values()):
+                replaced = dict(zip(owners, values, strict=True))
+                _check_parameter_name(what, estimator, replaced, name, part[name])
+
+
+def _check_parameter_name(
+    what: str, estimator: Any, replaced: dict[str, Any], name: str, values: Any
+) -> None:
+    value = values[0] if isinstance(values, list | tuple | np.ndarray) else None
+    candidate = clone(estimator)
+    try:
+        candidate.set_params(**clone(replaced, safe=False), **{name: value})
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{what} names the parameter {name!r}, which the estimator does not "
+            f"have: {error}"
+        ) from error

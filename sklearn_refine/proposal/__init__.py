@@ -1,0 +1,1 @@
+"""Policy: what a round should try, given all rounds before. Pure."""

@@ -1,0 +1,444 @@
+"""Grids that zoom: halve the spacing around the best points, step past an edge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import qmc
+
+from sklearn_refine._history import Candidate, History, Level, Proposal, Window
+from sklearn_refine.space._axes import (
+    Axis,
+    Dimension,
+    Key,
+    LayersAxis,
+    value_key,
+)
+from sklearn_refine.space._infer import Subspace
+
+#: The largest part of a window that is looked at as a whole; of a larger window, a
+#: Sobol sample of this size.
+POOL = 4096
+#: A step past an edge that follows another one is longer by this factor, up to a
+#: decade; so a narrow grid gets away from a wrong start, and a coarse one does not
+#: leap.
+GROWTH = 3.0
+
+
+class Choice(NamedTuple):
+    """One value that a window tries on an axis."""
+
+    value: Any
+    n_changed: int  # dimensions on which it differs from the center
+    position: tuple[float, ...]  # in steps, for distances within the window
+
+
+class ZoomGrid:
+    """Proposes the user's grid, then finer windows around its best points.
+
+    Parameters
+    ----------
+    subspaces : sequence of Subspace
+        The axes, one entry for each of the user's dicts.
+    grid : sequence of list of dict
+        The user's own candidates, one list for each of the dicts.
+    n_rounds : int
+        Rounds in all, the user's grid being the first.
+    n_centers : int
+        How many of the best points get a window.
+    n_points : int
+        Values on each dimension of a window, the center among them; odd.
+    max_candidates : int or None
+        Most candidates of a later round; None means as many as in the first.
+    """
+
+    def __init__(
+        self,
+        subspaces: Sequence[Subspace],
+        grid: Sequence[Sequence[Mapping[str, Any]]],
+        *,
+        n_rounds: int,
+        n_centers: int,
+        n_points: int,
+        max_candidates: int | None,
+    ) -> None:
+        self.subspaces = subspaces
+        self.grid = grid
+        self.n_rounds = n_rounds
+        self.n_centers = n_centers
+        self.n_points = n_points
+        self.max_candidates = max_candidates
+
+    def plan(self) -> list[int]:
+        """Return the largest number of candidates of each round."""
+        first = sum(len(candidates) for candidates in self.grid)
+        cap = first if self.max_candidates is None else self.max_candidates
+        refinable = [s for s in self.subspaces if any(map(_is_refinable, s.axes))]
+        if not refinable:
+            return [first]
+        largest = max(
+            math.prod(_most_values(axis, self.n_points) for axis in subspace.axes)
+            for subspace in refinable
+        )
+        return [first] + [min(cap, self.n_centers * largest)] * (self.n_rounds - 1)
+
+    def propose(
+        self, history: History, limit: int, rng: np.random.RandomState
+    ) -> Proposal:
+        """Return the next round's candidates, none of which was tried before.
+
+        Parameters
+        ----------
+        history : History
+            All rounds so far; empty before the first.
+        limit : int
+            Most candidates to return.
+        rng : RandomState
+            Not used: a grid is deterministic.
+        """
+        if not len(history):
+            return self._first_round()
+        record = _Record(self.subspaces, history)
+        windows = []
+        near: list[list[Candidate]] = []
+        far: list[list[Candidate]] = []
+        for center in history.ranking()[: self.n_centers]:
+            window, choices = self._zoom(center, record)
+            neighbours, others = _candidates(
+                record, center, choices, limit, turn=len(history.rounds) - 1
+            )
+            windows.append(window)
+            near.append(neighbours)
+            far.append(others)
+        # The neighbours of every center come before the corners of any window.
+        fresh: dict[Any, Candidate] = {}
+        for candidate in (*(c for part in near for c in part), *_in_turn(far)):
+            if candidate not in history:
+                fresh.setdefault(candidate.key, candidate)
+        return Proposal(list(fresh.values())[:limit], windows)
+
+    def _first_round(self) -> Proposal:
+        windows = []
+        for index, subspace in enumerate(self.subspaces):
+            points: dict[Key, set[float]] = {}
+            for axis in subspace.axes:
+                for value in axis.listed:
+                    for key, x in axis.coordinates(value).items():
+                        points.setdefault(key, set()).add(x)
+            levels = {key: Level(tuple(sorted(xs))) for key, xs in points.items()}
+            shown = {axis.name: _shown(axis, axis.listed) for axis in subspace.axes}
+            windows.append(Window(index, levels, shown))
+        candidates = [
+            Candidate(params, index)
+            for index, part in enumerate(self.grid)
+            for params in part
+        ]
+        return Proposal(candidates, windows)
+
+    def _zoom(self, center: int, record: _Record) -> tuple[Window, list[list[Choice]]]:
+        """Return the window around a candidate and what it tries on each axis."""
+        candidate = record.history.candidates[center]
+        levels: dict[Key, Level] = {}
+        choices = []
+        shown = {}
+        for axis in self.subspaces[candidate.subspace].axes:
+            value = candidate.params[axis.name]
+            numbers: dict[Key, list[float]] = {}
+            for key, x in axis.coordinates(value).items():
+                level, found = _refine(
+                    axis.dimension(key),
+                    x,
+                    record.level_around(center, key),
+                    record.tried(candidate.subspace, key),
+                    self.n_points,
+                    follows_step=record.is_refined(center, key),
+                )
+                levels[key] = level
+                numbers[key] = found
+            options = _values(axis, value, numbers) + record.near_best(center, axis)
+            choices.append(options)
+            shown[axis.name] = _shown(axis, [option.value for option in options])
+        return Window(candidate.subspace, levels, shown), choices
+
+
+class _Record:
+    """What the rounds so far say about each point, read once a round."""
+
+    def __init__(self, subspaces: Sequence[Subspace], history: History) -> None:
+        self.subspaces = subspaces
+        self.history = history
+        self.means = history.mean_scores()
+        self.errors = history.standard_errors()
+        self.coordinates = [
+            {
+                key: x
+                for axis in subspaces[c.subspace].axes
+                for key, x in axis.coordinates(c.params[axis.name]).items()
+            }
+            for c in history.candidates
+        ]
+        self._tried: dict[tuple[int, Key], set[float]] = {}
+        for c, coordinates in zip(history.candidates, self.coordinates, strict=True):
+            for key, x in coordinates.items():
+                self._tried.setdefault((c.subspace, key), set()).add(x)
+
+    def tried(self, subspace: int, key: Key) -> set[float]:
+        """Return all coordinates tried on a dimension."""
+        return self._tried[subspace, key]
+
+    def _levels(self, center: int, key: Key) -> list[tuple[int, Level]]:
+        """Return the rounds and levels that looked at this point, latest first."""
+        subspace = self.history.candidates[center].subspace
+        tried = self._tried[subspace, key]
+        return [
+            (number, window.levels[key])
+            for number in range(len(self.history.rounds) - 1, -1, -1)
+            for window in self.history.rounds[number].windows
+            if window.subspace == subspace
+            and window.holds(self.coordinates[center])
+            and tried.issuperset(window.levels[key].points)
+        ]
+
+    def level_around(self, center: int, key: Key) -> Level:
+        """Return the finest level at which a point's neighbours were looked at."""
+        return self._levels(center, key)[0][1]
+
+    def is_refined(self, center: int, key: Key) -> bool:
+        """Whether a later round than the first has looked at this point."""
+        return self._levels(center, key)[0][0] > 0
+
+    def near_best(self, center: int, axis: Axis) -> list[Choice]:
+        """Return the other options within one standard error of a center's score.
+
+        Each is given by its own best candidate's value.
+        """
+        candidate = self.history.candidates[center]
+        own = axis.option(candidate.params[axis.name])
+        enough = self.means[center] - self.errors[center]
+        found: dict[Any, Choice] = {}
+        for index in self.history.ranking():
+            other = self.history.candidates[index]
+            if other.subspace != candidate.subspace or self.means[index] < enough:
+                continue
+            value = other.params[axis.name]
+            option = axis.option(value)
+            if option != own and option not in found:
+                found[option] = Choice(value, 1, (_OTHER,) * (len(found) + 1))
+        return list(found.values())
+
+
+#: Distance, in steps, between a center and another choice on the same axis.
+_OTHER = 2.0
+
+
+def _refine(
+    dim: Dimension,
+    x: float,
+    level: Level,
+    tried: set[float],
+    n_points: int,
+    *,
+    follows_step: bool,
+) -> tuple[Level, list[float]]:
+    """Return the new level around coordinate `x`, and the new numbers on it."""
+    position = level.points.index(x)
+    below = level.points[position - 1] if position else level.below
+    above = (
+        level.points[position + 1] if position + 1 < len(level.points) else level.above
+    )
+    # The window ended here, but another window may have looked further on.
+    below = max((t for t in tried if t < x), default=None) if below is None else below
+    above = min((t for t in tried if t > x), default=None) if above is None else above
+    inner = min((abs(n - x) for n in (below, above) if n is not None), default=1.0)
+    outward = inner
+    if follows_step and dim.scale == "log" and not dim.integer:
+        outward = max(inner, min(GROWTH * inner, dim.decade))
+    per_side = n_points // 2
+    numbers = []
+    for side, neighbour in ((-1, below), (1, above)):
+        for step in range(1, per_side + 1):
+            if neighbour is not None:
+                gap = abs(neighbour - x) / (per_side + 1)
+                target = x + (neighbour - x) * step / (per_side + 1)
+            else:
+                gap = outward
+                target = _inside(dim, x, x + side * outward * step)
+            number = _new_number(dim, x, target, gap, neighbour, side)
+            if number is not None and number not in numbers:
+                numbers.append(number)
+    points = {x, *(dim.encode(number) for number in numbers)}
+    return Level(tuple(sorted(points)), below, above), numbers
+
+
+def _inside(dim: Dimension, x: float, target: float) -> float:
+    """Return `target`, brought back to a legal coordinate."""
+    low, high = dim.span
+    if target < low:
+        return low if dim.limits.low_closed else (x + low) / 2
+    if target > high:
+        return high if dim.limits.high_closed else (x + high) / 2
+    return target
+
+
+def _new_number(
+    dim: Dimension,
+    x: float,
+    target: float,
+    gap: float,
+    neighbour: float | None,
+    side: int,
+) -> float | None:
+    """Return the number at `target`, or None where there is no new one."""
+    number = dim.decode(target, gap)
+    center = dim.decode(x)
+    if dim.integer and number == center and neighbour is None:
+        number = center + side
+    if number == center or number not in dim.limits:
+        return None
+    y = dim.encode(number)
+    if (y - x) * side <= 0:
+        return None
+    if neighbour is not None and (y - neighbour) * side >= 0:
+        return None
+    return number
+
+
+def _values(
+    axis: Axis, center: Any, numbers: Mapping[Key, list[float]]
+) -> list[Choice]:
+    """Return what a window tries on an axis: every mix of its dimensions' numbers."""
+    keys = list(numbers)
+    places: list[list[tuple[float | None, float]]] = []
+    for key in keys:
+        dim = axis.dimension(key)
+        x = axis.coordinates(center)[key]
+        ordered = sorted(numbers[key])
+        n_below = sum(dim.encode(number) < x for number in ordered)
+        steps = [
+            i - n_below if i < n_below else i - n_below + 1 for i in range(len(ordered))
+        ]
+        places.append([(None, 0.0), *zip(ordered, map(float, steps), strict=True)])
+    found = []
+    for combination in product(*places):
+        changed = {
+            key: number
+            for key, (number, _) in zip(keys, combination, strict=True)
+            if number is not None
+        }
+        value = axis.replace(center, changed) if changed else center
+        found.append(
+            Choice(value, len(changed), tuple(step for _, step in combination))
+        )
+    return found
+
+
+def _candidates(
+    record: _Record, center: int, choices: list[list[Choice]], limit: int, turn: int
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return a window's candidates: the center's axis neighbours, then the others.
+
+    Neighbours come axis by axis, each round starting with another axis; the others
+    in an order in which any first few of them fill the window.
+    """
+    candidate = record.history.candidates[center]
+    names = [axis.name for axis in record.subspaces[candidate.subspace].axes]
+    near: list[tuple[Choice, ...]] = []
+    far: list[tuple[Choice, ...]] = []
+    for combination in _pool(choices):
+        n_changed = sum(choice.n_changed for choice in combination)
+        if n_changed:
+            (near if n_changed == 1 else far).append(combination)
+    if near:
+        start = turn * limit % len(near)
+        near = near[start:] + near[:start]
+
+    def build(combination: tuple[Choice, ...]) -> Candidate:
+        params = {n: c.value for n, c in zip(names, combination, strict=True)}
+        return Candidate(params, candidate.subspace)
+
+    far = [c for c in far if build(c) not in record.history]
+    if len(far) > limit - len(near):
+        far = _space_filling(near, far, limit)
+    return [build(c) for c in near], [build(c) for c in far]
+
+
+def _pool(choices: list[list[Choice]]) -> list[tuple[Choice, ...]]:
+    """Return a window's points: all, or its axis neighbours and a Sobol sample."""
+    sizes = [len(options) for options in choices]
+    if math.prod(sizes) <= POOL:
+        return list(product(*choices))
+    center = [options[0] for options in choices]
+    near = [
+        (*center[:i], choice, *center[i + 1 :])
+        for i, options in enumerate(choices)
+        for choice in options
+        if choice.n_changed == 1
+    ]
+    sobol = qmc.Sobol(len(sizes), scramble=False).random_base2(int(math.log2(POOL)))
+    picked = (sobol * sizes).astype(int)
+    sample = {tuple(row): None for row in picked.tolist()}
+    others = [
+        tuple(options[i] for options, i in zip(choices, row, strict=True))
+        for row in sample
+    ]
+    return near + [c for c in others if sum(choice.n_changed for choice in c) > 1]
+
+
+def _space_filling(
+    near: list[tuple[Choice, ...]], far: list[tuple[Choice, ...]], limit: int
+) -> list[tuple[Choice, ...]]:
+    """Order points so that each next one is the farthest from all before it."""
+    width = [
+        max(len(c[axis].position) for c in (*near, *far)) for axis in range(len(far[0]))
+    ]
+
+    def place(combination: tuple[Choice, ...]) -> list[float]:
+        return [
+            x
+            for choice, n in zip(combination, width, strict=True)
+            for x in (*choice.position, *[0.0] * (n - len(choice.position)))
+        ]
+
+    points = np.array([place(c) for c in far])
+    taken = np.array([[0.0] * points.shape[1], *(place(c) for c in near)])
+    distance = np.full(len(points), np.inf)
+    for point in taken:
+        distance = np.minimum(distance, ((points - point) ** 2).sum(axis=1))
+    order = []
+    for _ in range(min(limit, len(far))):
+        index = int(np.argmax(distance))
+        order.append(far[index])
+        distance = np.minimum(distance, ((points - points[index]) ** 2).sum(axis=1))
+        distance[index] = -1.0
+    return order
+
+
+def _in_turn(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Return the first of each part, then the second of each, and so on."""
+    longest = max((len(part) for part in parts), default=0)
+    return [part[i] for i in range(longest) for part in parts if i < len(part)]
+
+
+def _is_refinable(axis: Axis) -> bool:
+    return any(axis.coordinates(value) for value in axis.listed)
+
+
+def _most_values(axis: Axis, n_points: int) -> int:
+    """Return the most values that a window can hold on an axis."""
+    n_options = len({axis.option(value) for value in axis.listed})
+    n_dims = max(len(axis.coordinates(value)) for value in axis.listed)
+    return int(n_points**n_dims) + n_options - 1
+
+
+def _shown(axis: Axis, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the ends of the numbers that a window holds, or its choices."""
+    unique = list({value_key(value): value for value in values}.values())
+    if isinstance(axis, LayersAxis) or not any(map(axis.coordinates, unique)):
+        return tuple(unique)
+    numbers = [value for value in unique if axis.coordinates(value)]
+    others = [value for value in unique if not axis.coordinates(value)]
+    return (min(numbers), max(numbers), *others)

@@ -1,0 +1,243 @@
+"""Random rounds that narrow: a Sobol design, then windows in quantile space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from scipy.stats import qmc
+
+from sklearn_refine._history import Candidate, History, Proposal, Window
+from sklearn_refine.space._quantiles import (
+    DistributionSubspace,
+    ListAxis,
+    SampledAxis,
+    UnitAxis,
+)
+
+#: Share of the later rounds' candidates that is drawn from the whole space.
+GLOBAL_SHARE = 0.2
+#: Half the width of the windows, in quantiles, of the second and the last round.
+FIRST_HALF_WIDTH, LAST_HALF_WIDTH = 0.25, 0.05
+#: A coordinate moves with this probability (one of them always does).
+MOVE_PROBABILITY = 0.7
+#: Draws of a new candidate before the space is taken to be exhausted.
+ATTEMPTS = 200
+
+
+class ZoomRandom:
+    """Proposes a space-filling design, then random points around the best.
+
+    Parameters
+    ----------
+    subspaces : sequence of DistributionSubspace
+        The axes, one entry for each of the user's dicts.
+    n_iter : int
+        Candidates over all rounds.
+    n_rounds : int
+        Rounds; the first takes what does not divide evenly.
+    n_centers : int
+        How many of the best points the windows lie around.
+    """
+
+    def __init__(
+        self,
+        subspaces: Sequence[DistributionSubspace],
+        *,
+        n_iter: int,
+        n_rounds: int,
+        n_centers: int,
+    ) -> None:
+        self.subspaces = subspaces
+        self.n_values = sum(subspace.n_values for subspace in subspaces)
+        self.n_iter = int(min(n_iter, self.n_values))
+        self.n_rounds = n_rounds
+        self.n_centers = n_centers
+
+    def plan(self) -> list[int]:
+        """Return the number of candidates of each round."""
+        n_rounds = min(self.n_rounds, self.n_iter)
+        later = self.n_iter // n_rounds
+        return [self.n_iter - later * (n_rounds - 1)] + [later] * (n_rounds - 1)
+
+    def propose(
+        self, history: History, limit: int, rng: np.random.RandomState
+    ) -> Proposal:
+        """Return the next round's candidates, none of which was tried before.
+
+        Parameters
+        ----------
+        history : History
+            All rounds so far; empty before the first.
+        limit : int
+            Most candidates to return; fewer only where the space holds no more.
+        rng : RandomState
+            Source of all randomness.
+        """
+        centers = history.ranking()[: self.n_centers] if len(history) else []
+        half_width = self._half_width(len(history.rounds))
+        if not len(history):
+            draws = self._design(limit, rng)
+        else:
+            draws = self._draw(history, centers, half_width, rng)
+        found: dict[Any, Candidate] = {}
+        failures = 0
+        for candidate in draws:
+            key = candidate.key
+            if key in found or history.outcomes_of(key) is not None:
+                failures += 1
+            else:
+                failures = 0
+                found[key] = candidate
+            if len(found) == limit or failures == ATTEMPTS:
+                break
+        if len(found) < limit and self.n_values < math.inf:
+            self._complete(found, history, limit, rng)
+        windows = [
+            self._window(history.candidates[center], half_width) for center in centers
+        ]
+        if not len(history):
+            windows = [
+                Window(index, {}, self._everything(subspace))
+                for index, subspace in enumerate(self.subspaces)
+            ]
+        return Proposal(list(found.values()), windows)
+
+    def _half_width(self, round_: int) -> float:
+        later = len(self.plan()) - 1
+        done = (round_ - 1) / (later - 1) if later > 1 else 0.0
+        ratio = LAST_HALF_WIDTH / FIRST_HALF_WIDTH
+        return float(FIRST_HALF_WIDTH * ratio ** min(max(done, 0.0), 1.0))
+
+    def _design(self, n: int, rng: np.random.RandomState) -> Iterator[Candidate]:
+        """Yield the candidates of a scrambled Sobol design over all subspaces."""
+        several = len(self.subspaces) > 1
+        n_dims = max(subspace.n_dims for subspace in self.subspaces) + several
+        sobol = qmc.Sobol(
+            max(n_dims, 1), scramble=True, seed=int(rng.randint(2**31 - 1))
+        )
+        # Batches of a power of two are balanced; more of them follow where lists
+        # make points coincide.
+        batch = 2 ** max(math.ceil(math.log2(n)), 0)
+        for _ in range(1 + ATTEMPTS // batch):
+            for point in sobol.random(batch):
+                index = min(
+                    int(point[-1] * len(self.subspaces)), len(self.subspaces) - 1
+                )
+                yield self._candidate(index if several else 0, point, rng)
+
+    def _candidate(
+        self, index: int, unit: np.ndarray, rng: np.random.RandomState
+    ) -> Candidate:
+        subspace = self.subspaces[index]
+        sampled = {
+            name: axis.draw(rng)
+            for name, axis in subspace.axes.items()
+            if isinstance(axis, SampledAxis)
+        }
+        return Candidate(subspace.decode(unit, sampled), index)
+
+    def _draw(
+        self,
+        history: History,
+        centers: list[int],
+        half_width: float,
+        rng: np.random.RandomState,
+    ) -> Iterator[Candidate]:
+        """Yield random candidates, most of them around the centers."""
+        turn = 0
+        while True:
+            if not centers or rng.uniform() < GLOBAL_SHARE:
+                index = int(rng.randint(len(self.subspaces)))
+                unit = rng.uniform(size=self.subspaces[index].n_dims)
+                yield self._candidate(index, unit, rng)
+            else:
+                center = history.candidates[centers[turn % len(centers)]]
+                turn += 1
+                yield self._move(center, half_width, rng)
+
+    def _move(
+        self, center: Candidate, half_width: float, rng: np.random.RandomState
+    ) -> Candidate:
+        """Return a random point in the window around a center."""
+        axes = self.subspaces[center.subspace].axes
+        names = list(axes)
+        moved = rng.uniform(size=len(names)) < MOVE_PROBABILITY
+        if names:
+            moved[rng.randint(len(names))] = True
+        params = {}
+        for name, moves in zip(names, moved, strict=True):
+            axis, value = axes[name], center.params[name]
+            if not moves:
+                params[name] = value
+            elif isinstance(axis, SampledAxis):
+                params[name] = axis.draw(rng)
+            else:
+                params[name] = axis.decode(_step(axis, value, half_width, rng))
+        return Candidate(params, center.subspace)
+
+    def _complete(
+        self,
+        found: dict[Any, Candidate],
+        history: History,
+        limit: int,
+        rng: np.random.RandomState,
+    ) -> None:
+        """Add untried settings of a finite space, in random order."""
+        rest = []
+        for index, subspace in enumerate(self.subspaces):
+            lists = [
+                a.values for a in subspace.axes.values() if isinstance(a, ListAxis)
+            ]
+            for values in product(*lists):
+                params = dict(zip(subspace.axes, values, strict=True))
+                rest.append(Candidate(params, index))
+        for i in rng.permutation(len(rest)):
+            if len(found) == limit:
+                return
+            if rest[i] not in history:
+                found.setdefault(rest[i].key, rest[i])
+
+    def _window(self, center: Candidate, half_width: float) -> Window:
+        axes = self.subspaces[center.subspace].axes
+        shown: dict[str, tuple[Any, ...]] = {}
+        for name, axis in axes.items():
+            value = center.params[name]
+            if isinstance(axis, SampledAxis) or not axis.ordered:
+                shown[name] = (value,)
+            else:
+                unit = axis.encode(value)
+                ends = (np.clip(unit + side * half_width, 0, 1) for side in (-1, 1))
+                shown[name] = tuple(axis.decode(end) for end in ends)
+        return Window(center.subspace, {}, shown)
+
+    @staticmethod
+    def _everything(subspace: DistributionSubspace) -> dict[str, tuple[Any, ...]]:
+        shown: dict[str, tuple[Any, ...]] = {}
+        for name, axis in subspace.axes.items():
+            if isinstance(axis, SampledAxis):
+                shown[name] = ()
+            elif isinstance(axis, ListAxis) and not axis.ordered:
+                shown[name] = tuple(axis.values)
+            else:
+                ends = (np.full(axis.n_dims, end) for end in (0.0, 1.0))
+                shown[name] = tuple(axis.decode(end) for end in ends)
+        return shown
+
+
+def _step(
+    axis: UnitAxis, value: Any, half_width: float, rng: np.random.RandomState
+) -> np.ndarray:
+    """Return a random point of the unit cube near that of `value`."""
+    if not axis.ordered:
+        return rng.uniform(size=axis.n_dims)
+    unit = axis.encode(value)
+    # In a short list, a step must be able to reach the next value.
+    reach = half_width
+    if isinstance(axis, ListAxis):
+        reach = max(reach, 1.5 / len(axis.values))
+    low, high = np.maximum(unit - reach, 0.0), np.minimum(unit + reach, 1.0)
+    return np.asarray(rng.uniform(low, high))

@@ -1,0 +1,211 @@
+"""Distributions and lists, read as axes from 0 to 1 in quantile space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from sklearn_refine.space._axes import is_number, layer_widths, to_python, value_key
+from sklearn_refine.space._distributions import layer_sizes, log_randint
+
+#: Quantiles are kept this far inside (0, 1), where a distribution without bounds is
+#: finite.
+MARGIN = 1e-9
+
+
+class ListAxis:
+    """A list: only its values are ever tried.
+
+    Numbers lie in their order, so that near ones are close in quantile space; a
+    list that holds anything else has no order.
+    """
+
+    n_dims = 1
+
+    def __init__(self, listed: Sequence[Any]) -> None:
+        listed = list(listed)
+        self.ordered = all(map(is_number, listed))
+        self.values = sorted(listed) if self.ordered else listed
+        self._keys = [value_key(value) for value in self.values]
+
+    def decode(self, unit: np.ndarray) -> Any:
+        """Return the value at a point of the unit interval."""
+        return self.values[min(int(unit[0] * len(self.values)), len(self.values) - 1)]
+
+    def encode(self, value: Any) -> np.ndarray:
+        """Return the middle of the interval that stands for `value`."""
+        return np.array([(self._keys.index(value_key(value)) + 0.5) / len(self.values)])
+
+
+class QuantileAxis:
+    """A distribution with ``ppf`` and ``cdf``: its own quantiles are the axis."""
+
+    n_dims = 1
+    ordered = True
+
+    def __init__(self, distribution: Any) -> None:
+        self.distribution = distribution
+        self.integer = _is_discrete(distribution)
+
+    def decode(self, unit: np.ndarray) -> Any:
+        """Return the value at a quantile."""
+        q = min(max(float(unit[0]), MARGIN), 1 - MARGIN)
+        value = self.distribution.ppf(q)
+        return int(value) if self.integer else float(value)
+
+    def encode(self, value: Any) -> np.ndarray:
+        """Return the quantile of `value`; the middle of its step if discrete."""
+        q = float(self.distribution.cdf(value))
+        if self.integer:
+            q = (q + float(self.distribution.cdf(value - 1))) / 2
+        return np.array([min(max(q, 0.0), 1.0)])
+
+
+class LayersQuantileAxis:
+    """:class:`layer_sizes`: one coordinate for the depth, one for each width."""
+
+    ordered = True
+
+    def __init__(self, distribution: layer_sizes) -> None:
+        low, high = distribution.depth
+        self._depth = ListAxis(range(low, high + 1))
+        self._width = QuantileAxis(
+            log_randint(distribution.width[0], distribution.width[1] + 1)
+        )
+        self.n_dims = 1 + high
+
+    def decode(self, unit: np.ndarray) -> tuple[int, ...]:
+        """Return the layer sizes at a point of the unit cube."""
+        depth = self._depth.decode(unit[:1])
+        return tuple(self._width.decode(unit[i : i + 1]) for i in range(1, depth + 1))
+
+    def encode(self, value: Sequence[int]) -> np.ndarray:
+        """Return the point of the unit cube for layer sizes; 0.5 for absent layers."""
+        widths = layer_widths(value)
+        unit = np.full(self.n_dims, 0.5)
+        unit[0] = self._depth.encode(len(widths))[0]
+        for layer, width in enumerate(widths, start=1):
+            unit[layer] = self._width.encode(width)[0]
+        return unit
+
+
+class SampledAxis:
+    """An object with ``rvs`` only: its values are drawn, and have no geometry."""
+
+    n_dims = 0
+
+    def __init__(self, distribution: Any) -> None:
+        self.distribution = distribution
+
+    def draw(self, rng: np.random.RandomState) -> Any:
+        """Draw a value."""
+        return to_python(self.distribution.rvs(random_state=rng))
+
+
+UnitAxis: TypeAlias = ListAxis | QuantileAxis | LayersQuantileAxis
+QuantileSpace: TypeAlias = Mapping[str, UnitAxis | SampledAxis]
+
+
+@dataclass(frozen=True)
+class DistributionSubspace:
+    """The axes of one of the user's dicts, sorted by parameter name."""
+
+    axes: Mapping[str, UnitAxis | SampledAxis]
+
+    @property
+    def n_dims(self) -> int:
+        """Number of unit coordinates of all axes together."""
+        return sum(axis.n_dims for axis in self.axes.values())
+
+    @property
+    def n_values(self) -> float:
+        """Number of settings where all axes are lists; infinite otherwise."""
+        if not all(isinstance(axis, ListAxis) for axis in self.axes.values()):
+            return math.inf
+        return math.prod(
+            len(set(axis._keys))
+            for axis in self.axes.values()
+            if isinstance(axis, ListAxis)
+        )
+
+    def decode(self, unit: np.ndarray, sampled: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters at a point of the unit cube."""
+        params = {}
+        start = 0
+        for name, axis in self.axes.items():
+            if isinstance(axis, SampledAxis):
+                params[name] = sampled[name]
+            else:
+                params[name] = axis.decode(unit[start : start + axis.n_dims])
+            start += axis.n_dims
+        return params
+
+    def encode(self, params: Mapping[str, Any]) -> np.ndarray:
+        """Return the point of the unit cube that stands for `params`."""
+        parts = [
+            axis.encode(params[name])
+            for name, axis in self.axes.items()
+            if not isinstance(axis, SampledAxis)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+
+def distribution_space(
+    param_distributions: Sequence[Mapping[str, Any]],
+) -> list[DistributionSubspace]:
+    """Read lists and distributions as axes in quantile space.
+
+    Parameters
+    ----------
+    param_distributions : sequence of mappings of str to list or distribution
+        One mapping a subspace.
+
+    Returns
+    -------
+    list of DistributionSubspace
+        One a mapping, in order.
+
+    Raises
+    ------
+    TypeError
+        If a value is neither a list nor has ``rvs``.
+    ValueError
+        If a list is empty.
+    """
+    return [
+        DistributionSubspace(
+            {name: _unit_axis(name, given) for name, given in sorted(part.items())}
+        )
+        for part in param_distributions
+    ]
+
+
+def _unit_axis(name: str, given: Any) -> UnitAxis | SampledAxis:
+    if isinstance(given, layer_sizes):
+        return LayersQuantileAxis(given)
+    if hasattr(given, "rvs"):
+        has_quantiles = hasattr(given, "ppf") and hasattr(given, "cdf")
+        return QuantileAxis(given) if has_quantiles else SampledAxis(given)
+    if isinstance(given, str) or not isinstance(given, Collection | np.ndarray):
+        raise TypeError(
+            f"Parameter {name!r} in param_distributions is neither a list nor a "
+            f"distribution with an rvs method, got: {given!r} of type "
+            f"{type(given).__name__}. Put a single value into a list."
+        )
+    if len(given) == 0:
+        raise ValueError(
+            f"Parameter {name!r} in param_distributions is an empty list; list at "
+            "least one value, or remove the parameter."
+        )
+    return ListAxis(list(given))
+
+
+def _is_discrete(distribution: Any) -> bool:
+    if isinstance(distribution, log_randint):
+        return True
+    # scipy's frozen distributions carry the unfrozen one, a discrete one has a pmf.
+    return hasattr(getattr(distribution, "dist", distribution), "pmf")
