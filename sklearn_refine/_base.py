@@ -6,6 +6,7 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from numbers import Real
@@ -158,7 +159,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
             self._run_rounds(job, history, root)
         except Exception:
             if len(history):  # an error never costs the work already done
-                self._keep_results(history)
+                with _no_warnings():
+                    self._keep_results(history)
             raise
         self._keep_results(history)
         self._select(job, history)
@@ -173,6 +175,11 @@ class BaseRefiningSearchCV(BaseSearchCV):
         """Check everything that can be checked before the first fit."""
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
+        if y is None and get_tags(self.estimator).target_tags.required:
+            raise ValueError(
+                f"The estimator of this {type(self).__name__} requires y to be passed, "
+                f"but the target y is None: {self.estimator!r}."
+            )
         params = check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         proposer = self._make_proposer()
@@ -297,7 +304,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
             history.metric = self.refit if named else next(iter(scores))
         if is_last:
             return
-        if not history.ranking():
+        failed = any(outcome["fit_error"] for outcome in outcomes)
+        if not history.ranking() and not failed:
             raise ValueError(
                 f"Round 1 has no candidate with a score on every split, so there is "
                 f"nothing to refine around: scoring={self.scoring!r} returned NaN or "
@@ -306,8 +314,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 "the results as they are. The scores are in cv_results_."
             )
         if callable(self.refit):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of NaN scores: said once, at the end
+            with _no_warnings():
                 results = self._results(history)
             history.preferred = int(
                 self._select_best_index(self.refit, history.metric, results)
@@ -367,6 +374,14 @@ class BaseRefiningSearchCV(BaseSearchCV):
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
         context.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=job.metadata)
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Keep quiet about NaN scores, which is said once, at the end of a search."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _plan(proposer: Proposer, n_splits: int) -> pd.DataFrame:

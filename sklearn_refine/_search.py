@@ -563,22 +563,23 @@ def _check_parameter_names(
     """Raise for a parameter that the estimator does not have, before any fit."""
     known = estimator.get_params(deep=True)
     for part in parts:
-        if all(name in known for name in part):
-            continue
-        # Another step may own the parameter, where the search replaces steps.
+        # Where the search replaces a step, the new one must have the parameter.
         steps = {
             name: [value for value in values if hasattr(value, "get_params")]
             for name, values in part.items()
             if isinstance(values, list | tuple | np.ndarray)
         }
-        steps = {name: values for name, values in steps.items() if values}
-        for name in part:
-            if name in known:
+        for name, values in part.items():
+            owners = {
+                step: found
+                for step, found in steps.items()
+                if found and name.startswith(step + "__")
+            }
+            if name in known and not owners:
                 continue
-            owners = {n: v for n, v in steps.items() if name.startswith(n + "__")}
-            for values in product(*owners.values()):
-                replaced = dict(zip(owners, values, strict=True))
-                _check_parameter_name(what, estimator, replaced, name, part[name])
+            for combination in product(*owners.values()):
+                replaced = dict(zip(owners, combination, strict=True))
+                _check_parameter_name(what, estimator, replaced, name, values)
 
 
 def _check_parameter_name(

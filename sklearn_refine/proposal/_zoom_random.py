@@ -206,8 +206,10 @@ class ZoomRandom:
         shown: dict[str, tuple[Any, ...]] = {}
         for name, axis in axes.items():
             value = center.params[name]
-            if isinstance(axis, SampledAxis) or not axis.ordered:
+            if isinstance(axis, SampledAxis):
                 shown[name] = (value,)
+            elif isinstance(axis, ListAxis) and not axis.ordered:
+                shown[name] = tuple(axis.values)
             else:
                 unit = axis.encode(value)
                 ends = (np.clip(unit + side * half_width, 0, 1) for side in (-1, 1))

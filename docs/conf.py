@@ -1,0 +1,89 @@
+"""Settings of the documentation; everything is built from the sources, offline."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import sklearn_refine
+
+project = "sklearn_refine"
+author = "The sklearn_refine developers"
+copyright = f"2026, {author}"
+version = release = sklearn_refine.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "code"
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn_refine"
+html_copy_source = False
+html_show_sourcelink = False
+html_sidebars = {"install": [], "changelog": [], "design": []}
+html_theme_options = {"navigation_with_keys": False}
+
+# Types stand in the docstrings, in words.
+autodoc_typehints = "none"
+# The class template lists the members itself.
+numpydoc_show_class_members = False
+
+
+def own_methods(cls: type) -> list[str]:
+    """Return the public methods that are written in this package, in order.
+
+    The others are scikit-learn's. Their docstrings refer to scikit-learn's own
+    pages, which do not exist here, so the template only names them.
+    """
+    return [name for name in _methods(cls) if _is_own(getattr(cls, name))]
+
+
+def inherited_methods(cls: type) -> list[str]:
+    """Return the names of the public methods that are scikit-learn's."""
+    return [name for name in _methods(cls) if not _is_own(getattr(cls, name))]
+
+
+def _methods(cls: type) -> list[str]:
+    members = inspect.getmembers(cls, callable)
+    return [name for name, _ in members if not name.startswith("_")]
+
+
+def _is_own(method: Any) -> bool:
+    module = getattr(method, "__module__", None) or ""
+    return module.split(".")[0] == sklearn_refine.__name__
+
+
+_classes = {name: getattr(sklearn_refine, name) for name in sklearn_refine.__all__}
+autosummary_context = {
+    "own_methods": {name: own_methods(cls) for name, cls in _classes.items()},
+    "inherited_methods": {
+        name: inherited_methods(cls) for name, cls in _classes.items()
+    },
+}
+
+
+def plain_text_as_literals(
+    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Rewrite the two things in docstrings that docutils would take for links.
+
+    One is references to scikit-learn's glossary, which is not part of this site:
+    numpydoc describes an attribute that is a property by the property's docstring,
+    and scikit-learn's refer to that glossary. The other is an attribute's name in a
+    shape, ``(n_features_in_,)``, for its underscore.
+    """
+    for number, line in enumerate(lines):
+        line = re.sub(r":term:`([^`]+)`", r"``\1``", line)
+        lines[number] = re.sub(r"\((\w+_),\)", r"(``\1``,)", line)
+
+
+def setup(app: Any) -> None:
+    """Connect after numpydoc, which connects at the default priority of 500."""
+    app.connect("autodoc-process-docstring", plain_text_as_literals, priority=600)

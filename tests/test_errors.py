@@ -1,0 +1,310 @@
+"""Bad input: the parameter, the value and the remedy, before any fit if possible."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import FitFailedWarning
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+
+from sklearn_refine import (
+    RefiningGridSearchCV,
+    SuccessiveRandomSearchCV,
+    layer_sizes,
+    log_randint,
+)
+
+X, Y = load_diabetes(return_X_y=True)
+X, Y = X[:60], Y[:60]
+
+
+class Counting(RegressorMixin, BaseEstimator):
+    """Counts its fits, so that a test can say there was none."""
+
+    n_fits = 0
+
+    def __init__(self, alpha=1.0, beta=1.0, kind="a"):
+        self.alpha = alpha
+        self.beta = beta
+        self.kind = kind
+
+    def fit(self, X, y):
+        Counting.n_fits += 1
+        if self.kind == "broken":
+            raise RuntimeError("cannot be fitted")
+        self.mean_ = y.mean()
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.mean_ * self.alpha)
+
+
+GOOD_GRID = {"alpha": [0.1, 1.0, 10.0]}
+GOOD_DISTRIBUTION = {"alpha": loguniform(0.1, 10)}
+
+GRID_ERRORS = {
+    "empty dict": ({"param_grid": {}}, r"param_grid={} names no parameter.*name at"),
+    "empty list of dicts": ({"param_grid": []}, r"param_grid=\[\] names no parameter"),
+    "no dict": ({"param_grid": 3}, r"'param_grid' parameter .* Got 3 instead"),
+    "empty list": ({"param_grid": {"alpha": []}}, r"'alpha' need to be a non-empty"),
+    "string": (
+        {"param_grid": {"alpha": "abc"}},
+        r"'alpha' needs to be a list.*wrapped",
+    ),
+    "single value": ({"param_grid": {"alpha": 1.0}}, r"'alpha' needs to be a list"),
+    "unknown parameter": (
+        {"param_grid": {"gamma": [1.0]}},
+        r"param_grid names the parameter 'gamma'.*Valid parameters are",
+    ),
+    "NaN": ({"param_grid": {"alpha": [0.1, np.nan]}}, r"'alpha' hold NaN.*remove it"),
+    "n_rounds": ({"n_rounds": 0}, r"'n_rounds' parameter .* Got 0 instead"),
+    "n_centers": ({"n_centers": 0}, r"'n_centers' parameter .* Got 0 instead"),
+    "n_points": ({"n_points": 2}, r"'n_points' parameter .* Got 2 instead"),
+    "even n_points": ({"n_points": 4}, r"n_points=4 must be odd.*use 5"),
+    "max_candidates": ({"max_candidates": 0}, r"'max_candidates' .* Got 0 instead"),
+    "tol": ({"tol": -1.0}, r"'tol' parameter .* Got -1.0 instead"),
+    "scales name": (
+        {"scales": {"gamma": "log"}},
+        r"scales names .*'gamma'.*\['alpha'\]",
+    ),
+    "scales value": (
+        {"scales": {"alpha": "sqrt"}},
+        r"scales\['alpha'\]='sqrt' is unknown; use 'linear', 'log' or 'choice'",
+    ),
+    "log of zero": (
+        {"param_grid": {"alpha": [0.0, 1.0]}, "scales": {"alpha": "log"}},
+        r"scales\['alpha'\]='log' needs positive numbers.*use 'linear'",
+    ),
+    "log of strings": (
+        {"param_grid": {"kind": ["a", "b"]}, "scales": {"kind": "log"}},
+        r"scales\['kind'\]='log' needs positive numbers",
+    ),
+    "linear strings": (
+        {"param_grid": {"kind": ["a", "b"]}, "scales": {"kind": "linear"}},
+        r"scales\['kind'\]='linear' needs numbers.*use 'choice'",
+    ),
+    "bounds name": (
+        {"bounds": {"gamma": (0, 1)}},
+        r"bounds names .*'gamma'.*\['alpha'\]",
+    ),
+    "bounds order": (
+        {"bounds": {"alpha": (5, 0.5)}},
+        r"bounds\['alpha'\]=\(5, 0.5\): the lower bound is above.*\(0.5, 5\)",
+    ),
+    "bounds not a pair": (
+        {"bounds": {"alpha": 5}},
+        r"bounds\['alpha'\]=5 is not a pair",
+    ),
+    "bounds of strings": (
+        {"bounds": {"alpha": ("a", None)}},
+        r"holds 'a', which is not",
+    ),
+    "bounds NaN": ({"bounds": {"alpha": (np.nan, 1)}}, r"holds nan, which is not"),
+    "bounds exclude all": (
+        {"bounds": {"alpha": (20, 30)}},
+        r"bounds\['alpha'\]=\(20, 30\) excludes every value.*Widen",
+    ),
+    "bounds on choices": (
+        {"param_grid": {"kind": ["a", "b"]}, "bounds": {"kind": (0, 1)}},
+        r"'kind' lists no numbers.*Remove the bound",
+    ),
+    "no splits": ({"cv": []}, r"(?s)cv=\[\] gives no splits|n_splits"),
+}
+
+RANDOM_ERRORS = {
+    "no rvs": (
+        {"param_distributions": {"alpha": object()}},
+        r"'alpha' in param_distributions is neither a list nor a distribution with an rvs",
+    ),
+    "string": ({"param_distributions": {"alpha": "abc"}}, r"'alpha' .* got: 'abc'"),
+    "single value": ({"param_distributions": {"alpha": 1.0}}, r"into a list"),
+    "empty list": ({"param_distributions": {"alpha": []}}, r"'alpha' .* empty list"),
+    "empty dict": ({"param_distributions": {}}, r"names no parameter"),
+    "empty list of dicts": ({"param_distributions": []}, r"names no parameter"),
+    "list of no dicts": ({"param_distributions": [3]}, r"not a dict \(3\)"),
+    "unknown parameter": (
+        {"param_distributions": {"gamma": [1.0]}},
+        r"param_distributions names the parameter 'gamma'",
+    ),
+    "n_iter": ({"n_iter": 0}, r"'n_iter' parameter .* Got 0 instead"),
+    "n_rounds": ({"n_rounds": 0}, r"'n_rounds' parameter .* Got 0 instead"),
+    "random_state": ({"random_state": "a"}, r"'random_state' parameter .* Got 'a'"),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "plan"])
+@pytest.mark.parametrize("case", GRID_ERRORS)
+def test_grid_errors(case, method):
+    params, match = GRID_ERRORS[case]
+    params = {"param_grid": GOOD_GRID, **params}
+    search = RefiningGridSearchCV(Counting(), params.pop("param_grid"), **params)
+    Counting.n_fits = 0
+    if case == "no splits" and method == "plan":
+        return  # a plan of no fits is no error
+    with pytest.raises((ValueError, TypeError), match=match):
+        getattr(search, method)(X, Y)
+    assert Counting.n_fits == 0
+
+
+@pytest.mark.parametrize("method", ["fit", "plan"])
+@pytest.mark.parametrize("case", RANDOM_ERRORS)
+def test_random_errors(case, method):
+    params, match = RANDOM_ERRORS[case]
+    params = {"param_distributions": GOOD_DISTRIBUTION, **params}
+    search = SuccessiveRandomSearchCV(
+        Counting(), params.pop("param_distributions"), **params
+    )
+    Counting.n_fits = 0
+    with pytest.raises((ValueError, TypeError), match=match):
+        getattr(search, method)(X, Y)
+    assert Counting.n_fits == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: log_randint(0, 5), r"low=0 must be at least 1.*scipy.stats.randint"),
+        (lambda: log_randint(5, 5), r"high=5 must be above low=5"),
+        (lambda: log_randint(1.5, 5), r"low=1.5 must be an int"),
+        (lambda: log_randint(1, True), r"high=True must be an int"),
+        (lambda: layer_sizes(depth=0), r"depth=0 must be at least 1"),
+        (lambda: layer_sizes(width=(9, 3)), r"width=\(9, 3\) .*did you mean \(3, 9\)"),
+        (lambda: layer_sizes(width=(1, 2, 3)), r"must be an int or a pair of ints"),
+        (lambda: layer_sizes(depth="a"), r"depth='a' must be an int or a pair"),
+    ],
+)
+def test_distribution_errors(call, match):
+    with pytest.raises(ValueError, match=match):
+        call()
+
+
+def test_unknown_parameter_of_a_replaced_step():
+    pipeline = make_pipeline(SimpleImputer(), Ridge())
+    grid = [
+        {"ridge": [SVC()], "ridge__C": [1, 10]},
+        {"ridge": [SVC()], "ridge__alpha": [1]},
+    ]
+    with pytest.raises(ValueError, match="param_grid names .*'ridge__alpha'"):
+        RefiningGridSearchCV(pipeline, grid).fit(X, Y)
+
+
+def test_nan_is_a_choice_where_the_estimator_declares_it():
+    search = RefiningGridSearchCV(
+        make_pipeline(SimpleImputer(), Ridge()),
+        {"simpleimputer__missing_values": [np.nan, -1], "ridge__alpha": [0.1, 1.0]},
+        n_rounds=2,
+    )
+    search.fit(X, Y)
+    assert "simpleimputer__missing_values" in search.best_params_
+
+
+def test_every_fit_failing():
+    search = RefiningGridSearchCV(Counting(kind="broken"), GOOD_GRID)
+    with pytest.raises(
+        ValueError, match=r"(?s)All the 15 fits failed.*error_score='raise'"
+    ):
+        search.fit(X, Y)
+    with pytest.raises(RuntimeError, match="cannot be fitted"):
+        search.set_params(error_score="raise").fit(X, Y)
+
+
+def raising_scorer(estimator, X, y):
+    raise RuntimeError("no score today")
+
+
+@pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
+@pytest.mark.parametrize(
+    "search",
+    [
+        RefiningGridSearchCV(Counting(), GOOD_GRID, scoring=raising_scorer),
+        SuccessiveRandomSearchCV(Counting(), GOOD_DISTRIBUTION, scoring=raising_scorer),
+    ],
+)
+def test_scorer_that_raises(search):
+    with pytest.raises(
+        ValueError, match=r"scoring=<function raising_scorer.*error_score"
+    ):
+        search.fit(X, Y)
+    # The times of the fits are not lost.
+    assert (
+        len(search.cv_results_["mean_fit_time"]) == search.rounds_["n_candidates"].sum()
+    )
+    with pytest.raises(RuntimeError, match="no score today"):
+        search.set_params(error_score="raise").fit(X, Y)
+
+
+def test_an_error_in_a_later_round_keeps_the_rounds_before():
+    class BreaksBetween(Counting):
+        def fit(self, X, y):
+            if self.alpha not in (0.1, 1.0, 10.0):
+                raise RuntimeError("only what the user listed")
+            return super().fit(X, y)
+
+    search = RefiningGridSearchCV(BreaksBetween(), GOOD_GRID, error_score="raise")
+    with pytest.raises(RuntimeError, match="only what the user listed"):
+        search.fit(X, Y)
+    assert search.n_rounds_ == 1
+    assert len(search.cv_results_["params"]) == 3
+
+
+def test_a_later_round_that_fails_whole_is_a_warning():
+    class BreaksBetween(Counting):
+        def fit(self, X, y):
+            if self.alpha not in (0.1, 1.0, 10.0):
+                raise RuntimeError("only what the user listed")
+            return super().fit(X, y)
+
+    search = RefiningGridSearchCV(BreaksBetween(), GOOD_GRID, n_rounds=2)
+    with (
+        pytest.warns(FitFailedWarning, match="15 fits failed out of a total of 30"),
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        search.fit(X, Y)
+    assert search.best_params_["alpha"] in (0.1, 1.0, 10.0)
+
+
+def test_y_is_required():
+    with pytest.raises(
+        ValueError, match="requires y to be passed, but the target y is None"
+    ):
+        RefiningGridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}).fit(X)
+
+
+def test_iterator_cv_is_kept_for_fit():
+    splits = KFold(3).split(X)
+    search = RefiningGridSearchCV(Counting(), GOOD_GRID, cv=splits)
+    with pytest.raises(ValueError, match=re.escape("Pass cv=list(...) instead")):
+        search.plan(X, Y)
+    assert search.fit(X, Y).n_splits_ == 3
+
+
+def test_inconsistent_splitter():
+    class Liar(KFold):
+        def get_n_splits(self, X=None, y=None, groups=None):
+            return 4
+
+    with pytest.raises(ValueError, match="Expected 4 splits, got 3"):
+        RefiningGridSearchCV(Counting(), GOOD_GRID, cv=Liar(3)).fit(X, Y)
+
+
+def test_refit_name_of_no_metric():
+    search = RefiningGridSearchCV(
+        Counting(), GOOD_GRID, scoring=["r2", "explained_variance"], refit="accuracy"
+    )
+    with pytest.raises(ValueError, match="'accuracy' was passed"):
+        search.fit(X, Y)
+
+
+def test_refit_callable_out_of_range():
+    search = RefiningGridSearchCV(Counting(), GOOD_GRID, refit=lambda results: 99)
+    with pytest.raises(IndexError, match="best_index_ index out of range"):
+        search.fit(X, Y)
+    assert len(search.cv_results_["params"]) >= 3
