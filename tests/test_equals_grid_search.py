@@ -311,9 +311,7 @@ def test_groups_with_routing():
     assert_same_results(ours.cv_results_, theirs.cv_results_)
 
 
-@pytest.mark.parametrize(
-    "params", [{"error_score": np.nan}, {"error_score": -9.0}]
-)
+@pytest.mark.parametrize("params", [{"error_score": np.nan}, {"error_score": -9.0}])
 def test_same_warnings(params):
     messages = []
     for cls, extra in ((GridSearchCV, {}), (RefiningGridSearchCV, {"n_rounds": 1})):

@@ -149,13 +149,14 @@ class ZoomGrid:
             value = candidate.params[axis.name]
             numbers: dict[Key, list[float]] = {}
             for key, x in axis.coordinates(value).items():
+                around, is_refined = record.level_around(center, key)
                 level, found = _refine(
                     axis.dimension(key),
                     x,
-                    record.level_around(center, key),
+                    around,
                     record.tried(candidate.subspace, key),
                     self.n_points,
-                    follows_step=record.is_refined(center, key),
+                    follows_step=is_refined,
                 )
                 levels[key] = level
                 numbers[key] = found
@@ -190,26 +191,23 @@ class _Record:
         """Return all coordinates tried on a dimension."""
         return self._tried[subspace, key]
 
-    def _levels(self, center: int, key: Key) -> list[tuple[int, Level]]:
-        """Return the rounds and levels that looked at this point, latest first."""
+    def level_around(self, center: int, key: Key) -> tuple[Level, bool]:
+        """Return the finest level at which a point's neighbours were tried.
+
+        The second value says whether that was in a later round than the first.
+        """
         subspace = self.history.candidates[center].subspace
         tried = self._tried[subspace, key]
-        return [
-            (number, window.levels[key])
-            for number in range(len(self.history.rounds) - 1, -1, -1)
-            for window in self.history.rounds[number].windows
-            if window.subspace == subspace
-            and window.holds(self.coordinates[center])
-            and tried.issuperset(window.levels[key].points)
-        ]
-
-    def level_around(self, center: int, key: Key) -> Level:
-        """Return the finest level at which a point's neighbours were looked at."""
-        return self._levels(center, key)[0][1]
-
-    def is_refined(self, center: int, key: Key) -> bool:
-        """Whether a later round than the first has looked at this point."""
-        return self._levels(center, key)[0][0] > 0
+        for number in range(len(self.history.rounds) - 1, -1, -1):
+            for window in self.history.rounds[number].windows:
+                if (
+                    window.subspace == subspace
+                    and window.holds(self.coordinates[center])
+                    and tried.issuperset(window.levels[key].points)
+                ):
+                    return window.levels[key], number > 0
+        # The cap left out what its window had around this point on this dimension.
+        return Level(tuple(sorted(tried))), True
 
     def near_best(self, center: int, axis: Axis) -> list[Choice]:
         """Return the other options within one standard error of a center's score.
@@ -299,6 +297,8 @@ def _new_number(
         number = center + side
     if number == center or number not in dim.limits:
         return None
+    if dim.scale == "log" and number <= 0:
+        return None
     y = dim.encode(number)
     if (y - x) * side <= 0:
         return None
@@ -361,7 +361,7 @@ def _candidates(
         return Candidate(params, candidate.subspace)
 
     far = [c for c in far if build(c) not in record.history]
-    if len(far) > limit - len(near):
+    if far and len(far) > limit - len(near):
         far = _space_filling(near, far, limit)
     return [build(c) for c in near], [build(c) for c in far]
 

@@ -23,7 +23,7 @@ GLOBAL_SHARE = 0.2
 #: Half the width of the windows, in quantiles, of the second and the last round.
 FIRST_HALF_WIDTH, LAST_HALF_WIDTH = 0.25, 0.05
 #: A coordinate moves with this probability (one of them always does).
-MOVE_PROBABILITY = 0.7
+MOVE_PROBABILITY = 0.5
 #: Draws of a new candidate before the space is taken to be exhausted.
 ATTEMPTS = 200
 

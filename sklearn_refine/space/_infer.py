@@ -161,7 +161,8 @@ def infer_axis(
         Closed range for new values.
     """
     for value in listed:
-        if isinstance(value, Real) and math.isnan(value) and not legal.accepts(value):
+        is_nan = isinstance(value, float | np.floating) and np.isnan(value)
+        if is_nan and not legal.accepts(value):
             raise ValueError(
                 f"The values of parameter {name!r} hold NaN: {listed!r}. "
                 "NaN has no place on an axis; remove it from the list."

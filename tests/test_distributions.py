@@ -1,0 +1,100 @@
+"""The public distributions, and their use in scikit-learn's own search."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes
+from sklearn.model_selection import RandomizedSearchCV
+from sklearn.neural_network import MLPRegressor
+
+from sklearn_refine import layer_sizes, log_randint
+from sklearn_refine.space._quantiles import distribution_space
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.floats(0, 1))
+def test_log_randint_quantiles(low, width, q):
+    dist = log_randint(low, low + width)
+    k = dist.ppf(q)
+    assert low <= k <= low + width - 1
+    assert dist.ppf(dist.cdf(k)) == k
+    # ppf is the smallest value whose cdf reaches q, up to rounding.
+    assert dist.cdf(k) >= q - 1e-9
+    assert k == low or dist.cdf(k - 1) <= q + 1e-9
+
+
+def test_log_randint_draws_what_its_cdf_says():
+    dist = log_randint(2, 40)
+    draws = dist.rvs(size=20000, random_state=0)
+    values = np.arange(2, 40)
+    expected = np.diff(dist.cdf(np.arange(1, 40)))
+    counts = np.array([(draws == value).sum() for value in values])
+    assert expected.sum() == pytest.approx(1)
+    assert stats.chisquare(counts, expected * len(draws)).pvalue > 1e-3
+    assert type(dist.rvs(random_state=0)) is int
+    assert dist.rvs(size=(2, 3)).shape == (2, 3)
+    assert np.isnan(dist.ppf(1.5))
+
+
+@given(st.integers(1, 4), st.integers(0, 3), st.integers(1, 50), st.integers(0, 200))
+def test_layer_sizes_draws_inside(depth, more, width, wider):
+    dist = layer_sizes((depth, depth + more), (width, width + wider))
+    for layers in dist.rvs(size=5, random_state=0):
+        assert type(layers) is tuple
+        assert depth <= len(layers) <= depth + more
+        assert all(type(w) is int and width <= w <= width + wider for w in layers)
+
+
+def test_layer_sizes_reaches_both_ends():
+    draws = layer_sizes(depth=(1, 2), width=(2, 4)).rvs(size=500, random_state=0)
+    assert {len(layers) for layers in draws} == {1, 2}
+    assert {width for layers in draws for width in layers} == {2, 3, 4}
+    assert layer_sizes(depth=2, width=3).rvs() == (3, 3)
+
+
+def test_in_randomized_search():
+    X, y = load_diabetes(return_X_y=True)
+    search = RandomizedSearchCV(
+        MLPRegressor(max_iter=500, tol=1e9, n_iter_no_change=1, random_state=0),
+        {
+            "hidden_layer_sizes": layer_sizes((1, 2), (2, 5)),
+            "max_fun": log_randint(10, 20),
+        },
+        n_iter=3,
+        cv=2,
+        random_state=0,
+    )
+    assert len(clone(search).fit(X, y).cv_results_["params"]) == 3
+
+
+@pytest.mark.parametrize(
+    "given_values",
+    [
+        stats.uniform(-3, 5),
+        stats.loguniform(1e-5, 10),
+        stats.norm(2, 3),
+        stats.expon(),
+        stats.randint(3, 9),
+        stats.poisson(4),
+        log_randint(3, 300),
+        layer_sizes((1, 3), (4, 64)),
+        [0.1, 5.0, 1.0],
+        ["a", None, True],
+        [(3,), (4, 4)],
+    ],
+    ids=repr,
+)
+def test_axes_invert(given_values):
+    (subspace,) = distribution_space([{"a": given_values}])
+    rng = np.random.RandomState(0)
+    for unit in rng.uniform(size=(50, subspace.n_dims)):
+        params = subspace.decode(unit, {})
+        again = subspace.decode(subspace.encode(params), {})
+        value = params["a"]
+        if isinstance(value, float):
+            assert again["a"] == pytest.approx(value, rel=1e-6)
+        else:
+            assert again["a"] == value
+        assert not isinstance(value, np.generic)

@@ -1,0 +1,279 @@
+"""The user's lists, read as axes."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import BaggingRegressor, RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer, PolynomialFeatures, StandardScaler
+from sklearn.svm import SVC
+
+from sklearn_refine.space._axes import (
+    ChoiceAxis,
+    Dimension,
+    LayersAxis,
+    NumberAxis,
+    to_python,
+    value_key,
+)
+from sklearn_refine.space._infer import grid_space, is_log
+from sklearn_refine.space._limits import Limits, legal_values
+
+
+class Undeclared:
+    """An estimator that says nothing of its parameters."""
+
+    def get_params(self, deep=True):
+        return {"a": 1}
+
+
+def axis_of(values, *, estimator=None, name="a", **kwargs):
+    overrides = {key: {name: value} for key, value in kwargs.items()}
+    owner = Undeclared() if estimator is None else estimator
+    space = grid_space(owner, [{name: values}], **overrides)
+    return space[0].axes[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.1, 1, 10], True),
+        ([1e-4, 1e-3, 1e-2], True),
+        ([0.1, 0.3, 1], True),
+        ([10, 20, 50, 100], True),
+        ([16, 32, 64], True),
+        ([1, 300], True),
+        ([0.01, 0.5, 3.0], True),
+        ([0.25, 0.5, 0.75], False),
+        ([1, 2, 3], False),
+        ([1, 2, 3, 5], False),
+        (np.linspace(0.001, 1, 7), False),
+        ([0.5, 0.9], False),
+        ([0, 0.1, 1, 10, 100], False),
+        ([-1, 1, 100, 10000], False),
+        ([1e-300, 1.0, 1e300], True),
+    ],
+)
+def test_is_log(values, expected):
+    assert is_log(values) is expected
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "integer"),
+    [
+        ([0.1, 0.2, 0.3], "linear", False),
+        ([0.01, 0.1, 1.0], "log", False),
+        ([1, 2, 3], "linear", True),
+        ([1, 10, 100], "log", True),
+        ([np.int64(2), np.int64(4)], "linear", True),
+        (np.logspace(-3, 0, 4), "log", False),
+        ([1, 0.5, 0.25], "log", False),
+        (["scale", 0.1, 10.0], "log", False),
+        ([None, 10, 50], "linear", True),
+        ([math.inf, 0.1, 1.0], "log", False),
+        ([True, 1.0, 2.0], "linear", False),
+    ],
+)
+def test_numbers(values, scale, integer):
+    axis = axis_of(values)
+    assert isinstance(axis, NumberAxis)
+    assert (axis.dim.scale, axis.dim.integer) == (scale, integer)
+    for value in values:
+        is_other = value is None or isinstance(value, str | bool) or math.isinf(value)
+        assert bool(axis.coordinates(value)) is not is_other
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a", "b"],
+        [True, False],
+        [None, "balanced"],
+        [Ridge(), SVC()],
+        [len, sum],
+        [np.zeros(2), np.ones(2)],
+        [{0: 1}, {0: 2}],
+        [0.5],
+        [0.5, 0.5],
+        [(64, 32)],
+        [(0.1, 0.9), (0.2, 0.8)],
+        [(0, 1), (1, 2)],
+        [10**400, 1],
+    ],
+)
+def test_choices(values):
+    assert type(axis_of(values)) is ChoiceAxis
+
+
+def test_random_state_is_never_refined():
+    assert type(axis_of([0, 1, 2], name="model__random_state")) is ChoiceAxis
+
+
+@pytest.mark.parametrize("values", [[(8,), (16, 8)], [[8], [16, 8]], [8, (16, 8)]])
+def test_layers(values):
+    axis = axis_of(values, name="hidden_layer_sizes", estimator=MLPRegressor())
+    assert isinstance(axis, LayersAxis)
+    for value in values:
+        coordinates = axis.coordinates(value)
+        assert len(coordinates) == (1 if isinstance(value, int) else len(value))
+        wider = axis.replace(value, dict.fromkeys(coordinates, 99))
+        assert type(wider) is type(value)
+    assert axis.replace((16, 8), {("hidden_layer_sizes", 2, 1): 11}) == (16, 11)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name", "values"),
+    [
+        (CountVectorizer(), "ngram_range", [(1, 1), (1, 2), (1, 3)]),
+        (PolynomialFeatures(), "degree", [(1, 2), (2, 3)]),
+        (KBinsDiscretizer(), "n_bins", [(3, 4), (5, 6)]),
+    ],
+)
+def test_pairs_of_ints_that_are_no_layers(estimator, name, values):
+    assert type(axis_of(values, estimator=estimator, name=name)) is ChoiceAxis
+
+
+def test_ints_of_a_real_parameter_are_refined_as_real():
+    axis = axis_of([1, 10, 100], estimator=SVC(), name="C")
+    assert not axis.dim.integer
+    axis = axis_of([1, 5, 9], estimator=KNeighborsClassifier(), name="n_neighbors")
+    assert axis.dim.integer
+
+
+def test_max_features_keeps_counts_and_shares_apart():
+    forest = RandomForestClassifier()
+    axis = axis_of(["sqrt", 0.2, 0.5, 5], estimator=forest, name="max_features")
+    assert axis.dim.limits == Limits(0, 1, False, True)
+    assert not axis.coordinates(5)
+    axis = axis_of(["sqrt", 2, 5, 0.5], estimator=forest, name="max_features")
+    assert axis.dim.limits == Limits(1, math.inf, True, False)
+    assert not axis.coordinates(0.5)
+
+
+def test_scales_and_bounds():
+    assert axis_of([1.0, 2.0, 3.0], scales="log").dim.scale == "log"
+    assert axis_of([0.01, 0.1, 1.0], scales="linear").dim.scale == "linear"
+    assert type(axis_of([0.01, 0.1, 1.0], scales="choice")) is ChoiceAxis
+    assert type(axis_of([(8,), (16,)], scales="choice")) is ChoiceAxis
+    assert axis_of([0.1, 1.0], bounds=(None, 5)).dim.limits.high == 5
+    bounded = axis_of([1.0, 2.0], estimator=Ridge(), name="alpha", bounds=(-3, 9))
+    assert bounded.dim.limits == Limits(0, 9, True, True)
+    layers = axis_of([(8,), (16,)], bounds=(4, 32))
+    assert all(dim.limits == Limits(4, 32, True, True) for dim in layers.dims.values())
+
+
+NESTED = Pipeline(
+    [
+        ("columns", ColumnTransformer([("scaled", StandardScaler(), [0])])),
+        (
+            "model",
+            TransformedTargetRegressor(
+                make_pipeline(StandardScaler(), BaggingRegressor(MLPRegressor()))
+            ),
+        ),
+    ]
+)
+MLP = "model__regressor__baggingregressor__estimator__"
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        (MLP + "momentum", 0, 1),
+        (MLP + "alpha", 0, math.inf),
+        ("model__regressor__baggingregressor__max_samples", 0, 1),
+    ],
+)
+def test_limits_are_found_through_any_nesting(name, low, high):
+    axis = axis_of([0.3, 0.6, 0.9], estimator=NESTED, name=name)
+    assert (axis.dim.limits.low, axis.dim.limits.high) == (low, high)
+
+
+def test_limits_of_replaced_steps():
+    pipeline = Pipeline([("model", Ridge())])
+    grid = {"model": [SVC(), LogisticRegression()], "model__C": [0.1, 1.0]}
+    axis = grid_space(pipeline, [grid])[0].axis("model__C")
+    assert axis.dim.limits.low == 0
+    assert legal_values(pipeline, "model__C", {}).declared is False
+    assert legal_values(pipeline, "model__missing__C", {}).declared is False
+
+
+@given(
+    st.sampled_from(["linear", "log"]),
+    st.booleans(),
+    st.floats(1e-6, 1e6),
+    st.floats(1.01, 1e6),
+    st.floats(-30, 30),
+)
+def test_decode_is_legal_and_inverts_encode(scale, integer, low, ratio, coordinate):
+    limits = Limits(low / 2, low * ratio * 2, True, False)
+    dim = Dimension(scale, False, low, low * ratio, limits)
+    value = dim.decode(coordinate, gap=0.5)
+    assert value in limits
+    assert dim.decode(dim.encode(value)) == pytest.approx(value, rel=1e-9)
+    assert type(value) is float
+    if integer:
+        whole = Dimension(
+            scale, True, 2, 2 + math.ceil(ratio), Limits(1, 50, True, True)
+        )
+        number = whole.decode(coordinate)
+        assert type(number) is int
+        assert 1 <= number <= 50
+        assert whole.decode(whole.encode(number)) == number
+
+
+@given(st.floats(-1e308, 1e308), st.floats(-1e308, 1e308), st.floats(-5, 5))
+def test_huge_linear_numbers_do_not_overflow(a, b, coordinate):
+    low, high = sorted((a, b))
+    dim = Dimension("linear", False, low, high)
+    if not dim.is_flat:
+        assert math.isfinite(dim.decode(coordinate, 0.1))
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1e-3, 1))
+def test_new_values_are_short(value, gap):
+    dim = Dimension("log", False, 1e-3, 1e3)
+    found = dim.decode(dim.encode(value), gap)
+    resolution = abs(dim._invert(dim.encode(value) + gap) - value)
+    assert abs(found - value) <= 0.011 * resolution
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        (1, 1, True),
+        (1, 1.0, False),
+        (1, True, False),
+        (np.float64(0.1), 0.1, True),
+        ((1, 2), [1, 2], False),
+        ((np.int64(1), 2), (1, 2), True),
+        (float("nan"), np.nan, True),
+        (np.zeros(2), np.zeros(2), True),
+        (np.zeros(2), np.ones(2), False),
+        (Ridge(alpha=1.0), Ridge(alpha=1.0), True),
+        (Ridge(alpha=1.0), Ridge(alpha=2.0), False),
+        (make_pipeline(Ridge()), make_pipeline(Ridge()), True),
+        ({"a": [1]}, {"a": [1]}, True),
+        (len, len, True),
+        (len, sum, False),
+        (Ridge, Ridge, True),
+        ("1", 1, False),
+    ],
+)
+def test_value_key(a, b, same):
+    assert (value_key(a) == value_key(b)) is same
+
+
+def test_to_python():
+    value = to_python((np.int64(1), [np.float32(0.5), "a"]))
+    assert value == (1, [0.5, "a"])
+    assert type(value[0]) is int
+    assert type(value[1][0]) is float

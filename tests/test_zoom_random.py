@@ -1,0 +1,176 @@
+"""Random rounds that narrow, on functions instead of models."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from sklearn_refine import layer_sizes, log_randint
+from sklearn_refine._history import History, Round
+from sklearn_refine.proposal._zoom_random import ZoomRandom
+from sklearn_refine.space._quantiles import distribution_space
+
+
+class OnlyRvs:
+    """A distribution without quantiles."""
+
+    def rvs(self, random_state=None):
+        return float(random_state.uniform())
+
+
+def search(space, score, *, n_iter=24, n_rounds=4, n_centers=3, seed=0):
+    """Run rounds on a function of the parameters; return the history."""
+    parts = space if isinstance(space, list) else [space]
+    proposer = ZoomRandom(
+        distribution_space(parts), n_iter=n_iter, n_rounds=n_rounds, n_centers=n_centers
+    )
+    history = History(n_splits=1)
+    rng = np.random.RandomState(seed)
+    for limit in proposer.plan():
+        proposal = proposer.propose(history, limit, rng)
+        assert len(proposal.candidates) <= limit
+        outcomes = [
+            [{"test_scores": score(c.params), "fit_error": None}]
+            for c in proposal.candidates
+        ]
+        n = len(proposal.candidates)
+        history.add_round(
+            proposal.candidates, outcomes, Round(proposal.windows, n, n, 0.0)
+        )
+    return history
+
+
+def bowl(params):
+    return -sum((math.log10(params[name]) + 2.3) ** 2 for name in "abc")
+
+
+BOWL = {name: stats.loguniform(1e-5, 1) for name in "abc"}
+
+
+@pytest.mark.parametrize(
+    ("n_iter", "n_rounds", "plan"),
+    [(10, 3, [4, 3, 3]), (5, 8, [1] * 5), (7, 1, [7]), (24, 4, [6] * 4)],
+)
+def test_plan_is_n_iter_in_rounds(n_iter, n_rounds, plan):
+    proposer = ZoomRandom(
+        distribution_space([BOWL]), n_iter=n_iter, n_rounds=n_rounds, n_centers=3
+    )
+    assert proposer.plan() == plan
+
+
+def test_first_round_fills_the_space():
+    history = search(BOWL, bowl, n_iter=16, n_rounds=1)
+    logs = np.array(
+        [[math.log10(c.params[n]) for n in "abc"] for c in history.candidates]
+    )
+    # A Sobol design of 16 points has one in each sixteenth of each axis.
+    for column in logs.T:
+        assert sorted(np.floor((column + 5) / 5 * 16).astype(int)) == list(range(16))
+
+
+def test_rounds_narrow_and_beat_one_round():
+    gains = []
+    for seed in range(40):
+        several = search(BOWL, bowl, n_iter=40, n_rounds=5, seed=seed)
+        one = search(BOWL, bowl, n_iter=40, n_rounds=1, seed=seed)
+        gains.append(several.mean_scores().max() > one.mean_scores().max())
+    assert np.mean(gains) >= 0.7
+    widths = [
+        np.log10(r.windows[0].shown["a"][1] / r.windows[0].shown["a"][0])
+        for r in several.rounds
+    ]
+    assert widths[0] == pytest.approx(5)
+    assert widths[-1] < 0.6
+    assert all(a >= b for a, b in zip(widths, widths[1:], strict=False))
+
+
+def test_lists_are_drawn_without_replacement():
+    space = {"k": [3, 1, 2], "kind": ["x", "y"]}
+    history = search(space, lambda p: p["k"], n_iter=50, n_rounds=3)
+    assert len(history) == 6
+    assert len({c.key for c in history.candidates}) == 6
+
+
+def test_a_small_discrete_space_ends_early():
+    history = search(
+        {"k": stats.randint(0, 4)}, lambda p: p["k"], n_iter=30, n_rounds=3
+    )
+    assert sorted(c.params["k"] for c in history.candidates) == [0, 1, 2, 3]
+
+
+def test_subspaces_share_the_first_round():
+    space = [{"a": stats.uniform()}, {"b": stats.uniform(), "c": stats.uniform()}]
+    history = search(space, lambda p: 0.0, n_iter=64, n_rounds=1)
+    first = sum(c.subspace == 0 for c in history.candidates)
+    assert first == 32
+
+
+def test_no_score_at_all_goes_on_at_random():
+    history = search(BOWL, lambda p: math.nan, n_iter=20, n_rounds=4)
+    assert len(history) == 20
+
+
+def test_constant_and_empty_spaces():
+    assert len(search({"a": [5]}, lambda p: 1.0, n_iter=5)) == 1
+    assert len(search([{}, {"a": [1, 2]}], lambda p: 1.0, n_iter=9, n_rounds=2)) == 3
+
+
+AXES = st.sampled_from(
+    [
+        stats.uniform(-1, 3),
+        stats.loguniform(1e-12, 1e12),
+        stats.norm(),
+        stats.cauchy(),
+        stats.randint(-5, 40),
+        stats.geom(0.3),
+        log_randint(1, 10**6),
+        layer_sizes((1, 3), (1, 64)),
+        layer_sizes(2, (5, 5)),
+        [0.5],
+        [1, 2, 3, 10],
+        np.logspace(-3, 3, 5),
+        ["a", None, False],
+        [(1,), (2, 3)],
+        OnlyRvs(),
+    ]
+)
+SPACES = st.dictionaries(st.sampled_from("abcd"), AXES, min_size=1, max_size=4)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    space=st.one_of(SPACES, st.lists(SPACES, min_size=1, max_size=3)),
+    n_iter=st.integers(1, 40),
+    n_rounds=st.integers(1, 6),
+    seed=st.integers(0, 2**20),
+)
+def test_any_space(space, n_iter, n_rounds, seed):
+    """Never twice, inside the support, Python values, the same for the same seed."""
+    rng = np.random.RandomState(seed)
+    scores = {}
+
+    def score(params):
+        return scores.setdefault(repr(params), rng.uniform())
+
+    kwargs = {"n_iter": n_iter, "n_rounds": n_rounds, "seed": seed}
+    history = search(space, score, **kwargs)
+    again = search(space, score, **kwargs)
+    assert [c.params for c in history.candidates] == [
+        c.params for c in again.candidates
+    ]
+    assert len(history) <= n_iter
+    assert len({c.key for c in history.candidates}) == len(history)
+    parts = space if isinstance(space, list) else [space]
+    for candidate in history.candidates:
+        for name, value in candidate.shown.items():
+            assert not isinstance(value, np.generic)
+            given_values = parts[candidate.subspace][name]
+            if isinstance(given_values, list | np.ndarray):
+                assert value in list(given_values)
+            elif hasattr(given_values, "support"):
+                low, high = given_values.support()
+                assert low <= value <= high
+                assert math.isfinite(value)
