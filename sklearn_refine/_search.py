@@ -203,7 +203,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     >>> search.fit(X, y)
     RefiningGridSearchCV(estimator=Ridge(), param_grid={'alpha': [0.01, 0.1, 1.0]})
     >>> search.best_params_
-    {'alpha': 0.06}
+    {'alpha': 0.0001}
     >>> search.rounds_[["n_candidates", "n_fits"]]
            n_candidates  n_fits
     round
@@ -463,7 +463,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     ...     Ridge(), {"alpha": loguniform(1e-4, 1e2)}, n_iter=12, random_state=0
     ... )
     >>> search = search.fit(X, y)
-    >>> round(search.best_score_, 3)
+    >>> round(float(search.best_score_), 3)
     0.482
     >>> search.rounds_["n_candidates"].tolist()
     [6, 6]

@@ -13,7 +13,7 @@ from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV
 # The checks ask of a network that it learns, and that it learns the same twice.
 NETWORK = {
     "hidden_layer_sizes": (8,),
-    "max_iter": 60,
+    "max_iter": 25,
     "random_state": 0,
     "solver": "lbfgs",
 }

@@ -84,7 +84,6 @@ def test_in_randomized_search():
         ["a", None, True],
         [(3,), (4, 4)],
     ],
-    ids=repr,
 )
 def test_axes_invert(given_values):
     (subspace,) = distribution_space([{"a": given_values}])
