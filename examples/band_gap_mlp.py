@@ -232,7 +232,7 @@ def span(values):
 
 def short(name):
     """Return a parameter's name without the steps that lead to it."""
-    return name.rsplit("__")[-1]
+    return name.split("__")[-1]
 
 
 def readable(value):

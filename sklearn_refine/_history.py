@@ -69,8 +69,8 @@ class Window:
     levels : mapping of Key to Level
         What is tried on each dimension.
     shown : mapping of str to tuple
-        For each parameter, the smallest and largest number (for layer sizes, the
-        narrowest and widest layers) or the choices that the window holds.
+        For each parameter, the smallest and largest number, or the choices or layer
+        sizes that the window holds.
     """
 
     subspace: int

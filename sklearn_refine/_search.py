@@ -84,7 +84,9 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         Number of rounds, the user's grid being the first.
 
     n_centers : int, default=3
-        How many of the best candidates later rounds refine around, best first.
+        How many of the best candidates later rounds refine around at most, best
+        first. A candidate that lies between a better center and that one's
+        neighbours is none of its own.
 
     n_points : int, default=3
         Values of each number in a window of a later round, the center among them;
@@ -132,8 +134,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         A row for each round, indexed from 1: `n_candidates`, `n_fits`, the
         `best_score` of its own candidates and the `best_so_far` (of the metric that
         rounds follow), `seconds`, and for each parameter a column
-        ``window_<parameter>`` that lists, for each center, the smallest and largest
-        number, or the choices, that the round looked at.
+        ``window_<parameter>`` that lists, for each center, what the round looked at:
+        the smallest and largest number, or the choices or layer sizes.
 
     n_rounds_ : int
         Number of rounds run.
@@ -396,8 +398,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         A row for each round, indexed from 1: `n_candidates`, `n_fits`, the
         `best_score` of its own candidates and the `best_so_far` (of the metric that
         rounds follow), `seconds`, and for each parameter a column
-        ``window_<parameter>`` that lists, for each center, the smallest and largest
-        number, or the choices, that the round looked at.
+        ``window_<parameter>`` that lists, for each center, what the round looked at:
+        the smallest and largest number, or the choices or layer sizes.
 
     n_rounds_ : int
         Number of rounds run.

@@ -121,7 +121,7 @@ GRID_ERRORS = {
 RANDOM_ERRORS = {
     "no rvs": (
         {"param_distributions": {"alpha": object()}},
-        r"'alpha' in param_distributions is neither a list nor a distribution with an rvs",
+        r"'alpha' in param_distributions is neither a list nor .* with an rvs",
     ),
     "string": ({"param_distributions": {"alpha": "abc"}}, r"'alpha' .* got: 'abc'"),
     "single value": ({"param_distributions": {"alpha": 1.0}}, r"into a list"),
@@ -191,7 +191,7 @@ def test_unknown_parameter_of_a_replaced_step():
         {"ridge": [SVC()], "ridge__C": [1, 10]},
         {"ridge": [SVC()], "ridge__alpha": [1]},
     ]
-    with pytest.raises(ValueError, match="param_grid names .*'ridge__alpha'"):
+    with pytest.raises(ValueError, match=r"param_grid names .*'ridge__alpha'"):
         RefiningGridSearchCV(pipeline, grid).fit(X, Y)
 
 

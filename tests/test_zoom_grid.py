@@ -232,7 +232,7 @@ def test_cap_below_the_neighbours_serves_every_axis_in_turn():
 
 def test_a_large_window_is_sampled():
     grid = {name: [0.5, 1.0, 2.0] for name in "abcdefghij"}
-    parts = [{n: 1.0 for n in grid}]
+    parts = [dict.fromkeys(grid, 1.0)]
     proposer = ZoomGrid(
         grid_space(NoParameters(), [grid]),
         [parts],

@@ -1,6 +1,7 @@
 """Random rounds that narrow, on functions instead of models."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_rounds_narrow_and_beat_one_round():
     ]
     assert widths[0] == pytest.approx(5)
     assert widths[-1] < 0.6
-    assert all(a >= b for a, b in zip(widths, widths[1:], strict=False))
+    assert all(a >= b for a, b in pairwise(widths))
 
 
 def test_lists_are_drawn_without_replacement():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -106,7 +107,7 @@ class ZoomGrid:
         windows = []
         near: list[list[Candidate]] = []
         far: list[list[Candidate]] = []
-        for center in history.ranking()[: self.n_centers]:
+        for center in self._centers(record):
             window, choices = self._zoom(center, record)
             neighbours, others = _candidates(
                 record, center, choices, limit, turn=len(history.rounds) - 1
@@ -139,6 +140,19 @@ class ZoomGrid:
         ]
         return Proposal(candidates, windows)
 
+    def _centers(self, record: _Record) -> list[int]:
+        """Return the best points, but none between a better one and its neighbours.
+
+        Such a point's window would repeat that of the better one.
+        """
+        centers: list[int] = []
+        for index in record.history.ranking():
+            if not any(record.covers(center, index) for center in centers):
+                centers.append(index)
+            if len(centers) == self.n_centers:
+                break
+        return centers
+
     def _zoom(self, center: int, record: _Record) -> tuple[Window, list[list[Choice]]]:
         """Return the window around a candidate and what it tries on each axis."""
         candidate = record.history.candidates[center]
@@ -149,12 +163,12 @@ class ZoomGrid:
             value = candidate.params[axis.name]
             numbers: dict[Key, list[float]] = {}
             for key, x in axis.coordinates(value).items():
-                around, is_refined = record.level_around(center, key)
+                below, above, is_refined = record.neighbours(center, key)
                 level, found = _refine(
                     axis.dimension(key),
                     x,
-                    around,
-                    record.tried(candidate.subspace, key),
+                    below,
+                    above,
                     self.n_points,
                     follows_step=is_refined,
                 )
@@ -187,11 +201,47 @@ class _Record:
             for key, x in coordinates.items():
                 self._tried.setdefault((c.subspace, key), set()).add(x)
 
-    def tried(self, subspace: int, key: Key) -> set[float]:
-        """Return all coordinates tried on a dimension."""
-        return self._tried[subspace, key]
+    @cache  # noqa: B019 - a record lives for one proposal
+    def neighbours(
+        self, center: int, key: Key
+    ) -> tuple[float | None, float | None, bool]:
+        """Return the nearest coordinates tried below and above a point.
 
-    def level_around(self, center: int, key: Key) -> tuple[Level, bool]:
+        None where nothing was. The last value says whether they are those of a
+        later round than the first.
+        """
+        level, is_refined = self._level_around(center, key)
+        x = self.coordinates[center][key]
+        position = level.points.index(x)
+        below = level.points[position - 1] if position else level.below
+        above = (
+            level.points[position + 1]
+            if position + 1 < len(level.points)
+            else level.above
+        )
+        tried = self._tried[self.history.candidates[center].subspace, key]
+        # The window ended here, but another window may have looked further on.
+        if below is None:
+            below = max((t for t in tried if t < x), default=None)
+        if above is None:
+            above = min((t for t in tried if t > x), default=None)
+        return below, above, is_refined
+
+    def covers(self, center: int, other: int) -> bool:
+        """Whether a point lies between a center and its neighbours."""
+        a, b = self.history.candidates[center], self.history.candidates[other]
+        if a.subspace != b.subspace or any(
+            axis.option(a.params[axis.name]) != axis.option(b.params[axis.name])
+            for axis in self.subspaces[a.subspace].axes
+        ):
+            return False
+        for key, x in self.coordinates[other].items():
+            below, above, _ = self.neighbours(center, key)
+            if (below is not None and x < below) or (above is not None and x > above):
+                return False
+        return True
+
+    def _level_around(self, center: int, key: Key) -> tuple[Level, bool]:
         """Return the finest level at which a point's neighbours were tried.
 
         The second value says whether that was in a later round than the first.
@@ -236,21 +286,13 @@ _OTHER = 2.0
 def _refine(
     dim: Dimension,
     x: float,
-    level: Level,
-    tried: set[float],
+    below: float | None,
+    above: float | None,
     n_points: int,
     *,
     follows_step: bool,
 ) -> tuple[Level, list[float]]:
     """Return the new level around coordinate `x`, and the new numbers on it."""
-    position = level.points.index(x)
-    below = level.points[position - 1] if position else level.below
-    above = (
-        level.points[position + 1] if position + 1 < len(level.points) else level.above
-    )
-    # The window ended here, but another window may have looked further on.
-    below = max((t for t in tried if t < x), default=None) if below is None else below
-    above = min((t for t in tried if t > x), default=None) if above is None else above
     inner = min((abs(n - x) for n in (below, above) if n is not None), default=1.0)
     outward = inner
     if follows_step and dim.scale == "log" and not dim.integer:
