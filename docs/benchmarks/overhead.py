@@ -86,7 +86,7 @@ def cases(n_a, n_b):
                 grid,
                 cv=N_SPLITS,
                 n_rounds=3,
-                n_centers=n // 2,
+                n_centers=3 * n // 10,  # the fewest, about, that fill the rounds
                 max_candidates=n,
             ),
         ),

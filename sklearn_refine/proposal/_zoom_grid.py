@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -146,9 +145,11 @@ class ZoomGrid:
         Such a point's window would repeat that of the better one.
         """
         centers: list[int] = []
-        for index in record.history.ranking():
-            if not any(record.covers(center, index) for center in centers):
+        covered = np.zeros(len(record.history), dtype=bool)
+        for index in record.ranking:
+            if not covered[index]:
                 centers.append(index)
+                covered |= record.covered_by(index)
             if len(centers) == self.n_centers:
                 break
         return centers
@@ -186,6 +187,7 @@ class _Record:
     def __init__(self, subspaces: Sequence[Subspace], history: History) -> None:
         self.subspaces = subspaces
         self.history = history
+        self.ranking = history.ranking()
         self.means = history.mean_scores()
         self.errors = history.standard_errors()
         self.coordinates = [
@@ -196,12 +198,22 @@ class _Record:
             }
             for c in history.candidates
         ]
+        # What two candidates must share for one to lie beside the other.
+        self._kinds = [
+            (
+                c.subspace,
+                *(
+                    axis.option(c.params[axis.name])
+                    for axis in subspaces[c.subspace].axes
+                ),
+            )
+            for c in history.candidates
+        ]
         self._tried: dict[tuple[int, Key], set[float]] = {}
         for c, coordinates in zip(history.candidates, self.coordinates, strict=True):
             for key, x in coordinates.items():
                 self._tried.setdefault((c.subspace, key), set()).add(x)
 
-    @cache  # noqa: B019 - a record lives for one proposal
     def neighbours(
         self, center: int, key: Key
     ) -> tuple[float | None, float | None, bool]:
@@ -227,19 +239,21 @@ class _Record:
             above = min((t for t in tried if t > x), default=None)
         return below, above, is_refined
 
-    def covers(self, center: int, other: int) -> bool:
-        """Whether a point lies between a center and its neighbours."""
-        a, b = self.history.candidates[center], self.history.candidates[other]
-        if a.subspace != b.subspace or any(
-            axis.option(a.params[axis.name]) != axis.option(b.params[axis.name])
-            for axis in self.subspaces[a.subspace].axes
-        ):
-            return False
-        for key, x in self.coordinates[other].items():
+    def covered_by(self, center: int) -> np.ndarray:
+        """Say of each candidate whether it lies between a center and its neighbours."""
+        kind = self._kinds[center]
+        beside = [index for index, other in enumerate(self._kinds) if other == kind]
+        within = np.ones(len(beside), dtype=bool)
+        for key in self.coordinates[center]:
+            x = np.array([self.coordinates[index][key] for index in beside])
             below, above, _ = self.neighbours(center, key)
-            if (below is not None and x < below) or (above is not None and x > above):
-                return False
-        return True
+            if below is not None:
+                within &= x >= below
+            if above is not None:
+                within &= x <= above
+        covered = np.zeros(len(self.history), dtype=bool)
+        covered[np.array(beside)[within]] = True
+        return covered
 
     def _level_around(self, center: int, key: Key) -> tuple[Level, bool]:
         """Return the finest level at which a point's neighbours were tried.
@@ -264,11 +278,13 @@ class _Record:
 
         Each is given by its own best candidate's value.
         """
+        if len({axis.option(value) for value in axis.listed}) == 1:
+            return []
         candidate = self.history.candidates[center]
         own = axis.option(candidate.params[axis.name])
         enough = self.means[center] - self.errors[center]
         found: dict[Any, Choice] = {}
-        for index in self.history.ranking():
+        for index in self.ranking:
             other = self.history.candidates[index]
             if other.subspace != candidate.subspace or self.means[index] < enough:
                 continue
