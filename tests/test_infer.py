@@ -266,6 +266,8 @@ def test_new_values_are_short(value, gap):
         (len, sum, False),
         (Ridge, Ridge, True),
         ("1", 1, False),
+        (np.datetime64("2020-01-01"), np.datetime64("2020-01-01"), True),
+        (np.datetime64("2020-01-01"), np.datetime64("2020-01-02"), False),
     ],
 )
 def test_value_key(a, b, same):

@@ -284,7 +284,11 @@ def to_python(value: Any) -> Any:
 
 def value_key(value: Any) -> Any:
     """Return a hashable that is equal for values which must give the same fit."""
-    value = to_python(value)
+    if isinstance(value, np.generic):
+        plain = value.item()
+        if not isinstance(plain, bool | str | bytes | int | float):
+            return (type(value).__name__, repr(value))  # datetime64, longdouble, ...
+        value = plain
     if value is None or isinstance(value, bool | str | bytes):
         return (type(value).__name__, value)
     if isinstance(value, Real):
