@@ -88,9 +88,8 @@ def test_in_randomized_search():
 def test_axes_invert(given_values):
     (subspace,) = distribution_space([{"a": given_values}])
     rng = np.random.RandomState(0)
-    for unit in rng.uniform(size=(50, subspace.n_dims)):
-        params = subspace.decode(unit, {})
-        again = subspace.decode(subspace.encode(params), {})
+    for params in subspace.decode(rng.uniform(size=(50, subspace.n_dims)), rng):
+        (again,) = subspace.decode(subspace.encode(params)[np.newaxis], rng)
         value = params["a"]
         if isinstance(value, float):
             assert again["a"] == pytest.approx(value, rel=1e-6)

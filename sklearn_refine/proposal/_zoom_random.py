@@ -82,7 +82,7 @@ class ZoomRandom:
         if not len(history):
             draws = self._design(limit, rng)
         else:
-            draws = self._draw(history, centers, half_width, rng)
+            draws = self._draw(history, centers, half_width, limit, rng)
         found: dict[Any, Candidate] = {}
         failures = 0
         for candidate in draws:
@@ -123,61 +123,72 @@ class ZoomRandom:
         # make points coincide.
         batch = 2 ** max(math.ceil(math.log2(n)), 0)
         for _ in range(1 + ATTEMPTS // batch):
-            for point in sobol.random(batch):
-                index = min(
-                    int(point[-1] * len(self.subspaces)), len(self.subspaces) - 1
-                )
-                yield self._candidate(index if several else 0, point, rng)
+            points = sobol.random(batch)
+            places = (points[:, -1] * len(self.subspaces)).astype(int)
+            yield from self._candidates(places if several else places * 0, points, rng)
 
-    def _candidate(
-        self, index: int, unit: np.ndarray, rng: np.random.RandomState
-    ) -> Candidate:
-        subspace = self.subspaces[index]
-        sampled = {
-            name: axis.draw(rng)
-            for name, axis in subspace.axes.items()
-            if isinstance(axis, SampledAxis)
-        }
-        return Candidate(subspace.decode(unit, sampled), index)
+    def _candidates(
+        self, subspaces: np.ndarray, units: np.ndarray, rng: np.random.RandomState
+    ) -> list[Candidate]:
+        """Return the candidates at points of the unit cube, each in its subspace."""
+        found: dict[int, Candidate] = {}
+        for index in np.unique(subspaces).tolist():
+            rows = np.flatnonzero(subspaces == index)
+            subspace = self.subspaces[index]
+            decoded = subspace.decode(units[rows, : subspace.n_dims], rng)
+            for row, params in zip(rows.tolist(), decoded, strict=True):
+                found[row] = Candidate(params, index)
+        return [found[row] for row in range(len(units))]
 
     def _draw(
         self,
         history: History,
         centers: list[int],
         half_width: float,
+        batch: int,
         rng: np.random.RandomState,
     ) -> Iterator[Candidate]:
         """Yield random candidates, most of them around the centers."""
-        turn = 0
+        everywhere = -1
+        n_dims = max(subspace.n_dims for subspace in self.subspaces)
         while True:
-            if not centers or rng.uniform() < GLOBAL_SHARE:
-                index = int(rng.randint(len(self.subspaces)))
-                unit = rng.uniform(size=self.subspaces[index].n_dims)
-                yield self._candidate(index, unit, rng)
-            else:
-                center = history.candidates[centers[turn % len(centers)]]
-                turn += 1
-                yield self._move(center, half_width, rng)
+            origins = np.resize(centers or [everywhere], batch)
+            origins[rng.uniform(size=batch) < GLOBAL_SHARE] = everywhere
+            parts: dict[int, Iterator[Candidate]] = {}
+            for origin, n in zip(*np.unique(origins, return_counts=True), strict=True):
+                if origin == everywhere:
+                    places = rng.randint(len(self.subspaces), size=n)
+                    units = rng.uniform(size=(n, n_dims))
+                    parts[origin] = iter(self._candidates(places, units, rng))
+                else:
+                    center = history.candidates[origin]
+                    parts[origin] = iter(self._moves(center, n, half_width, rng))
+            for origin in origins:
+                yield next(parts[origin])
 
-    def _move(
-        self, center: Candidate, half_width: float, rng: np.random.RandomState
-    ) -> Candidate:
-        """Return a random point in the window around a center."""
+    def _moves(
+        self,
+        center: Candidate,
+        n: int,
+        half_width: float,
+        rng: np.random.RandomState,
+    ) -> list[Candidate]:
+        """Return random points in the window around a center."""
         axes = self.subspaces[center.subspace].axes
-        names = list(axes)
-        moved = rng.uniform(size=len(names)) < MOVE_PROBABILITY
-        if names:
-            moved[rng.randint(len(names))] = True
-        params = {}
-        for name, moves in zip(names, moved, strict=True):
-            axis, value = axes[name], center.params[name]
-            if not moves:
-                params[name] = value
-            elif isinstance(axis, SampledAxis):
-                params[name] = axis.draw(rng)
+        moved = rng.uniform(size=(n, len(axes))) < MOVE_PROBABILITY
+        if axes:
+            moved[np.arange(n), rng.randint(len(axes), size=n)] = True
+        rows = [dict(center.params) for _ in range(n)]
+        for (name, axis), moves in zip(axes.items(), moved.T, strict=True):
+            places = np.flatnonzero(moves).tolist()
+            if isinstance(axis, SampledAxis):
+                values = [axis.draw(rng) for _ in places]
             else:
-                params[name] = axis.decode(_step(axis, value, half_width, rng))
-        return Candidate(params, center.subspace)
+                units = _steps(axis, center.params[name], half_width, len(places), rng)
+                values = axis.decode(units)
+            for place, value in zip(places, values, strict=True):
+                rows[place][name] = value
+        return [Candidate(params, center.subspace) for params in rows]
 
     def _complete(
         self,
@@ -211,9 +222,8 @@ class ZoomRandom:
             elif isinstance(axis, ListAxis) and not axis.ordered:
                 shown[name] = tuple(axis.values)
             else:
-                unit = axis.encode(value)
-                ends = (np.clip(unit + side * half_width, 0, 1) for side in (-1, 1))
-                shown[name] = tuple(axis.decode(end) for end in ends)
+                ends = axis.encode(value) + half_width * np.array([[-1], [1]])
+                shown[name] = tuple(axis.decode(np.clip(ends, 0, 1)))
         return Window(center.subspace, {}, shown)
 
     @staticmethod
@@ -225,21 +235,22 @@ class ZoomRandom:
             elif isinstance(axis, ListAxis) and not axis.ordered:
                 shown[name] = tuple(axis.values)
             else:
-                ends = (np.full(axis.n_dims, end) for end in (0.0, 1.0))
-                shown[name] = tuple(axis.decode(end) for end in ends)
+                ends = np.repeat([[0.0], [1.0]], axis.n_dims, axis=1)
+                shown[name] = tuple(axis.decode(ends))
         return shown
 
 
-def _step(
-    axis: UnitAxis, value: Any, half_width: float, rng: np.random.RandomState
+def _steps(
+    axis: UnitAxis, value: Any, half_width: float, n: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Return a random point of the unit cube near that of `value`."""
+    """Return random points of the unit cube near that of `value`."""
+    size = (n, axis.n_dims)
     if not axis.ordered:
-        return rng.uniform(size=axis.n_dims)
+        return rng.uniform(size=size)
     unit = axis.encode(value)
     # In a short list, a step must be able to reach the next value.
     reach = half_width
     if isinstance(axis, ListAxis):
         reach = max(reach, 1.5 / len(axis.values))
     low, high = np.maximum(unit - reach, 0.0), np.minimum(unit + reach, 1.0)
-    return np.asarray(rng.uniform(low, high))
+    return rng.uniform(low, high, size=size)

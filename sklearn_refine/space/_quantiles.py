@@ -32,9 +32,11 @@ class ListAxis:
         self.values = sorted(listed) if self.ordered else listed
         self._keys = [value_key(value) for value in self.values]
 
-    def decode(self, unit: np.ndarray) -> Any:
-        """Return the value at a point of the unit interval."""
-        return self.values[min(int(unit[0] * len(self.values)), len(self.values) - 1)]
+    def decode(self, units: np.ndarray) -> list[Any]:
+        """Return the values at points of the unit interval, an (n, 1) array."""
+        last = len(self.values) - 1
+        places = np.minimum(units[:, 0] * len(self.values), last).astype(int)
+        return [self.values[place] for place in places.tolist()]
 
     def encode(self, value: Any) -> np.ndarray:
         """Return the middle of the interval that stands for `value`."""
@@ -51,11 +53,11 @@ class QuantileAxis:
         self.distribution = distribution
         self.integer = _is_discrete(distribution)
 
-    def decode(self, unit: np.ndarray) -> Any:
-        """Return the value at a quantile."""
-        q = min(max(float(unit[0]), MARGIN), 1 - MARGIN)
-        value = self.distribution.ppf(q)
-        return int(value) if self.integer else float(value)
+    def decode(self, units: np.ndarray) -> list[Any]:
+        """Return the values at quantiles, an (n, 1) array."""
+        values = self.distribution.ppf(np.clip(units[:, 0], MARGIN, 1 - MARGIN))
+        kind = int if self.integer else float
+        return [kind(value) for value in values]
 
     def encode(self, value: Any) -> np.ndarray:
         """Return the quantile of `value`; the middle of its step if discrete."""
@@ -78,10 +80,14 @@ class LayersQuantileAxis:
         )
         self.n_dims = 1 + high
 
-    def decode(self, unit: np.ndarray) -> tuple[int, ...]:
-        """Return the layer sizes at a point of the unit cube."""
-        depth = self._depth.decode(unit[:1])
-        return tuple(self._width.decode(unit[i : i + 1]) for i in range(1, depth + 1))
+    def decode(self, units: np.ndarray) -> list[tuple[int, ...]]:
+        """Return the layer sizes at points of the unit cube, an (n, n_dims) array."""
+        depths = self._depth.decode(units[:, :1])
+        widths = [self._width.decode(column[:, np.newaxis]) for column in units.T[1:]]
+        return [
+            layers[:depth]
+            for layers, depth in zip(zip(*widths, strict=True), depths, strict=True)
+        ]
 
     def encode(self, value: Sequence[int]) -> np.ndarray:
         """Return the point of the unit cube for layer sizes; 0.5 for absent layers."""
@@ -132,17 +138,25 @@ class DistributionSubspace:
             if isinstance(axis, ListAxis)
         )
 
-    def decode(self, unit: np.ndarray, sampled: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters at a point of the unit cube."""
-        params = {}
+    def decode(
+        self, units: np.ndarray, rng: np.random.RandomState
+    ) -> list[dict[str, Any]]:
+        """Return the parameters at points of the unit cube, an (n, n_dims) array.
+
+        What has no coordinates is drawn with `rng`.
+        """
+        columns = []
         start = 0
-        for name, axis in self.axes.items():
+        for axis in self.axes.values():
             if isinstance(axis, SampledAxis):
-                params[name] = sampled[name]
+                columns.append([axis.draw(rng) for _ in units])
             else:
-                params[name] = axis.decode(unit[start : start + axis.n_dims])
+                columns.append(axis.decode(units[:, start : start + axis.n_dims]))
             start += axis.n_dims
-        return params
+        return [
+            {name: column[row] for name, column in zip(self.axes, columns, strict=True)}
+            for row in range(len(units))
+        ]
 
     def encode(self, params: Mapping[str, Any]) -> np.ndarray:
         """Return the point of the unit cube that stands for `params`."""
