@@ -39,6 +39,7 @@ __all__ = [
     "MultimetricScorer",
     "Options",
     "RealNotInt",
+    "calls_back",
     "check_method_params",
     "fit_and_score",
     "fit_context",
@@ -51,7 +52,11 @@ __all__ = [
 
 
 class _NoCallbacks:
-    """A callback context that calls nobody, for scikit-learn before 1.9."""
+    """A callback context that calls nobody.
+
+    It stands in where no callback is set, and for scikit-learn before 1.9. A real
+    one would be pickled for the workers with the contexts of all other fits.
+    """
 
     def subcontext(self, **_: Any) -> _NoCallbacks:
         return self
@@ -87,16 +92,39 @@ class _StopListener:
 
 def init_callbacks(search: Any, max_subtasks: int) -> Any:
     """Return the root callback context of `search`, or one that calls nobody."""
-    if not SUPPORTS_CALLBACKS:
+    if not SUPPORTS_CALLBACKS or not _has_callbacks(search):
         return _NoCallbacks()
     return search._init_callback_context(max_subtasks=max_subtasks)
+
+
+def calls_back(context: Any) -> bool:
+    """Whether there is anybody whom `context` calls."""
+    return not isinstance(context, _NoCallbacks)
+
+
+def _has_callbacks(search: Any) -> bool:
+    """Whether a callback is set on the search, around it, or on anything in it."""
+    if hasattr(search, "_parent_callback_ctx"):
+        return True
+    found = [search]
+    while found:
+        value = found.pop()
+        if isinstance(value, dict):
+            found.extend(value.values())
+        elif isinstance(value, list | tuple):
+            found.extend(value)
+        elif hasattr(value, "get_params") and not isinstance(value, type):
+            if hasattr(value, "_skl_callbacks"):
+                return True
+            found.extend(value.get_params(deep=False).values())
+    return False
 
 
 def run_fit_and_score(
     *args: Any, caller: Any, callback_ctx: Any, **kwargs: Any
 ) -> dict[str, Any]:
     """Run ``_fit_and_score``; the result's "stop" says what the callbacks asked."""
-    if not SUPPORTS_CALLBACKS:
+    if callback_ctx is None:
         return {**fit_and_score(*args, **kwargs), "stop": False}
     listener = _StopListener(callback_ctx)
     out = fit_and_score(*args, caller=caller, callback_ctx=listener, **kwargs)

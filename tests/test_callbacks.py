@@ -101,6 +101,27 @@ def test_progress_bar(n_jobs, capsys):
 
 
 @with_callbacks
+def test_callbacks_of_the_estimator_and_of_listed_estimators():
+    """They see the search as their parent, as in scikit-learn's own searches."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+
+    recorder = Recorder()
+    target = np.greater(Y, np.median(Y))
+    model = LogisticRegression(solver="lbfgs").set_callbacks(recorder)
+    RefiningGridSearchCV(model, {"C": [0.1, 1.0]}, cv=2, n_rounds=1).fit(X, target)
+    outermost = {path[0][0] for path in recorder.paths}
+    assert outermost == {"fit"}
+    assert any(("round", 0) in path for path in recorder.paths)
+
+    recorder.paths.clear()
+    pipeline = Pipeline([("model", LogisticRegression())])
+    search = RefiningGridSearchCV(pipeline, {"model": [model]}, cv=2, n_rounds=1)
+    search.fit(X, target)
+    assert any(("round", 0) in path for path in recorder.paths)
+
+
+@with_callbacks
 def test_teardown_after_an_error():
     recorder = Recorder()
     search = RefiningGridSearchCV(

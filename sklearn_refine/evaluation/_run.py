@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_refine._history import Candidate, History, Outcome
-from sklearn_refine._sklearn_compat import run_fit_and_score
+from sklearn_refine._sklearn_compat import calls_back, run_fit_and_score
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,8 @@ def evaluate(
     # being pickled for a worker would break the pickling.
     contexts = [
         context.subcontext(task_name="candidate-split-evaluation", task_id=task_id)
+        if calls_back(context)
+        else None
         for task_id in range(len(pairs))
     ]
     results = parallel(
@@ -91,7 +93,7 @@ def evaluate(
             parameters=candidate.params,
             split_progress=(split, n_splits),
             candidate_progress=(index, len(fresh)),
-            caller=task.caller,
+            caller=task.caller if fit_context is not None else None,
             callback_ctx=fit_context,
             **task.options,
         )
