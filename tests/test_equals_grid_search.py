@@ -1,5 +1,6 @@
 """With one round, and in the first of several, the search is GridSearchCV."""
 
+import re
 import warnings
 
 import numpy as np
@@ -319,9 +320,11 @@ def test_same_warnings(params):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             search.fit(X_REG, Y_REG)
-        messages.append([(w.category, str(w.message)) for w in caught])
+        messages.append(
+            [(w.category, re.sub(r"line \d+", "line", str(w.message))) for w in caught]
+        )
     ours, theirs = messages[1], messages[0]
-    # The tracebacks differ in nothing but the order of the fits, which is the same.
+    # scikit-learn calls fit on another line where there is a callback context.
     assert ours == theirs
     assert len(ours) >= 1
 
