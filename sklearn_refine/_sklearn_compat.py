@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from contextlib import nullcontext
 from typing import Any
 
+import sklearn
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
@@ -17,6 +20,8 @@ from sklearn.model_selection._validation import (
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures,
 )
+from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils._param_validation import (
     Interval,
     Options,
@@ -41,12 +46,16 @@ __all__ = [
     "RealNotInt",
     "calls_back",
     "check_method_params",
+    "early_stopping_scores",
     "fit_and_score",
     "fit_context",
     "init_callbacks",
     "insert_error_scores",
     "make_constraint",
+    "prepare_stochastic_fit",
     "run_fit_and_score",
+    "start_optimizer",
+    "warn_as_mlp",
     "warn_or_raise_about_fit_failures",
 ]
 
@@ -129,3 +138,69 @@ def run_fit_and_score(
     listener = _StopListener(callback_ctx)
     out = fit_and_score(*args, caller=caller, callback_ctx=listener, **kwargs)
     return {**out, "stop": listener.stop}
+
+
+def prepare_stochastic_fit(
+    model: Any, X: Any, y: Any, weight: Any, known: tuple[Any, Any, Any] | None
+) -> tuple[Any, Any, Any]:
+    """Let an MLP do all that its ``fit`` does before the first epoch.
+
+    Parameters and data are checked, targets encoded and weights drawn by scikit-learn
+    itself. Returned are X, y of shape (n_samples, n_outputs) and the sample weights as
+    the epochs would see them; or `known`, what this returned for a model before, so
+    that equal arrays are not kept twice.
+    """
+    seen: list[Any] = []
+    model._fit_stochastic = lambda *args: seen.extend(args)
+    try:
+        if weight is None:
+            model.fit(X, y)
+        else:
+            model.fit(X, y, sample_weight=weight)
+    finally:
+        del model._fit_stochastic
+    return known or tuple(seen[:3])
+
+
+def start_optimizer(model: Any) -> None:
+    """Give an MLP the optimizer that its ``fit`` would start with."""
+    params = model.coefs_ + model.intercepts_
+    if model.solver == "adam":
+        model._optimizer = AdamOptimizer(
+            params, model.learning_rate_init, model.beta_1, model.beta_2, model.epsilon
+        )
+    else:
+        model._optimizer = SGDOptimizer(
+            params,
+            model.learning_rate_init,
+            model.learning_rate,
+            model.momentum,
+            model.nesterovs_momentum,
+            model.power_t,
+        )
+
+
+def early_stopping_scores(model: Any) -> bool:
+    """Whether an MLP can score the rows its early stopping holds out.
+
+    Until scikit-learn 1.8 it could not where the classes are no numbers.
+    """
+    if not isinstance(model, MLPClassifier) or _AT_LEAST_1_8:
+        return True
+    return bool(model.classes_.dtype.kind in "biuf")
+
+
+_AT_LEAST_1_8 = tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 8)
+
+
+def warn_as_mlp(message: str, category: type[Warning]) -> None:
+    """Warn as if from scikit-learn's own MLP, for filters that name its module."""
+    module = sys.modules["sklearn.neural_network._multilayer_perceptron"]
+    warnings.warn_explicit(
+        message,
+        category,
+        filename=str(module.__file__),
+        lineno=MLPClassifier._fit_stochastic.__code__.co_firstlineno,
+        module=module.__name__,
+        registry=module.__dict__.setdefault("__warningregistry__", {}),
+    )

@@ -1,0 +1,355 @@
+"""Many MLPs trained as one, each as scikit-learn alone would have trained it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Hashable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from sklearn_refine._sklearn_compat import (
+    early_stopping_scores,
+    prepare_stochastic_fit,
+    start_optimizer,
+    warn_as_mlp,
+)
+from sklearn_refine.evaluation._mlp_stack import HeldOut, Stack, Stream
+
+AUTO_BATCH = 200  # what scikit-learn's batch_size="auto" is at most
+CACHE_BYTES = 1 << 21  # of an L2 cache, where the system does not say
+MOST_IN_STACK = 25
+
+
+@dataclass
+class Fit:
+    """One fit that is asked for, and what came of it.
+
+    Attributes
+    ----------
+    model : MLPClassifier or MLPRegressor
+        To be fitted in place.
+    X, y, weight : array-like
+        What its ``fit`` would be given; the same objects where they are the same.
+    error : Exception or None
+        What its ``fit`` would have raised.
+    messages : list of (str, category)
+        The warnings that its ``fit`` would have given.
+    seconds : float
+        Its share of the time.
+    """
+
+    model: Any
+    X: Any
+    y: Any
+    weight: Any = None
+    error: Exception | None = None
+    messages: Sequence[tuple[str, type[Warning]]] = ()
+    seconds: float = 0.0
+
+
+def can_train(model: Any, X: Any) -> bool:
+    """Whether `train_together` can do what the model's own ``fit`` would do.
+
+    Everything else (``lbfgs``, sparse input, ``warm_start``, ``verbose``, a subclass,
+    a parameter that is no plain number) is left to scikit-learn.
+
+    Parameters
+    ----------
+    model : estimator
+        Not fitted yet.
+    X : array-like
+        What it would be fitted on.
+
+    Returns
+    -------
+    can : bool
+    """
+    if type(model) not in (MLPClassifier, MLPRegressor) or sparse.issparse(X):
+        return False
+    if vars(model).keys() - model.get_params(deep=False).keys() - {"loss"}:
+        return False  # something else was set on it: a callback, a metadata request
+    if "raise" in np.geterr().values():
+        return False
+    if model.solver not in ("adam", "sgd") or model.warm_start or model.verbose:
+        return False
+    if model.batch_size != "auto" and not isinstance(model.batch_size, Integral):
+        return False
+    return all(_is_plain(getattr(model, name)) for name in _NUMBERS)
+
+
+_NUMBERS = (
+    "alpha",
+    "learning_rate_init",
+    "power_t",
+    "momentum",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "tol",
+)
+_IN_SINGLE = ("power_t", "momentum", "beta_1", "beta_2", "epsilon")
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in (int, float, np.float64, np.int64)
+
+
+def train_together(fits: Sequence[Fit]) -> None:
+    """Fit models, those that can together, each as its own ``fit`` would.
+
+    Weights, losses and numbers of iterations are the same to the last bit where the
+    BLAS library gives the same product for the same matrices, however they lie in
+    memory, as OpenBLAS does on one thread.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        All of which `can_train` accepts; they are completed in place.
+    """
+    prepared: dict[Hashable, list[_Prepared]] = {}
+    arrays: dict[Hashable, Any] = {}
+    streams: dict[Hashable, Stream] = {}
+    twins: dict[Hashable, Any] = {}
+    for fit in fits:
+        start = time.perf_counter()
+        try:
+            ready = _prepare(fit, arrays, streams, twins)
+        except Exception as error:
+            fit.error = error
+            ready = None
+        fit.seconds += time.perf_counter() - start
+        if ready is not None:
+            prepared.setdefault(ready.key, []).append(ready)
+    for group in prepared.values():
+        for models in _stacks(group):
+            seeded = models[0].fit.model.random_state is not None
+            fresh = {
+                id(p.stream): p.stream.restart() if seeded else p.stream for p in models
+            }
+            stack = Stack(
+                [p.fit.model for p in models],
+                [fresh[id(p.stream)] for p in models],
+                _nominal_batch(models[0].fit.model),
+            )
+            stack.train()
+            for p in models:
+                _complete(p.fit, stack)
+
+
+@dataclass
+class _Prepared:
+    fit: Fit
+    stream: Stream
+    key: Hashable
+
+
+def _initialise(
+    fit: Fit, arrays: dict[Hashable, Any], twins: dict[Hashable, Any]
+) -> tuple[Any, Any, Any]:
+    """Let scikit-learn check and initialise a model; return what it trains on.
+
+    A model whose check and initialisation would be that of another takes it from
+    there: only its own parameters are checked.
+    """
+    model = fit.model
+    data = (id(fit.X), id(fit.y), id(fit.weight), type(model))
+    seeded = isinstance(model.random_state, Integral)
+    key = (
+        *data,
+        str(model.hidden_layer_sizes),
+        *(getattr(model, name) for name in _INITIAL),
+    )
+    if seeded and key in twins:
+        model._validate_params()
+        twin, names = twins[key]
+        for name in names:
+            setattr(model, name, deepcopy(getattr(twin, name)))
+        start_optimizer(model)
+    else:
+        own = vars(model).keys() | set()
+        arrays[data] = prepare_stochastic_fit(
+            model, fit.X, fit.y, fit.weight, arrays.get(data)
+        )
+        start_optimizer(model)
+        twins[key] = (deepcopy(model), vars(model).keys() - own - {"_optimizer"})
+    return arrays[data]
+
+
+# What the start of a fit depends on beside the data and the architecture.
+_INITIAL = ("activation", "solver", "loss", "early_stopping", "random_state")
+
+
+def _prepare(
+    fit: Fit,
+    arrays: dict[Hashable, Any],
+    streams: dict[Hashable, Stream],
+    twins: dict[Hashable, Any],
+) -> _Prepared | None:
+    """Initialise a model; find what it can share."""
+    model = fit.model
+    X, y, weight = _initialise(fit, arrays, twins)
+    data = (id(fit.X), id(fit.y), id(fit.weight))  # kept alive by the fits
+    single = X.dtype == np.float32
+    if single and (
+        weight is not None
+        or any(type(getattr(model, name)) is np.float64 for name in _IN_SINGLE)
+    ):
+        _fit_alone(fit)
+        return None
+    if model.early_stopping and not early_stopping_scores(model):
+        _fit_alone(fit)
+        return None
+    rng = model._random_state
+    shared = model.random_state is not None
+    stream_key = (
+        data,
+        _state(rng) if shared else id(model),
+        model.early_stopping and model.validation_fraction,
+    )
+    if stream_key not in streams:
+        streams[stream_key] = _make_stream(model, X, y, weight, rng)
+    stream = streams[stream_key]
+    _warn_of_batch_size(fit, len(stream.X))
+    key = (
+        type(model),
+        tuple(coef.shape for coef in model.coefs_),
+        X.dtype.str,
+        y.dtype.str,
+        weight is None,
+        model.random_state is None,
+        model.out_activation_,
+        _nominal_batch(model),
+        *(getattr(model, name) for name in _SHARED),
+        (type(model.alpha), type(model.learning_rate_init)) if single else None,
+    )
+    return _Prepared(fit, stream, key)
+
+
+_SHARED = (
+    "activation",
+    "loss",
+    "solver",
+    "shuffle",
+    "early_stopping",
+    "nesterovs_momentum",
+)
+
+
+def _state(rng: np.random.RandomState) -> Hashable:
+    name, keys, *rest = rng.get_state(legacy=True)
+    return (name, keys.tobytes(), *rest)
+
+
+def _nominal_batch(model: Any) -> int:
+    return AUTO_BATCH if model.batch_size == "auto" else int(model.batch_size)
+
+
+def _make_stream(
+    model: Any, X: Any, y: Any, weight: Any, rng: np.random.RandomState
+) -> Stream:
+    """Set rows aside for early stopping, as scikit-learn draws them."""
+    if not model.early_stopping:
+        return Stream(X, y, weight, None, rng)
+    is_classifier = isinstance(model, MLPClassifier)
+    arrays = [X, y] if weight is None else [X, y, weight]
+    parts = train_test_split(
+        *arrays,
+        random_state=rng,
+        test_size=model.validation_fraction,
+        stratify=y if is_classifier and y.shape[1] == 1 else None,
+    )
+    X_train, X_held, y_train, y_held = parts[:4]
+    if len(X_held) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' "
+            "or the size of your dataset."
+        )
+    target = y_held
+    if is_classifier:
+        target = model._label_binarizer.inverse_transform(y_held)
+    weights = parts[4:] if weight is not None else (None, None)
+    held_out = HeldOut(X_held, y_held, weights[1], target)
+    return Stream(X_train, y_train, weights[0], held_out, rng)
+
+
+def _warn_of_batch_size(fit: Fit, n_samples: int) -> None:
+    if fit.model.batch_size != "auto" and fit.model.batch_size > n_samples:
+        message = (
+            "Got `batch_size` less than 1 or larger than "
+            "sample size. It is going to be clipped"
+        )
+        fit.messages = [(message, UserWarning)]
+
+
+def _complete(fit: Fit, stack: Stack) -> None:
+    """Book what came of training on the fit."""
+    model = fit.model
+    fit.seconds += stack.seconds[id(model)]
+    fit.error = stack.errors.get(id(model))
+    if id(model) in stack.unconverged:
+        message = (
+            f"Stochastic Optimizer: Maximum iterations ({model.max_iter:d}) "
+            "reached and the optimization hasn't converged yet."
+        )
+        fit.messages = [*fit.messages, (message, ConvergenceWarning)]
+
+
+def _fit_alone(fit: Fit) -> None:
+    """Leave a fit to scikit-learn."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            if fit.weight is None:
+                fit.model.fit(fit.X, fit.y)
+            else:
+                fit.model.fit(fit.X, fit.y, sample_weight=fit.weight)
+        except Exception as error:
+            fit.error = error
+    fit.messages = [(str(w.message), w.category) for w in caught]
+
+
+def warn_for(fit: Fit) -> None:
+    """Give the warnings that a fit would have given, from where it would have."""
+    for message, category in fit.messages:
+        warn_as_mlp(message, category)
+
+
+def _stacks(group: Sequence[_Prepared]) -> list[list[_Prepared]]:
+    """Cut models that could train together into stacks that fit into the cache."""
+    positions: dict[int, int] = {}
+    for p in group:
+        positions.setdefault(id(p.stream), len(positions))
+    ordered = sorted(group, key=lambda p: (len(p.stream.X), positions[id(p.stream)]))
+    stacks: list[list[_Prepared]] = []
+    most = _most_in_stack(group[0])
+    similar: list[list[_Prepared]] = []
+    for p in ordered:
+        n = len(p.stream.X)
+        if similar and n - len(similar[-1][0].stream.X) <= max(1, n // 10):
+            similar[-1].append(p)
+        else:
+            similar.append([p])
+    for models in similar:
+        n_stacks = -(-len(models) // most)
+        for part in np.array_split(np.arange(len(models)), n_stacks):
+            stacks.append([models[i] for i in part])
+    return stacks
+
+
+def _most_in_stack(p: _Prepared) -> int:
+    """Return how many models of a kind the L2 cache holds."""
+    coefs = p.fit.model.coefs_
+    n_rows = min(_nominal_batch(p.fit.model), len(p.stream.X))
+    units = sum(coef.shape[1] for coef in coefs)
+    values = 6 * sum(coef.size for coef in coefs) + 3 * n_rows * units
+    of_model = values * p.stream.X.itemsize
+    return int(np.clip(CACHE_BYTES // of_model, 4, MOST_IN_STACK))

@@ -1,0 +1,366 @@
+"""Training of a stack: models of one architecture that take their steps together.
+
+What is not in the arithmetic of a batch: the order of the rows, epochs, stopping rules,
+and models that leave the stack when they are done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, r2_score
+
+from sklearn_refine.evaluation._mlp_network import Array, Batch, Layout, Network
+from sklearn_refine.evaluation._mlp_optimizers import SGD, STRONG_32, Adam, column
+
+CHUNK_BYTES = 1 << 20  # of shuffled rows that are gathered at a time
+CACHE_BYTES = 1 << 20  # that the optimizer's block of models may take
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The rows that `early_stopping` sets aside.
+
+    Attributes
+    ----------
+    X, y, weight : ndarray
+        As in `Stream`.
+    target : ndarray
+        What `y` encodes.
+    """
+
+    X: Array
+    y: Array
+    weight: Array | None
+    target: Array
+
+
+@dataclass
+class Stream:
+    """Rows in the order in which some models see them, all the same ones.
+
+    Attributes
+    ----------
+    X, y : ndarray of shape (n_samples, n_features) and (n_samples, n_outputs)
+        Training rows and encoded targets.
+    weight : ndarray of shape (n_samples,) or None
+        Sample weights.
+    held_out : HeldOut or None
+        With `early_stopping`.
+    rng : RandomState
+        What shuffles the rows.
+    """
+
+    X: Array
+    y: Array
+    weight: Array | None
+    held_out: HeldOut | None
+    rng: np.random.RandomState
+    order: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.order = np.arange(len(self.X), dtype=int)
+
+    def restart(self) -> Stream:
+        """Return the same rows, to be shuffled from the start."""
+        return replace(self, rng=deepcopy(self.rng))
+
+
+class Stack:
+    """Models that train together.
+
+    Parameters
+    ----------
+    models : list of MLPClassifier or MLPRegressor
+        Initialised, with the same architecture, loss, solver and batch size.
+    streams : list of Stream
+        What each model reads; the same object for models that read the same rows in
+        the same order, which stand side by side. In the order of their sizes.
+    batch_size : int
+        Nominal number of rows of a batch.
+    """
+
+    def __init__(
+        self, models: Sequence[Any], streams: Sequence[Stream], batch_size: int
+    ) -> None:
+        first = models[0]
+        self.models = list(models)
+        self.streams = list(streams)
+        self.batch_size = batch_size
+        self.seconds = {id(model): 0.0 for model in models}
+        self.shapes = [p.shape for p in first.coefs_ + first.intercepts_]
+        units = [first.coefs_[0].shape[0], *(c.shape[1] for c in first.coefs_)]
+        self.layout = Layout(tuple(units))
+        self.params = np.stack([self._flat(model) for model in models])
+        dtype = self.params.dtype
+        self.grad_dtype = np.result_type(dtype, _target_dtype(streams[0].y, dtype))
+        self.grads = np.empty(self.params.shape, self.grad_dtype)
+        self.alpha = column([model.alpha for model in models], dtype)
+        self.half_alpha = [0.5 * model.alpha for model in models]
+        block = max(1, CACHE_BYTES // (6 * 8 * self.layout.n_params))
+        solver = Adam if first.solver == "adam" else SGD
+        self.optimizer = solver(models, self.params, self.grad_dtype, block)
+        self.best = self.params.copy() if first.early_stopping else None
+        self.networks: dict[tuple[int, int, int], Network] = {}
+        self.errors: dict[int, ValueError] = {}
+        self.unconverged: set[int] = set()
+
+    def _flat(self, model: Any) -> Array:
+        parts = model.coefs_ + model.intercepts_
+        return np.concatenate([part.ravel() for part in parts])
+
+    def train(self) -> None:
+        """Train every model until its own stopping rule says so."""
+        with np.errstate(all="ignore"):
+            while self.models:
+                start = time.perf_counter()
+                losses = self._epoch()
+                done = self._end_epoch(losses)
+                share = (time.perf_counter() - start) / len(self.models)
+                for model in self.models:
+                    self.seconds[id(model)] += share
+                if any(done):
+                    self._retire(done)
+
+    def _epoch(self) -> list[Any]:
+        """Take the steps of one epoch; return the summed loss of each model."""
+        losses: list[Any] = [0.0] * len(self.models)
+        sizes = [len(stream.X) for stream in self.streams]
+        for stream in self._distinct():
+            if self.models[0].shuffle:
+                shuffled = np.arange(len(stream.order))
+                stream.rng.shuffle(shuffled)  # as sklearn.utils.shuffle draws
+                stream.order = stream.order[shuffled]
+        step = self.batch_size
+        per_row = self.streams[0].X.itemsize * self.layout.units[0]
+        chunk = step * max(1, CHUNK_BYTES // (step * per_row))
+        for start in range(0, max(sizes), chunk):
+            rows = _Rows(self, start, min(start + chunk, max(sizes)))
+            for row in range(start, min(start + chunk, max(sizes)), step):
+                ends = [min(row + step, size) - row for size in sizes]
+                for lo, hi in _runs(ends):
+                    if ends[lo] > 0:
+                        batch = rows.batch(lo, hi, row - start, ends[lo])
+                        self._step(lo, hi, ends[lo], batch, losses)
+        return losses
+
+    def _distinct(self) -> list[Stream]:
+        return list({id(stream): stream for stream in self.streams}.values())
+
+    def _network(self, lo: int, hi: int, n_rows: int) -> Network:
+        key = (lo, hi, n_rows)
+        if key not in self.networks:
+            model = self.models[lo]
+            self.networks[key] = Network(
+                self.layout,
+                self.params[lo:hi],
+                self.grads[lo:hi],
+                n_rows,
+                model.activation,
+                model.out_activation_,
+                model.loss,
+                self.alpha[lo:hi],
+            )
+        return self.networks[key]
+
+    def _step(
+        self, lo: int, hi: int, n_rows: int, batch: Batch, losses: list[Any]
+    ) -> None:
+        network = self._network(lo, hi, n_rows)
+        of_batch = network.backprop(batch)
+        norms = network.squared_norms()
+        if batch.weight is None:
+            weight_sum: Any = n_rows
+            weight_sums: Sequence[Any] = [n_rows] * (hi - lo)
+        else:
+            sums = [weight.sum() for weight in batch.weight]
+            weight_sums = sums if len(sums) == hi - lo else sums * (hi - lo)
+            weight_sum = np.array([weight_sums]).T
+        network.regularise(weight_sum)
+        for i in range(hi - lo):
+            penalty = self.half_alpha[lo + i] * norms[i] / weight_sums[i]
+            losses[lo + i] += (of_batch[i] + penalty) * n_rows
+        self.optimizer.step(slice(lo, hi), network.params, network.grads)
+
+    def _end_epoch(self, losses: Sequence[Any]) -> list[bool]:
+        """Book the epoch on the models; say which of them are done."""
+        scores = self._validate() if self.best is not None else [None] * len(losses)
+        for i, model in enumerate(self.models):
+            n_samples = len(self.streams[i].X)
+            model.n_iter_ += 1
+            model.loss_ = losses[i] / n_samples
+            model.t_ += n_samples
+            model.loss_curve_.append(model.loss_)
+            self._count(i, model, scores[i])
+        self.optimizer.end_epoch([model.t_ for model in self.models])
+        return [self._is_done(i, model) for i, model in enumerate(self.models)]
+
+    def _count(self, i: int, model: Any, score: Any) -> None:
+        """Count the epochs without improvement, and keep the best weights."""
+        if self.best is None:
+            worse = model.loss_ > model.best_loss_ - model.tol
+            model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
+            if model.loss_ < model.best_loss_:
+                model.best_loss_ = model.loss_
+            return
+        model.validation_scores_.append(score)
+        worse = score < model.best_validation_score_ + model.tol
+        model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
+        if score > model.best_validation_score_:
+            model.best_validation_score_ = score
+            self.best[i] = self.params[i]
+
+    def _is_done(self, i: int, model: Any) -> bool:
+        if model._no_improvement_count > model.n_iter_no_change:
+            if not self.optimizer.goes_on(i):
+                return True
+            model._no_improvement_count = 0
+        # Weights that are no longer finite stay so: the rest of the epochs would
+        # only delay the error, unless early stopping has better weights to return.
+        diverged = self.best is None and not np.isfinite(model.loss_)
+        diverged = diverged and not np.isfinite(self.params[i]).all()
+        if diverged or model.n_iter_ == model.max_iter:
+            self.unconverged.add(id(model))
+            return True
+        return False
+
+    def _validate(self) -> list[Any]:
+        """Score every model on the rows that its early stopping holds out."""
+        scores: list[Any] = []
+        held_out = [stream.held_out for stream in self.streams if stream.held_out]
+        sizes = [len(rows.X) for rows in held_out]
+        for lo, hi in _runs(sizes):
+            network = self._network(lo, hi, sizes[lo])
+            output = network.forward(
+                [
+                    (part, stream.held_out.X)
+                    for part, stream in _of_streams(self.streams[lo:hi])
+                    if stream.held_out
+                ]
+            )
+            for i in range(lo, hi):
+                score = _validation_score(self.models[i], held_out[i], output[i - lo])
+                scores.append(score)
+        return scores
+
+    def _retire(self, done: Sequence[bool]) -> None:
+        """Give the models that are done their weights, and train the rest."""
+        weights = self.params if self.best is None else self.best
+        for i, model in enumerate(self.models):
+            if done[i]:
+                self._finish(i, model, weights[i])
+        kept = np.flatnonzero(~np.asarray(done))
+        self.models = [self.models[i] for i in kept]
+        self.streams = [self.streams[i] for i in kept]
+        self.params, self.alpha = self.params[kept], self.alpha[kept]
+        self.half_alpha = [self.half_alpha[i] for i in kept]
+        self.grads = np.empty(self.params.shape, self.grad_dtype)
+        self.best = None if self.best is None else self.best[kept]
+        self.optimizer.keep(kept)
+        self.networks.clear()
+
+    def _finish(self, i: int, model: Any, weights: Array) -> None:
+        parts = _split(weights, self.shapes)
+        model.coefs_ = parts[: len(model.coefs_)]
+        model.intercepts_ = parts[len(model.coefs_) :]
+        self.optimizer.restore(i, model._optimizer, self.shapes)
+        stream = self.streams[i]
+        if model._random_state is not stream.rng:
+            model._random_state = deepcopy(stream.rng)
+        if not np.isfinite(weights).all():
+            self.errors[id(model)] = ValueError(
+                "Solver produced non-finite parameter weights. The input data may"
+                " contain large values and need to be preprocessed."
+            )
+
+
+class _Rows:
+    """A stretch of an epoch's rows, gathered for every stream of a stack."""
+
+    def __init__(self, stack: Stack, start: int, stop: int) -> None:
+        self.streams = stack.streams
+        self.shared = all(stream is self.streams[0] for stream in self.streams)
+        first = stack.models[0]
+        self.dtype = _target_dtype(self.streams[0].y, stack.params.dtype)
+        self.softmax = first.out_activation_ == "softmax"
+        self.chunks: dict[int, tuple[Any, ...]] = {}
+        for stream in stack._distinct():
+            index: Any = slice(start, stop)
+            if first.shuffle:
+                index = stream.order[index]
+            y = stream.y[index]
+            self.chunks[id(stream)] = (
+                stream.X[index, ...],
+                y.astype(self.dtype, copy=False),
+                y.argmax(axis=1) if self.softmax else None,
+                None if stream.weight is None else stream.weight[index],
+            )
+
+    def batch(self, lo: int, hi: int, start: int, n_rows: int) -> Batch:
+        """Return some rows of the stretch for some models."""
+        rows = slice(start, start + n_rows)
+        of_streams = _of_streams(self.streams[lo:hi])
+        inputs = [(part, self.chunks[id(s)][0][rows]) for part, s in of_streams]
+        streams = self.streams[lo : lo + 1] if self.shared else self.streams[lo:hi]
+        chunks = [self.chunks[id(stream)] for stream in streams]
+        return Batch(
+            inputs,
+            np.stack([chunk[1][rows] for chunk in chunks]),
+            np.stack([chunk[2][rows] for chunk in chunks]) if self.softmax else None,
+            None
+            if chunks[0][3] is None
+            else np.stack([chunk[3][rows] for chunk in chunks]),
+        )
+
+
+def _target_dtype(y: Array, dtype: Any) -> Any:
+    """Return the type in which a prediction minus `y` is computed."""
+    return dtype if y.dtype == bool else np.result_type(dtype, y.dtype)
+
+
+def _runs(values: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Yield where equal values stand side by side."""
+    start = 0
+    for i in range(1, len(values) + 1):
+        if i == len(values) or values[i] != values[start]:
+            yield start, i
+            start = i
+
+
+def _of_streams(streams: Sequence[Stream]) -> list[tuple[slice, Stream]]:
+    runs = _runs([id(stream) for stream in streams])
+    return [(slice(lo, hi), streams[lo]) for lo, hi in runs]
+
+
+def _split(vector: Array, shapes: Sequence[Any]) -> list[Array]:
+    parts = []
+    start = 0
+    for shape in shapes:
+        stop = start + int(np.prod(shape))
+        parts.append(vector[start:stop].reshape(shape).copy())
+        start = stop
+    return parts
+
+
+def _validation_score(model: Any, held_out: HeldOut, output: Array) -> Any:
+    """Return what the model's own scoring of its early stopping does."""
+    if model.loss != "log_loss":
+        prediction = output.ravel() if output.shape[1] == 1 else output
+        if not np.isfinite(prediction).all():
+            return np.nan
+        return r2_score(held_out.target, prediction, sample_weight=held_out.weight)
+    if held_out.weight is None and len(model.classes_) > 1:
+        # accuracy_score of the labels, which are equal where their codes are
+        if model.out_activation_ == "softmax":
+            right = output.argmax(axis=1) == held_out.y.argmax(axis=1)
+        else:
+            right = ((output > 0.5) == held_out.y).all(axis=1)
+        return float(np.average(right))
+    output = output.ravel() if output.shape[1] == 1 else output
+    labels = model._label_binarizer.inverse_transform(output)
+    return accuracy_score(held_out.target, labels, sample_weight=held_out.weight)
