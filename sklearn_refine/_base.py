@@ -30,7 +30,9 @@ from sklearn_refine._sklearn_compat import (
     insert_error_scores,
     warn_or_raise_about_fit_failures,
 )
-from sklearn_refine.evaluation._run import Task, evaluate, to_fit
+from sklearn_refine.evaluation._costs import CostModel
+from sklearn_refine.evaluation._run import evaluate, to_fit
+from sklearn_refine.evaluation._unit import Task
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
 
@@ -54,6 +56,7 @@ class _Job:
     """What is known before the first fit."""
 
     task: Task
+    costs: CostModel
     proposer: Proposer
     plan: pd.DataFrame
     rng: np.random.RandomState
@@ -68,6 +71,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseSearchCV._parameter_constraints,
         "tol": [Interval(Real, 0, None, closed="left"), None],
+        "share_work": ["boolean"],
     }
     _doc_link_module = "sklearn_refine"
 
@@ -214,6 +218,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
         weight = params.get("sample_weight")
         return _Job(
             task=Task(clone(self.estimator), X, y, splits, options, caller=self),
+            costs=CostModel(getattr(X, "shape", (0, 0))[-1]),
             proposer=proposer,
             plan=_plan(proposer, n_splits),
             rng=self._random_state(),
@@ -269,7 +274,14 @@ class BaseRefiningSearchCV(BaseSearchCV):
             task_name="round", max_subtasks=n_fits, sequential_subtasks=False
         )
         context.call_on_fit_task_begin(estimator=self)
-        outcomes, stop = evaluate(parallel, job.task, fresh, context)
+        outcomes, stop = evaluate(
+            parallel,
+            job.task,
+            fresh,
+            context,
+            share=self.share_work,
+            costs=job.costs,
+        )
         rows = [
             outcomes.get(candidate.key) or history.outcomes_of(candidate.key) or []
             for candidate in proposal.candidates

@@ -110,6 +110,17 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         The search stops after a round that raises the best score by less than
         this, in units of the score. None never stops early.
 
+    share_work : bool, default=True
+        Whether candidates share what they have in common: transformers that come
+        before the last step of a Pipeline are fitted once for each split, and
+        `MLPClassifier` and `MLPRegressor` of one architecture are trained together.
+        No score depends on it; a model without a `random_state` draws other random
+        numbers. Shared time is divided among those who shared it, in
+        ``mean_fit_time`` and ``mean_score_time``. Whatever cannot be shared without
+        being seen is fitted one by one, as with False: with `verbose` over 1, a
+        Pipeline with `memory`, a subclass of Pipeline, the solver 'lbfgs', sparse
+        input of an MLP, a callback set on the estimator.
+
     Attributes
     ----------
     cv_results_ : dict of str to ndarray
@@ -245,6 +256,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         scales: dict[str, str] | None = None,
         bounds: dict[str, tuple[float | None, float | None]] | None = None,
         tol: float | None = None,
+        share_work: bool = True,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -265,6 +277,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         self.scales = scales
         self.bounds = bounds
         self.tol = tol
+        self.share_work = share_work
 
     def _make_proposer(self) -> ZoomGrid:
         if self.n_points % 2 == 0:
@@ -373,6 +386,17 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     tol : float, default=None
         The search stops after a round that raises the best score by less than
         this, in units of the score. None never stops early.
+
+    share_work : bool, default=True
+        Whether candidates share what they have in common: transformers that come
+        before the last step of a Pipeline are fitted once for each split, and
+        `MLPClassifier` and `MLPRegressor` of one architecture are trained together.
+        No score depends on it; a model without a `random_state` draws other random
+        numbers. Shared time is divided among those who shared it, in
+        ``mean_fit_time`` and ``mean_score_time``. Whatever cannot be shared without
+        being seen is fitted one by one, as with False: with `verbose` over 1, a
+        Pipeline with `memory`, a subclass of Pipeline, the solver 'lbfgs', sparse
+        input of an MLP, a callback set on the estimator.
 
     Attributes
     ----------
@@ -498,6 +522,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         n_rounds: int | None = None,
         n_centers: int = 3,
         tol: float | None = None,
+        share_work: bool = True,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -516,6 +541,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         self.n_rounds = n_rounds
         self.n_centers = n_centers
         self.tol = tol
+        self.share_work = share_work
 
     def _make_proposer(self) -> ZoomRandom:
         parts = _as_list(self.param_distributions)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import sklearn
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
+from sklearn.metrics._scorer import _PassthroughScorer, _Scorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _fit_and_score as fit_and_score,
@@ -17,6 +19,7 @@ from sklearn.model_selection._validation import (
 from sklearn.model_selection._validation import (
     _insert_error_scores as insert_error_scores,
 )
+from sklearn.model_selection._validation import _score as score
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures,
 )
@@ -28,7 +31,9 @@ from sklearn.utils._param_validation import (
     RealNotInt,
     make_constraint,
 )
+from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
+from sklearn.utils.validation import _num_samples as num_samples
 
 try:
     from sklearn.callback import CallbackContext  # noqa: F401
@@ -49,11 +54,16 @@ __all__ = [
     "early_stopping_scores",
     "fit_and_score",
     "fit_context",
+    "fit_task",
     "init_callbacks",
     "insert_error_scores",
+    "is_own_scorer",
     "make_constraint",
+    "num_samples",
     "prepare_stochastic_fit",
     "run_fit_and_score",
+    "safe_split",
+    "score",
     "start_optimizer",
     "warn_as_mlp",
     "warn_or_raise_about_fit_failures",
@@ -138,6 +148,38 @@ def run_fit_and_score(
     listener = _StopListener(callback_ctx)
     out = fit_and_score(*args, caller=caller, callback_ctx=listener, **kwargs)
     return {**out, "stop": listener.stop}
+
+
+@contextmanager
+def fit_task(
+    context: Any, caller: Any, X: Any, y: Any, weight: Any
+) -> Iterator[Callable[[], bool]]:
+    """Tell the callbacks of a fit that it begins and ends, as ``_fit_and_score`` does.
+
+    What is yielded says, afterwards, whether one of them asked to stop.
+    """
+    answers: list[bool] = []
+    if context is None:
+        yield lambda: False
+        return
+    data = {
+        "estimator": caller,
+        "X": X,
+        "y": y,
+        "metadata": None if weight is None else {"sample_weight": weight},
+    }
+    context.call_on_fit_task_begin(**data)
+    try:
+        yield lambda: any(answers)
+    finally:
+        answers.append(bool(context.call_on_fit_task_end(**data)))
+
+
+def is_own_scorer(scorer: Any) -> bool:
+    """Whether a scorer is scikit-learn's own, which only asks for predictions."""
+    if type(scorer) is MultimetricScorer:
+        return all(is_own_scorer(each) for each in scorer._scorers.values())
+    return type(scorer) in (_Scorer, _PassthroughScorer)
 
 
 def prepare_stochastic_fit(

@@ -25,7 +25,7 @@ from sklearn_refine._sklearn_compat import (
 from sklearn_refine.evaluation._mlp_stack import HeldOut, Stack, Stream
 
 AUTO_BATCH = 200  # what scikit-learn's batch_size="auto" is at most
-CACHE_BYTES = 1 << 21  # of an L2 cache, where the system does not say
+CACHE_BYTES = 1 << 24  # that a stack may take; the outer caches of today hold it
 MOST_IN_STACK = 25
 
 
@@ -43,6 +43,8 @@ class Fit:
         What its ``fit`` would have raised.
     messages : list of (str, category)
         The warnings that its ``fit`` would have given.
+    diverged : bool
+        Whether the error is that weights are not finite.
     seconds : float
         Its share of the time.
     """
@@ -53,6 +55,7 @@ class Fit:
     weight: Any = None
     error: Exception | None = None
     messages: Sequence[tuple[str, type[Warning]]] = ()
+    diverged: bool = False
     seconds: float = 0.0
 
 
@@ -75,8 +78,8 @@ def can_train(model: Any, X: Any) -> bool:
     """
     if type(model) not in (MLPClassifier, MLPRegressor) or sparse.issparse(X):
         return False
-    if vars(model).keys() - model.get_params(deep=False).keys() - {"loss"}:
-        return False  # something else was set on it: a callback, a metadata request
+    if hasattr(model, "_skl_callbacks"):
+        return False
     if "raise" in np.geterr().values():
         return False
     if model.solver not in ("adam", "sgd") or model.warm_start or model.verbose:
@@ -295,6 +298,7 @@ def _complete(fit: Fit, stack: Stack) -> None:
     model = fit.model
     fit.seconds += stack.seconds[id(model)]
     fit.error = stack.errors.get(id(model))
+    fit.diverged = fit.error is not None
     if id(model) in stack.unconverged:
         message = (
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter:d}) "
@@ -346,7 +350,7 @@ def _stacks(group: Sequence[_Prepared]) -> list[list[_Prepared]]:
 
 
 def _most_in_stack(p: _Prepared) -> int:
-    """Return how many models of a kind the L2 cache holds."""
+    """Return how many models of a kind the cache holds."""
     coefs = p.fit.model.coefs_
     n_rows = min(_nominal_batch(p.fit.model), len(p.stream.X))
     units = sum(coef.shape[1] for coef in coefs)

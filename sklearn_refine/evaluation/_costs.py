@@ -1,0 +1,62 @@
+"""Expected times of fits, so that the longest can start first. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sklearn_refine.space._axes import value_key
+
+
+class CostModel:
+    """What candidates may take, from their size and from what others took.
+
+    Before there are times, an MLP is expected to take time in proportion to its
+    number of epochs and weights, and everything else the same time. A time that
+    was measured counts for a candidate as much as their parameters agree.
+
+    Parameters
+    ----------
+    n_features : int
+        Of the data, for the size of the first layer.
+    """
+
+    def __init__(self, n_features: int) -> None:
+        self.n_features = n_features
+        # The last ones are the most like what comes.
+        self._seen: deque[tuple[dict[str, Any], float, float]] = deque(maxlen=256)
+
+    def size(self, params: Mapping[str, Any]) -> float:
+        """Return a number that grows with the time of a fit."""
+        size = 1.0
+        for name, value in params.items():
+            if name.endswith("hidden_layer_sizes"):
+                units = [self.n_features, *np.atleast_1d(np.asarray(value)).tolist()]
+                weights = sum(a * b for a, b in zip(units, units[1:], strict=False))
+                size *= 2000.0 + weights  # so much is the cost of a step in itself
+            elif name.endswith("max_iter") and isinstance(value, int):
+                size *= value
+        return size
+
+    def learn(self, params: Mapping[str, Any], seconds: float) -> None:
+        """Note the mean time of a candidate's fits."""
+        keys = {name: value_key(value) for name, value in params.items()}
+        self._seen.append((keys, self.size(params), seconds))
+
+    def expect(self, params: Mapping[str, Any]) -> float:
+        """Return the expected seconds of a fit; without any times, its size."""
+        size = self.size(params)
+        if not self._seen:
+            return size
+        own = {name: value_key(value) for name, value in params.items()}
+        rates = np.array([seconds / of_size for _, of_size, seconds in self._seen])
+        equal = np.array(
+            [
+                sum(own.get(name) == key for name, key in keys.items())
+                for keys, _, _ in self._seen
+            ]
+        )
+        return float(size * np.average(rates, weights=4.0**equal))

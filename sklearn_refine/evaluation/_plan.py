@@ -1,0 +1,115 @@
+"""The plan of a round: which fits share their work, and which of them start first.
+
+Pure: numbers and keys in, units out. No model is fitted and no clock is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+MOST_TOGETHER = 25  # models that train together at most
+FEWEST_TOGETHER = 12  # below which cutting costs more than an idle core
+UNITS_PER_WORKER = 3  # so that the last units are short beside the whole
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit: a candidate on a split.
+
+    Attributes
+    ----------
+    candidate, split : int
+        Which.
+    prefix : hashable
+        Equal for candidates that share all but their last step.
+    stack : hashable or None
+        Equal for MLPs that can train together; None for every other last step.
+    cost : float
+        Expected seconds, or anything proportional to them.
+    """
+
+    candidate: int
+    split: int
+    prefix: Hashable
+    stack: Hashable | None
+    cost: float
+
+
+def plan_units(
+    cells: Sequence[Cell], n_workers: int, splits_at_once: int
+) -> list[list[Cell]]:
+    """Cut cells into units of work, the longest first.
+
+    MLPs of one architecture stay together over candidates and splits, in units of
+    similar cost that are no more than a stack, and enough of them to keep all
+    workers busy. Of everything else, a unit is a split with all the candidates that
+    share its prefix; where that leaves workers without work, the last units are cut
+    once more, since an idle worker might as well fit the prefix again.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        What is to be fitted.
+    n_workers : int
+        How many units can run side by side.
+    splits_at_once : int
+        Of how many splits a unit may hold the transformed data.
+
+    Returns
+    -------
+    units : list of list of Cell
+        Each cell in one unit; in the order in which they should start.
+    """
+    groups: dict[Hashable, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.split, cell.candidate)):
+        kind = (cell.prefix, cell.stack)
+        key = kind if cell.stack is not None else (*kind, cell.split)
+        groups.setdefault(key, []).append(cell)
+    stacked = [group for key, group in groups.items() if group[0].stack is not None]
+    others = [group for key, group in groups.items() if group[0].stack is None]
+    units = _cut_last(others, n_workers)
+    total = sum(_cost(group) for group in stacked)
+    for group in stacked:
+        wanted = UNITS_PER_WORKER * n_workers * _cost(group) / total if total else 1.0
+        for part in _cut_stacks(group, wanted if n_workers > 1 else 1.0):
+            units += _cut_splits(part, splits_at_once)
+    return sorted(units, key=_cost, reverse=True)
+
+
+def _cost(cells: Sequence[Cell]) -> float:
+    return sum(cell.cost for cell in cells)
+
+
+def _cut_last(groups: list[list[Cell]], n_workers: int) -> list[list[Cell]]:
+    """Cut the groups that would run alone, so that all workers end together."""
+    rest = len(groups) % n_workers
+    if not rest:
+        return groups
+    groups = sorted(groups, key=_cost, reverse=True)
+    units = groups[: len(groups) - rest]
+    for group in groups[len(groups) - rest :]:
+        units += _cut(group, min(len(group), ceil(n_workers / rest)))
+    return units
+
+
+def _cut_stacks(group: list[Cell], wanted: float) -> list[list[Cell]]:
+    """Cut MLPs of one kind into stacks, as many as wanted where they stay large."""
+    fewest = ceil(len(group) / MOST_TOGETHER)
+    most = max(fewest, len(group) // FEWEST_TOGETHER)
+    return _cut(group, min(most, max(fewest, round(wanted))))
+
+
+def _cut_splits(unit: list[Cell], splits_at_once: int) -> list[list[Cell]]:
+    splits = sorted({cell.split for cell in unit})
+    return [
+        [cell for cell in unit if cell.split in splits[i : i + splits_at_once]]
+        for i in range(0, len(splits), splits_at_once)
+    ]
+
+
+def _cut(cells: list[Cell], n_parts: int) -> list[list[Cell]]:
+    """Cut into runs whose lengths differ by one at most."""
+    bounds = [len(cells) * i // n_parts for i in range(n_parts + 1)]
+    return [cells[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if b > a]

@@ -1,0 +1,295 @@
+"""One unit of work in a worker: shared steps once, then each candidate, then scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from traceback import format_exc
+from typing import Any
+
+from sklearn.base import clone
+
+from sklearn_refine._history import Outcome
+from sklearn_refine._sklearn_compat import (
+    MultimetricScorer,
+    check_method_params,
+    fit_task,
+    is_own_scorer,
+    num_samples,
+    run_fit_and_score,
+    safe_split,
+    score,
+)
+from sklearn_refine.evaluation import _sharing
+from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every fit of a search shares.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Cloned for each fit, never fitted itself.
+    X, y : array-like
+        The data.
+    splits : list of (train, test)
+        Drawn once for all rounds.
+    options : mapping
+        Keyword arguments of scikit-learn's ``_fit_and_score``.
+    caller : estimator or None
+        The search, for its callbacks.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    splits: Sequence[tuple[Any, Any]]
+    options: Mapping[str, Any]
+    caller: Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit of a unit.
+
+    Attributes
+    ----------
+    params : mapping of str to object
+        The candidate's parameters.
+    split : int
+        The index of the split.
+    prefix : hashable
+        Equal for jobs that share their prefix.
+    number, of : int
+        The candidate's place among those of the round, for messages.
+    context : callback context or None
+        Of this fit.
+    """
+
+    params: Mapping[str, Any]
+    split: int
+    prefix: Hashable
+    number: int
+    of: int
+    context: Any
+
+
+def run_alone(task: Task, job: Job) -> Outcome:
+    """Fit and score as scikit-learn does."""
+    train, test = task.splits[job.split]
+    return run_fit_and_score(
+        clone(task.estimator),
+        task.X,
+        task.y,
+        train=train,
+        test=test,
+        parameters=job.params,
+        split_progress=(job.split, len(task.splits)),
+        candidate_progress=(job.number, job.of),
+        caller=task.caller if job.context is not None else None,
+        callback_ctx=job.context,
+        **task.options,
+    )
+
+
+def run_unit(task: Task, jobs: Sequence[Job]) -> list[Outcome]:
+    """Fit and score jobs that share work; the outcomes are those of `run_alone`.
+
+    Times are shared too: a prefix's among those who used it, and those of models
+    that train together among the models that are still training in each epoch.
+    """
+    members: list[_Member | None] = [None] * len(jobs)
+    prefixes: dict[Hashable, list[int]] = {}
+    for i, job in enumerate(jobs):
+        prefixes.setdefault((job.split, job.prefix), []).append(i)
+    for indices in prefixes.values():
+        prefix = _Prefix.fitted(task, [jobs[i] for i in indices])
+        if prefix is not None:
+            for i in indices:
+                members[i] = _Member.of(task, jobs[i], prefix)
+    train_together([m.fit for m in members if m is not None and m.together])
+    return [
+        run_alone(task, job) if member is None else member.outcome()
+        for job, member in zip(jobs, members, strict=True)
+    ]
+
+
+class _Prefix:
+    """All but the last step of some candidates, fitted on one split."""
+
+    def __init__(self, task: Task, jobs: Sequence[Job]) -> None:
+        start = time.perf_counter()
+        first = jobs[0]
+        train, test = task.splits[first.split]
+        options = task.options
+        estimator = _sharing.build(task.estimator, first.params)
+        X_train, y_train = safe_split(estimator, task.X, task.y, train)
+        X_test, self.y_test = safe_split(estimator, task.X, task.y, test, train)
+        fit_params = check_method_params(
+            task.X, params=options["fit_params"], indices=train
+        )
+        links = _sharing.links(estimator)
+        assert links is not None
+        self.chain = links
+        if len(self.chain) == 1:
+            self.seen: tuple[Any, Any, Any] = (X_train, y_train, fit_params)
+        else:
+            stand_in = _sharing.with_stand_in(self.chain)
+            if y_train is None:
+                estimator.fit(X_train, **fit_params)
+            else:
+                estimator.fit(X_train, y_train, **fit_params)
+            self.seen = stand_in.seen_
+        self.n_test = num_samples(X_test)
+        self.callback_data = (X_train, y_train, fit_params.get("sample_weight"))
+        fitted = time.perf_counter()
+        self.parts = [(X_test, self.y_test, test)]
+        if options["return_train_score"]:
+            self.parts.append((X_train, y_train, train))
+        self.light = not options["score_params"] and is_own_scorer(options["scorer"])
+        if self.light:
+            self.parts = [
+                (_sharing.transform(self.chain, X), y, rows) for X, y, rows in self.parts
+            ]
+            if first.context is None:
+                self.callback_data = (None, None, None)  # free the rows
+        self.fit_seconds = (fitted - start) / len(jobs)
+        self.score_seconds = (time.perf_counter() - fitted) / len(jobs)
+
+    @classmethod
+    def fitted(cls, task: Task, jobs: Sequence[Job]) -> _Prefix | None:
+        """Return a fitted prefix, or None where scikit-learn must say what is wrong."""
+        try:
+            return cls(task, jobs)
+        except Exception:
+            return None
+
+
+class _Member:
+    """A candidate's last step on a prefix."""
+
+    def __init__(self, task: Task, job: Job, prefix: _Prefix) -> None:
+        own = _sharing.links(_sharing.build(task.estimator, job.params))
+        assert own is not None
+        self.task, self.job, self.prefix, self.own = task, job, prefix, own
+        X, y, params = prefix.seen
+        leaf = own[-1]
+        self.fit = Fit(leaf, X, y, params.get("sample_weight"))
+        self.together = params.keys() <= {"sample_weight"} and can_train(leaf, X)
+
+    @classmethod
+    def of(cls, task: Task, job: Job, prefix: _Prefix) -> _Member | None:
+        """Return a member, or None where scikit-learn must say what is wrong."""
+        try:
+            return cls(task, job, prefix)
+        except Exception:
+            return None
+
+    def outcome(self) -> Outcome:
+        """Fit, if it is not fitted, and score."""
+        try:
+            self._fit()
+        except _Diverged:
+            return self._failed()
+        except Exception:
+            return run_alone(self.task, self.job)
+        X, y, weight = self.prefix.callback_data
+        with fit_task(self.job.context, self.task.caller, X, y, weight) as stop:
+            out = self._scored()
+        return {**out, "stop": stop()}
+
+    def _fit(self) -> None:
+        fit = self.fit
+        if self.together:
+            if fit.diverged:
+                raise _Diverged
+            if fit.error is not None:
+                raise fit.error
+            warn_for(fit)
+            return
+        X, y, params = self.prefix.seen
+        start = time.perf_counter()
+        if y is None:
+            fit.model.fit(X, **params)
+        else:
+            fit.model.fit(X, y, **params)
+        fit.seconds = time.perf_counter() - start
+
+    def _scored(self) -> Outcome:
+        options = self.task.options
+        start = time.perf_counter()
+        scores = [self._score(*part) for part in self.prefix.parts[:1]]
+        seconds = time.perf_counter() - start
+        scores += [self._score(*part) for part in self.prefix.parts[1:]]
+        out: Outcome = {
+            "fit_error": None,
+            "test_scores": scores[0],
+            "n_test_samples": self.prefix.n_test,
+            "fit_time": self.prefix.fit_seconds + self.fit.seconds,
+            "score_time": self.prefix.score_seconds + seconds,
+        }
+        if options["return_train_score"]:
+            out["train_scores"] = scores[1]
+        return out
+
+    def _score(self, X: Any, y: Any, rows: Any) -> Any:
+        task, options = self.task, self.task.options
+        scorer, error_score = options["scorer"], options["error_score"]
+        if self.prefix.light:
+            try:
+                estimator = _sharing.short(self.prefix.chain, self.fit.model)
+                known = scorer(estimator, X) if y is None else scorer(estimator, X, y)
+                if not _has_message(known):
+                    return score(None, X, y, lambda *_: known, {}, error_score)
+            except Exception:  # noqa: S110 - the whole estimator will say it
+                pass
+            estimator = _sharing.build(task.estimator, self.job.params)
+            X, y = safe_split(
+                estimator, task.X, task.y, rows, task.splits[self.job.split][0]
+            )
+        estimator = _sharing.whole(self.prefix.chain, self.own, self.fit.model)
+        params = check_method_params(
+            task.X, params=options["score_params"], indices=rows
+        )
+        return score(estimator, X, y, scorer, params, error_score)
+
+    def _failed(self) -> Outcome:
+        """Return what scikit-learn makes of weights that are not finite."""
+        options = self.task.options
+        error_score, scorer = options["error_score"], options["scorer"]
+        assert self.fit.error is not None
+        if error_score == "raise":
+            raise self.fit.error
+        try:
+            warn_for(self.fit)
+            raise self.fit.error
+        except Exception:
+            message = format_exc()
+        scores: Any = error_score
+        if isinstance(scorer, MultimetricScorer):
+            scores = dict.fromkeys(scorer._scorers, error_score)
+        X, y, weight = self.prefix.callback_data
+        with fit_task(self.job.context, self.task.caller, X, y, weight) as stop:
+            out: Outcome = {
+                "fit_error": message,
+                "test_scores": scores,
+                "n_test_samples": self.prefix.n_test,
+                "fit_time": self.prefix.fit_seconds + self.fit.seconds,
+                "score_time": 0.0,
+            }
+        if options["return_train_score"]:
+            out["train_scores"] = scores.copy() if isinstance(scores, dict) else scores
+        return {**out, "stop": stop()}
+
+
+class _Diverged(Exception):
+    """A model that trained together with others has weights that are not finite."""
+
+
+def _has_message(scores: Any) -> bool:
+    """Whether a scorer returned the text of an error."""
+    values = scores.values() if isinstance(scores, dict) else [scores]
+    return any(isinstance(value, str) for value in values)
