@@ -6,9 +6,10 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
-import sklearn
+import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.metrics._scorer import _PassthroughScorer, _Scorer
@@ -225,14 +226,27 @@ def start_optimizer(model: Any) -> None:
 def early_stopping_scores(model: Any) -> bool:
     """Whether an MLP can score the rows its early stopping holds out.
 
-    Until scikit-learn 1.8 it could not where the classes are no numbers.
+    Some versions cannot where the classes are no numbers.
     """
-    if not isinstance(model, MLPClassifier) or _AT_LEAST_1_8:
+    if not isinstance(model, MLPClassifier) or model.classes_.dtype.kind in "biuf":
         return True
-    return bool(model.classes_.dtype.kind in "biuf")
+    return _scores_strings()
 
 
-_AT_LEAST_1_8 = tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 8)
+@cache
+def _scores_strings() -> bool:
+    try:
+        MLPClassifier._score_with_function(
+            _PredictsStrings(), None, None, None, score_function=lambda *_, **__: 0.0
+        )
+    except TypeError:
+        return False
+    return True
+
+
+class _PredictsStrings:
+    def _predict(self, _: Any, **__: Any) -> Any:
+        return np.array(["a", "b"])
 
 
 def warn_as_mlp(message: str, category: type[Warning]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class CostModel:
         for name, value in params.items():
             if name.endswith("hidden_layer_sizes"):
                 units = [self.n_features, *np.atleast_1d(np.asarray(value)).tolist()]
-                weights = sum(a * b for a, b in zip(units, units[1:], strict=False))
+                weights = sum(a * b for a, b in pairwise(units))
                 size *= 2000.0 + weights  # so much is the cost of a step in itself
             elif name.endswith("max_iter") and isinstance(value, int):
                 size *= value

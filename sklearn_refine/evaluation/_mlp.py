@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 import warnings
 from collections.abc import Hashable, Sequence
@@ -178,13 +179,15 @@ def _initialise(
             setattr(model, name, deepcopy(getattr(twin, name)))
         start_optimizer(model)
     else:
-        own = vars(model).keys() | set()
+        own = set(vars(model))
         arrays[data] = prepare_stochastic_fit(
             model, fit.X, fit.y, fit.weight, arrays.get(data)
         )
+        if seeded:
+            twins[key] = (deepcopy(model), vars(model).keys() - own)
         start_optimizer(model)
-        twins[key] = (deepcopy(model), vars(model).keys() - own - {"_optimizer"})
-    return arrays[data]
+    checked: tuple[Any, Any, Any] = arrays[data]
+    return checked
 
 
 # What the start of a fit depends on beside the data and the architecture.
@@ -248,8 +251,7 @@ _SHARED = (
 
 
 def _state(rng: np.random.RandomState) -> Hashable:
-    name, keys, *rest = rng.get_state(legacy=True)
-    return (name, keys.tobytes(), *rest)
+    return pickle.dumps(rng.get_state(legacy=False))
 
 
 def _nominal_batch(model: Any) -> int:

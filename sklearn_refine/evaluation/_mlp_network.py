@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Layout:
 
     @property
     def n_coefs(self) -> int:
-        return sum(a * b for a, b in zip(self.units, self.units[1:], strict=False))
+        return sum(a * b for a, b in pairwise(self.units))
 
     @property
     def n_params(self) -> int:
@@ -43,7 +44,7 @@ class Layout:
         """Return views of shape (n_models, fan_in, fan_out), one for each layer."""
         views = []
         start = 0
-        for fan_in, fan_out in zip(self.units, self.units[1:], strict=False):
+        for fan_in, fan_out in pairwise(self.units):
             stop = start + fan_in * fan_out
             views.append(vectors[:, start:stop].reshape(-1, fan_in, fan_out))
             start = stop
@@ -166,9 +167,7 @@ class Network:
             delta = self.deltas[layer]
             if layer:
                 below = self.activations[layer - 1]
-                np.matmul(
-                    below.transpose(0, 2, 1), delta, out=self.coef_grads[layer]
-                )
+                np.matmul(below.transpose(0, 2, 1), delta, out=self.coef_grads[layer])
                 under = self.deltas[layer - 1]
                 if self.active:
                     np.not_equal(below, 0, out=self.active[layer - 1])
@@ -334,7 +333,8 @@ def _binary_log_loss(p: Array, batch: Batch) -> list[Any]:
 
 
 def _log_loss(p: Array, batch: Batch) -> list[Any]:
-    return list(-_average(xlogy(batch.y, _clip(p)), batch).sum(axis=1))
+    # bool, as scikit-learn has it: the product is then computed in double precision
+    return list(-_average(xlogy(batch.y != 0, _clip(p)), batch).sum(axis=1))
 
 
 def _log_loss_of_classes(p: Array, batch: Batch) -> list[Any]:

@@ -151,7 +151,8 @@ class Adam(_Base):
                 factors[key] = (np.sqrt(1 - beta_2**t), 1 - beta_1**t)
             root.append(factors[key][0])
             rest.append(factors[key][1])
-        return self.rate_init[models] * np.array(root) / np.array(rest)
+        rates: Array = self.rate_init[models] * np.array(root) / np.array(rest)
+        return rates
 
     def end_epoch(self, seen: Sequence[int]) -> None:
         """Do nothing: Adam's rate follows its own clock."""

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
 
 from sklearn_refine.evaluation._mlp_network import Array, Batch, Layout, Network
-from sklearn_refine.evaluation._mlp_optimizers import SGD, STRONG_32, Adam, column
+from sklearn_refine.evaluation._mlp_optimizers import SGD, Adam, column
 
 CHUNK_BYTES = 1 << 20  # of shuffled rows that are gathered at a time
 CACHE_BYTES = 1 << 20  # that the optimizer's block of models may take
@@ -204,16 +204,18 @@ class Stack:
         """Count the epochs without improvement, and keep the best weights."""
         if self.best is None:
             worse = model.loss_ > model.best_loss_ - model.tol
-            model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
             if model.loss_ < model.best_loss_:
                 model.best_loss_ = model.loss_
-            return
-        model.validation_scores_.append(score)
-        worse = score < model.best_validation_score_ + model.tol
-        model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
-        if score > model.best_validation_score_:
-            model.best_validation_score_ = score
-            self.best[i] = self.params[i]
+        else:
+            model.validation_scores_.append(score)
+            worse = score < model.best_validation_score_ + model.tol
+            if score > model.best_validation_score_:
+                model.best_validation_score_ = score
+                self.best[i] = self.params[i]
+        if worse:
+            model._no_improvement_count += 1
+        else:
+            model._no_improvement_count = 0
 
     def _is_done(self, i: int, model: Any) -> bool:
         if model._no_improvement_count > model.n_iter_no_change:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 MOST_TOGETHER = 25  # models that train together at most
@@ -112,4 +113,4 @@ def _cut_splits(unit: list[Cell], splits_at_once: int) -> list[list[Cell]]:
 def _cut(cells: list[Cell], n_parts: int) -> list[list[Cell]]:
     """Cut into runs whose lengths differ by one at most."""
     bounds = [len(cells) * i // n_parts for i in range(n_parts + 1)]
-    return [cells[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if b > a]
+    return [cells[a:b] for a, b in pairwise(bounds) if b > a]

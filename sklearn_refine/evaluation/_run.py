@@ -82,15 +82,9 @@ def evaluate(
         for task_id in range(len(pairs))
     ]
     shareable = [_look(task, c.params) if share else None for c in candidates]
+    prefixes = [None if sharing is None else sharing.prefix for sharing in shareable]
     jobs = [
-        Job(
-            candidates[i].params,
-            split,
-            None if shareable[i] is None else shareable[i].prefix,
-            i,
-            len(candidates),
-            job_context,
-        )
+        Job(candidates[i].params, split, prefixes[i], i, len(candidates), job_context)
         for (i, split), job_context in zip(pairs, contexts, strict=True)
     ]
     units = _units(task, pairs, shareable, candidates, costs, parallel.n_jobs)
@@ -106,14 +100,14 @@ def evaluate(
             unit, result if isinstance(result, list) else [result], strict=True
         ):
             found[i] = outcome
-    stop = any([outcome.pop("stop") for outcome in found])
+    stops = [outcome.pop("stop") for outcome in found]
     outcomes = {
         key: found[i * n_splits : (i + 1) * n_splits] for i, key in enumerate(fresh)
     }
     for key, candidate in fresh.items():
         seconds = [o["fit_time"] + o["score_time"] for o in outcomes[key]]
         costs.learn(candidate.params, sum(seconds) / n_splits)
-    return outcomes, stop
+    return outcomes, any(stops)
 
 
 def _look(task: Task, params: Mapping[str, Any]) -> _Shareable | None:

@@ -25,7 +25,7 @@ from sklearn_refine.evaluation._mlp import can_train
 from sklearn_refine.space._axes import value_key
 
 
-class StandIn(BaseEstimator):  # type: ignore[misc]
+class StandIn(BaseEstimator):
     """Stands at the end of a chain and notes what its ``fit`` is given.
 
     Parameters
@@ -96,6 +96,14 @@ def links(estimator: Any) -> list[Any] | None:
         if step is None:
             return found
         link = step[1]
+
+
+def fitted_links(estimator: Any) -> list[Any]:
+    """Return a fitted chain; a `TransformedTargetRegressor` fits a clone."""
+    found = [estimator]
+    while (step := inner(found[-1])) is not None:
+        found.append(getattr(found[-1], "regressor_", step[1]))
+    return found
 
 
 def has_prefix(chain: list[Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from traceback import format_exc
 from typing import Any
@@ -143,6 +144,7 @@ class _Prefix:
             else:
                 estimator.fit(X_train, y_train, **fit_params)
             self.seen = stand_in.seen_
+            self.chain = _sharing.fitted_links(estimator)
         self.n_test = num_samples(X_test)
         self.callback_data = (X_train, y_train, fit_params.get("sample_weight"))
         fitted = time.perf_counter()
@@ -151,8 +153,9 @@ class _Prefix:
             self.parts.append((X_train, y_train, train))
         self.light = not options["score_params"] and is_own_scorer(options["scorer"])
         if self.light:
+            chain = self.chain
             self.parts = [
-                (_sharing.transform(self.chain, X), y, rows) for X, y, rows in self.parts
+                (_sharing.transform(chain, X), y, rows) for X, y, rows in self.parts
             ]
             if first.context is None:
                 self.callback_data = (None, None, None)  # free the rows
@@ -192,7 +195,7 @@ class _Member:
         """Fit, if it is not fitted, and score."""
         try:
             self._fit()
-        except _Diverged:
+        except _DivergedError:
             return self._failed()
         except Exception:
             return run_alone(self.task, self.job)
@@ -205,7 +208,7 @@ class _Member:
         fit = self.fit
         if self.together:
             if fit.diverged:
-                raise _Diverged
+                raise _DivergedError
             if fit.error is not None:
                 raise fit.error
             warn_for(fit)
@@ -239,13 +242,11 @@ class _Member:
         task, options = self.task, self.task.options
         scorer, error_score = options["scorer"], options["error_score"]
         if self.prefix.light:
-            try:
+            with suppress(Exception):  # the whole estimator will say it
                 estimator = _sharing.short(self.prefix.chain, self.fit.model)
                 known = scorer(estimator, X) if y is None else scorer(estimator, X, y)
                 if not _has_message(known):
                     return score(None, X, y, lambda *_: known, {}, error_score)
-            except Exception:  # noqa: S110 - the whole estimator will say it
-                pass
             estimator = _sharing.build(task.estimator, self.job.params)
             X, y = safe_split(
                 estimator, task.X, task.y, rows, task.splits[self.job.split][0]
@@ -285,7 +286,7 @@ class _Member:
         return {**out, "stop": stop()}
 
 
-class _Diverged(Exception):
+class _DivergedError(Exception):
     """A model that trained together with others has weights that are not finite."""
 
 
