@@ -9,21 +9,20 @@ splits are the pulls of an arm. Of ``n`` splits, ``k`` have been run. The mean o
 of standard deviation ``s * sqrt((n - k) / (n * k))``, where ``s`` is the deviation
 from split to split (the correction for a finite population is part of it). Where the
 means of the candidates lie about evenly near the top, the number of candidates within
-that reach of the leader is proportional to it, whatever ``s`` is. So this many may go
-on:
+that reach of the leader is proportional to it, whatever ``s`` is. So of ``N``
+candidates, this many may go on::
 
-.. math:: c_k = 0.35 \\, N \\sqrt{\\frac{n - k}{k \\, (n - 1)}}
+    c_k = 0.35 * N * sqrt((n - k) / (k * (n - 1)))
 
-the best ``c_k`` (rounded up, two at least) by their mean over the ``k`` splits, all
-those tied with the last of them included. Of 40 candidates and 5 splits, 40, 14, 9, 6
-and 4 are scored on the first to the fifth; at 10 splits 40, 14, 10, 8, 6, 5, 4, 4, 3
-and 2.
+the best ``c_k`` (rounded, three at least) by their mean over the ``k`` splits, and all
+who are tied with the last of them. Of 40 candidates and 5 splits, 40, 14, 9, 6 and 4
+are scored on the first to the fifth; at 10 splits 40, 14, 9, 7, 6, 5, 4, 3, 3 and 3.
 
 Only the order of means enters, no estimate of the noise. Rules that have one, such as
-F-race [3]_ or a threshold in standard errors of the paired difference, are at the mercy
-of an estimate from a few splits, which differs from candidate to candidate and has
-heavy tails: on the same number of fits they lost the best candidate more often.
-``docs/benchmarks/racing.py`` compares them, also with the early stopping of [4]_.
+F-race [3]_ or a threshold in standard errors of the paired difference, need an
+estimate from a few splits for each candidate; measured in ``docs/benchmarks/racing.py``
+they saved fewer fits, or lost the best candidate more often, and so did the early
+stopping of [4]_.
 
 References
 ----------
@@ -48,7 +47,7 @@ import numpy as np
 _SECOND_SHARE = 0.35
 
 #: However few candidates there are, this many race to the last split.
-_FEWEST = 2
+_FEWEST = 3
 
 
 def waves(n_splits: int) -> list[range]:
@@ -70,9 +69,7 @@ def waves(n_splits: int) -> list[range]:
     return [range(split, split + 1) for split in range(n_splits)]
 
 
-def plausible(
-    scores: np.ndarray, *, complete: np.ndarray | None = None
-) -> np.ndarray:
+def plausible(scores: np.ndarray, *, complete: np.ndarray | None = None) -> np.ndarray:
     """Tell which candidates may still become the best of all.
 
     A candidate goes on if fewer than ``c_k`` others are ahead of it, by the mean score
@@ -110,9 +107,12 @@ def plausible(
     What the rule does not promise:
 
     - There is no bound on the chance that the best candidate is dropped. It depends on
-      how far the best stands out from the noise between splits. It is small where
-      candidates come from a wide space, and large where many are nearly equal; of
-      those, the one kept is nearly as good.
+      how far the best stands out from the noise between splits. Of 40 from a wide
+      space, the winner stayed the same in 99 % of runs on recorded MLPs at 5 splits,
+      in 86 % on small data (400 rows) at 5 folds, and in 70 % there at 10 folds, where
+      the many small test sets leave more to chance. Among nearly equal candidates it
+      changes more often. The one that won instead was within one standard error of the
+      best in at least 98 % of the runs in each of these groups.
     - How many go on does not depend on how clear the case is. A candidate that leads
       by far does not end the race earlier.
     - The splits are taken as exchangeable. Where they are ordered, as in
@@ -136,21 +136,19 @@ def plausible(
         n_scores = (~np.isnan(scores)).sum(axis=1)
         return np.asarray(n_scores == n_scores.max(initial=0))
     if n_run in (0, n_splits):
-        return able
+        return np.asarray(able)
     everyone = np.sort(np.concatenate([means[able], rivals]))[::-1]
     n_going_on = _n_going_on(len(scores) + len(rivals), n_run, n_splits)
     last = everyone[min(n_going_on, len(everyone)) - 1]
-    finite = everyone[np.isfinite(everyone)]
-    # Sums of the same scores in another order differ by rounding.
-    slack = 4 * np.finfo(float).eps * np.abs(finite).max(initial=0.0)
-    return able & (means >= last - slack)
+    return np.asarray(able & (means >= last - _rounding(scores[:, run])))
 
 
 def _n_going_on(n_candidates: int, n_run: int, n_splits: int) -> int:
     """Return how many candidates are scored on the next split, ties aside."""
     reach = math.sqrt((n_splits - n_run) / (n_run * (n_splits - 1)))
-    # The subtraction keeps rounding from adding one to a whole number.
-    return max(_FEWEST, math.ceil(_SECOND_SHARE * n_candidates * reach - 1e-9))
+    # Halves go up, also those that come out a little lower.
+    count = math.floor(_SECOND_SHARE * n_candidates * reach + 0.5 + 1e-9)
+    return max(_FEWEST, count)
 
 
 def _means(scores: np.ndarray) -> np.ndarray:
@@ -158,3 +156,14 @@ def _means(scores: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         # Divided first: the sum of large scores may overflow.
         return np.asarray((scores / max(scores.shape[1], 1)).sum(axis=1))
+
+
+def _rounding(scores: np.ndarray) -> np.ndarray:
+    """Return how far the mean of each row may be off: the order of sums matters.
+
+    By the row's own size. One candidate whose scores are huge must not make all others
+    look equal.
+    """
+    size = _means(np.abs(scores))
+    size[~np.isfinite(size)] = 0.0
+    return np.asarray(2 * scores.shape[1] * np.finfo(np.float64).eps * size)
