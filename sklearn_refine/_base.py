@@ -6,7 +6,7 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from numbers import Real
@@ -19,7 +19,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel
 
-from sklearn_refine._history import History, Proposal, Round
+from sklearn_refine._history import History, Outcome, Proposal, Round, was_run
 from sklearn_refine._sklearn_compat import (
     BaseSearchCV,
     Interval,
@@ -31,7 +31,7 @@ from sklearn_refine._sklearn_compat import (
     warn_or_raise_about_fit_failures,
 )
 from sklearn_refine.evaluation._costs import CostModel
-from sklearn_refine.evaluation._run import evaluate, to_fit
+from sklearn_refine.evaluation._run import Race, evaluate, to_fit
 from sklearn_refine.evaluation._unit import Task
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
@@ -71,6 +71,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseSearchCV._parameter_constraints,
         "tol": [Interval(Real, 0, None, closed="left"), None],
+        "racing": ["boolean"],
         "share_work": ["boolean"],
     }
     _doc_link_module = "sklearn_refine"
@@ -249,8 +250,9 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 if self.tol is not None and _best(history) - best < self.tol:
                     self.stop_reason_ = "tol"
                     break
-        if any(outcome["fit_error"] for outcome in history.flat_outcomes()):
-            warn_or_raise_about_fit_failures(history.flat_outcomes(), self.error_score)
+        run = [outcome for outcome in history.flat_outcomes() if was_run(outcome)]
+        if any(outcome["fit_error"] for outcome in run):
+            warn_or_raise_about_fit_failures(run, self.error_score)
         search.call_on_fit_task_end(estimator=self)
 
     def _run_round(
@@ -266,9 +268,10 @@ class BaseRefiningSearchCV(BaseSearchCV):
         fresh = to_fit(proposal.candidates, history)
         n_fits = len(fresh) * history.n_splits
         if self.verbose > 0:
+            most = "at most " if self.racing else ""
             print(  # noqa: T201 - what scikit-learn prints, at the same verbosity
-                f"Fitting {history.n_splits} folds for each of {len(fresh)} candidates,"
-                f" totalling {n_fits} fits"
+                f"Fitting {most}{history.n_splits} folds for each of {len(fresh)} "
+                f"candidates, totalling {most}{n_fits} fits"
             )
         context = search.subcontext(
             task_name="round", max_subtasks=n_fits, sequential_subtasks=False
@@ -281,7 +284,9 @@ class BaseRefiningSearchCV(BaseSearchCV):
             context,
             share=self.share_work,
             costs=job.costs,
+            race=self._race(history) if self.racing else None,
         )
+        n_fits = sum(was_run(o) for splits in outcomes.values() for o in splits)
         rows = [
             outcomes.get(candidate.key) or history.outcomes_of(candidate.key) or []
             for candidate in proposal.candidates
@@ -299,9 +304,22 @@ class BaseRefiningSearchCV(BaseSearchCV):
         self._look_at(history, is_last=len(history.rounds) == len(job.plan))
         return bool(context.call_on_fit_task_end(estimator=self)) or stop
 
+    def _race(self, history: History) -> Race:
+        """Return a race of new candidates against those that are complete."""
+
+        def score(outcome: Outcome) -> float:
+            scores = outcome["test_scores"]
+            if isinstance(scores, dict):
+                named = isinstance(self.refit, str) and self.refit in scores
+                return float(scores[self.refit if named else next(iter(scores))])
+            return float(scores)
+
+        complete = history.split_scores() if len(history) else np.empty((0, 1))
+        return Race(score, complete.reshape(-1, history.n_splits))
+
     def _look_at(self, history: History, *, is_last: bool) -> None:
         """Make a round's outcomes comparable; raise where nothing can follow."""
-        outcomes = history.flat_outcomes()
+        outcomes = [o for o in history.flat_outcomes() if was_run(o)]
         if all(outcome["fit_error"] for outcome in outcomes):
             warn_or_raise_about_fit_failures(outcomes, self.error_score)
         if callable(self.scoring):
@@ -336,12 +354,25 @@ class BaseRefiningSearchCV(BaseSearchCV):
         """Return the history as ``cv_results_``."""
         candidates = history.candidates
         in_rounds = self._n_rounds_asked() > 1
-        results: dict[str, Any] = self._format_results(
-            [candidate.params for candidate in candidates],
-            history.n_splits,
-            history.flat_outcomes(),
-            {"round": [number + 1 for number in history.round_of]} if in_rounds else {},
-        )
+        more: dict[str, list[int]] = {}
+        if in_rounds:
+            more["round"] = [number + 1 for number in history.round_of]
+        n_run = [sum(map(was_run, splits)) for splits in history.outcomes]
+        if self.racing:
+            more["n_splits_evaluated"] = n_run
+        complete = min(n_run) == history.n_splits
+        # What was not run is no failure, of which scikit-learn would warn.
+        with nullcontext() if complete else _no_warnings():
+            results: dict[str, Any] = self._format_results(
+                [candidate.params for candidate in candidates],
+                history.n_splits,
+                history.flat_outcomes(),
+                more,
+            )
+        for name in ("fit_time", "score_time") if not complete else ():
+            times = history.times(name)
+            results[f"mean_{name}"] = np.nanmean(times, axis=1)
+            results[f"std_{name}"] = np.nanstd(times, axis=1)
         results["params"] = [candidate.shown for candidate in candidates]
         return results
 

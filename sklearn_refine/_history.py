@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,11 @@ from sklearn_refine.space._axes import Key, candidate_key, to_python
 
 #: What scikit-learn's ``_fit_and_score`` returns for one candidate on one split.
 Outcome = dict[str, Any]
+
+
+def was_run(outcome: Outcome) -> bool:
+    """Whether a fit was made, or a race left it out."""
+    return not math.isnan(outcome["fit_time"])
 
 
 @dataclass(frozen=True)
@@ -173,6 +179,11 @@ class History:
             for test in (outcome["test_scores"] for outcome in self.flat_outcomes())
         ]
         return np.array(scores, dtype=np.float64).reshape(len(self), self.n_splits)
+
+    def times(self, name: str) -> np.ndarray:
+        """Return "fit_time" or "score_time" in seconds, (n_candidates, n_splits)."""
+        times = [outcome[name] for outcome in self.flat_outcomes()]
+        return np.array(times, dtype=np.float64).reshape(len(self), self.n_splits)
 
     def mean_scores(self) -> np.ndarray:
         """Return each candidate's mean test score, NaN where a split has none."""

@@ -110,6 +110,23 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         The search stops after a round that raises the best score by less than
         this, in units of the score. None never stops early.
 
+    racing : bool, default=False
+        Whether candidates that can no longer be expected to become the best are
+        dropped before all their splits are run. All candidates of a round run on the
+        first split; of ``N``, the best ``0.35 * N * sqrt((n - k) / (k * (n - 1)))``
+        by their mean over the ``k`` splits run so far, at least three, go on to the
+        next of ``n`` splits. Candidates of earlier rounds compete. It saves about 60 %
+        of the fits with 5 splits and 75 % with 10; with 40 candidates from a wide
+        space the same one won in 99 % of searches on recorded MLPs and 86 % on small
+        data with 5 splits, 70 % with 10, and the one that won instead was within one
+        standard error of the best in at least 98 %. Nothing bounds the chance that
+        the best is dropped, and among nearly equal candidates it is. The race is on
+        the metric of `refit`; where `refit` names none, on the first. A callable
+        `refit` sees NaN for what was not run.
+        Candidates that were dropped keep their scores in ``cv_results_``, have NaN
+        for the other splits and their mean, and rank below every complete one;
+        ``n_splits_evaluated`` says how many splits each was run on.
+
     share_work : bool, default=True
         Whether candidates share what they have in common: transformers that come
         before the last step of a Pipeline are fitted once for each split, and
@@ -256,6 +273,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         scales: dict[str, str] | None = None,
         bounds: dict[str, tuple[float | None, float | None]] | None = None,
         tol: float | None = None,
+        racing: bool = False,
         share_work: bool = True,
     ) -> None:
         super().__init__(
@@ -277,6 +295,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         self.scales = scales
         self.bounds = bounds
         self.tol = tol
+        self.racing = racing
         self.share_work = share_work
 
     def _make_proposer(self) -> ZoomGrid:
@@ -386,6 +405,23 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     tol : float, default=None
         The search stops after a round that raises the best score by less than
         this, in units of the score. None never stops early.
+
+    racing : bool, default=False
+        Whether candidates that can no longer be expected to become the best are
+        dropped before all their splits are run. All candidates of a round run on the
+        first split; of ``N``, the best ``0.35 * N * sqrt((n - k) / (k * (n - 1)))``
+        by their mean over the ``k`` splits run so far, at least three, go on to the
+        next of ``n`` splits. Candidates of earlier rounds compete. It saves about 60 %
+        of the fits with 5 splits and 75 % with 10; with 40 candidates from a wide
+        space the same one won in 99 % of searches on recorded MLPs and 86 % on small
+        data with 5 splits, 70 % with 10, and the one that won instead was within one
+        standard error of the best in at least 98 %. Nothing bounds the chance that
+        the best is dropped, and among nearly equal candidates it is. The race is on
+        the metric of `refit`; where `refit` names none, on the first. A callable
+        `refit` sees NaN for what was not run.
+        Candidates that were dropped keep their scores in ``cv_results_``, have NaN
+        for the other splits and their mean, and rank below every complete one;
+        ``n_splits_evaluated`` says how many splits each was run on.
 
     share_work : bool, default=True
         Whether candidates share what they have in common: transformers that come
@@ -522,6 +558,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         n_rounds: int | None = None,
         n_centers: int = 3,
         tol: float | None = None,
+        racing: bool = False,
         share_work: bool = True,
     ) -> None:
         super().__init__(
@@ -541,6 +578,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         self.n_rounds = n_rounds
         self.n_centers = n_centers
         self.tol = tol
+        self.racing = racing
         self.share_work = share_work
 
     def _make_proposer(self) -> ZoomRandom:

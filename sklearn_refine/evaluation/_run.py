@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -14,6 +15,7 @@ from sklearn_refine._sklearn_compat import calls_back, num_samples
 from sklearn_refine.evaluation import _sharing
 from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._plan import Cell, plan_units
+from sklearn_refine.evaluation._racing import plausible, waves
 from sklearn_refine.evaluation._unit import Job, Task, run_alone, run_unit
 
 SPLIT_BYTES = 1 << 26  # of transformed data that a unit may hold beyond one split's
@@ -45,8 +47,9 @@ def evaluate(
     *,
     share: bool,
     costs: CostModel,
+    race: Race | None = None,
 ) -> tuple[dict[Any, list[Outcome]], bool]:
-    """Fit and score candidates on every split.
+    """Fit and score candidates on every split, or on those that a race gives them.
 
     Parameters
     ----------
@@ -62,6 +65,8 @@ def evaluate(
         Whether candidates may share work; the outcomes are the same.
     costs : CostModel
         Expects the times of fits, and learns from those taken.
+    race : Race or None
+        Drops candidates after each wave of splits.
 
     Returns
     -------
@@ -72,16 +77,99 @@ def evaluate(
     """
     candidates = list(fresh.values())
     n_splits = len(task.splits)
-    pairs = [(i, split) for i in range(len(candidates)) for split in range(n_splits)]
+    shareable = [_look(task, c.params) if share else None for c in candidates]
+    found: dict[tuple[int, int], Outcome] = {}
+    alive = list(range(len(candidates)))
+    stops = []
+    for wave in race.waves(n_splits) if race and candidates else [range(n_splits)]:
+        pairs = [(i, split) for i in alive for split in wave]
+        results = _run_wave(
+            parallel, task, candidates, shareable, pairs, costs, context
+        )
+        stops += [outcome.pop("stop") for outcome in results]
+        found.update(zip(pairs, results, strict=True))
+        if race is not None and candidates:
+            alive = race.survivors(found, len(candidates), n_splits, alive)
+    for i, candidate in enumerate(candidates):
+        run = [found[i, split] for split in range(n_splits) if (i, split) in found]
+        seconds = [outcome["fit_time"] + outcome["score_time"] for outcome in run]
+        costs.learn(candidate.params, sum(seconds) / len(seconds))
+    dropped = _not_run(list(found.values())) if found else {}
+    outcomes = {
+        key: [found.get((i, split), dropped) for split in range(n_splits)]
+        for i, key in enumerate(fresh)
+    }
+    return outcomes, any(stops)
+
+
+@dataclass(frozen=True)
+class Race:
+    """The splits of a round in waves, with fewer candidates in each.
+
+    Attributes
+    ----------
+    score : callable
+        From an outcome to the number that is raced on, greater is better.
+    complete : ndarray of shape (n_incumbents, n_splits)
+        The scores of candidates of earlier rounds.
+    """
+
+    score: Callable[[Outcome], float]
+    complete: np.ndarray
+
+    def waves(self, n_splits: int) -> list[range]:
+        """Return the splits of each wave."""
+        return waves(n_splits)
+
+    def survivors(
+        self,
+        found: Mapping[tuple[int, int], Outcome],
+        n_candidates: int,
+        n_splits: int,
+        alive: Sequence[int],
+    ) -> list[int]:
+        """Return which of the candidates still alive go on."""
+        scores = np.full((n_candidates, n_splits), np.nan)
+        for position, outcome in found.items():
+            scores[position] = self.score(outcome)
+        kept = plausible(scores, complete=self.complete)
+        return [i for i in alive if kept[i]]
+
+
+def _not_run(known: Sequence[Outcome]) -> Outcome:
+    """Return the outcome of a split that a race did not give to a candidate."""
+    like = next((o for o in known if not o["fit_error"]), known[0])
+    nothing: Outcome = {**like, "fit_time": np.nan, "score_time": np.nan}
+    nothing["fit_error"] = None
+    for name in ("test_scores", "train_scores"):
+        if name in like:
+            scores = like[name]
+            several = isinstance(scores, dict)
+            nothing[name] = dict.fromkeys(scores, np.nan) if several else np.nan
+    return nothing
+
+
+def _run_wave(
+    parallel: Parallel,
+    task: Task,
+    candidates: Sequence[Candidate],
+    shareable: Sequence[_Shareable | None],
+    pairs: Sequence[tuple[int, int]],
+    costs: CostModel,
+    context: Any,
+) -> list[Outcome]:
+    """Fit and score pairs of a candidate and a split; return outcomes in their order."""
     # All contexts exist before the first fit: one that is added while the search is
     # being pickled for a worker would break the pickling.
     contexts = [
-        context.subcontext(task_name="candidate-split-evaluation", task_id=task_id)
+        context.subcontext(
+            task_name="candidate-split-evaluation",
+            task_id=i * len(task.splits) + split,
+        )
         if calls_back(context)
         else None
-        for task_id in range(len(pairs))
+        for i, split in pairs
     ]
-    shareable = [_look(task, c.params) if share else None for c in candidates]
     prefixes = [None if sharing is None else sharing.prefix for sharing in shareable]
     jobs = [
         Job(candidates[i].params, split, prefixes[i], i, len(candidates), job_context)
@@ -94,20 +182,12 @@ def evaluate(
         else delayed(run_unit)(task, [jobs[i] for i in unit])
         for unit in units
     )
-    found: list[Any] = [None] * len(pairs)
+    outcomes: list[Any] = [None] * len(pairs)
     for unit, result in zip(units, results, strict=True):
-        for i, outcome in zip(
-            unit, result if isinstance(result, list) else [result], strict=True
-        ):
-            found[i] = outcome
-    stops = [outcome.pop("stop") for outcome in found]
-    outcomes = {
-        key: found[i * n_splits : (i + 1) * n_splits] for i, key in enumerate(fresh)
-    }
-    for key, candidate in fresh.items():
-        seconds = [o["fit_time"] + o["score_time"] for o in outcomes[key]]
-        costs.learn(candidate.params, sum(seconds) / n_splits)
-    return outcomes, any(stops)
+        of_unit = result if isinstance(result, list) else [result]
+        for i, outcome in zip(unit, of_unit, strict=True):
+            outcomes[i] = outcome
+    return outcomes
 
 
 def _look(task: Task, params: Mapping[str, Any]) -> _Shareable | None:
