@@ -158,7 +158,7 @@ def _run_wave(
     costs: CostModel,
     context: Any,
 ) -> list[Outcome]:
-    """Fit and score pairs of a candidate and a split; return outcomes in their order."""
+    """Fit and score pairs of a candidate and a split; return outcomes in order."""
     # All contexts exist before the first fit: one that is added while the search is
     # being pickled for a worker would break the pickling.
     contexts = [
