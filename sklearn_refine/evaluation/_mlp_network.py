@@ -155,7 +155,7 @@ class Network:
             below = out
         return self.activations[-1]
 
-    def backprop(self, batch: Batch) -> list[Any]:
+    def backprop(self, batch: Batch) -> Array:
         """Write the gradients of a batch; return each model's loss without penalty."""
         prediction = self.forward(batch.inputs)
         losses = self.loss(prediction, batch)
@@ -189,12 +189,13 @@ class Network:
         np.add(coefs, self.penalty, out=coefs, casting="same_kind")
         np.divide(self.grads, weight_sum, out=self.grads, casting="same_kind")
 
-    def squared_norms(self) -> list[Any]:
+    def squared_norms(self) -> Array:
         """Return the sum of all squared coefficients of each model."""
-        total: Any = 0
-        for flat in self.flat:
-            total = total + np.matmul(flat, flat.transpose(0, 2, 1))[:, 0, 0]
-        return list(total)
+        norms = [np.matmul(c, c.transpose(0, 2, 1))[:, 0, 0] for c in self.flat]
+        total: Array = norms[0]
+        for norm in norms[1:]:
+            total = total + norm
+        return total
 
 
 def column_sums(values: Array, out: Array) -> None:
@@ -289,7 +290,7 @@ DERIVATIVES: dict[str, Callable[[Array, Array], None]] = {
     "logistic": _logistic_derivative,
 }
 
-Loss = Callable[[Array, Batch], list[Any]]
+Loss = Callable[[Array, Batch], Array]
 
 
 def _loss(name: str, out_activation: str, dtype: Any) -> Loss:
@@ -311,13 +312,15 @@ def _average(values: Array, batch: Batch) -> Array:
     return average
 
 
-def _squared_loss(p: Array, batch: Batch) -> list[Any]:
-    return list(0.5 * _average((batch.y - p) ** 2, batch).mean(axis=1))
+def _squared_loss(p: Array, batch: Batch) -> Array:
+    losses: Array = 0.5 * _average((batch.y - p) ** 2, batch).mean(axis=1)
+    return losses
 
 
-def _poisson_loss(p: Array, batch: Batch) -> list[Any]:
+def _poisson_loss(p: Array, batch: Batch) -> Array:
     y = batch.y
-    return list(_average(xlogy(y, y / p) - y + p, batch).sum(axis=1))
+    losses: Array = _average(xlogy(y, y / p) - y + p, batch).sum(axis=1)
+    return losses
 
 
 def _clip(p: Array) -> Array:
@@ -326,35 +329,39 @@ def _clip(p: Array) -> Array:
     return clipped
 
 
-def _binary_log_loss(p: Array, batch: Batch) -> list[Any]:
+def _binary_log_loss(p: Array, batch: Batch) -> Array:
     y = batch.y != 0  # bool, as scikit-learn has it: 1 - y is then of integers
     p = _clip(p)
-    return list(-_average(xlogy(y, p) + xlogy(1 - y, 1 - p), batch).sum(axis=1))
+    terms = xlogy(y, p) + xlogy(1 - y, 1 - p)
+    losses: Array = -_average(terms, batch).sum(axis=1)
+    return losses
 
 
-def _log_loss(p: Array, batch: Batch) -> list[Any]:
+def _log_loss(p: Array, batch: Batch) -> Array:
     # bool, as scikit-learn has it: the product is then computed in double precision
-    return list(-_average(xlogy(batch.y != 0, _clip(p)), batch).sum(axis=1))
+    losses: Array = -_average(xlogy(batch.y != 0, _clip(p)), batch).sum(axis=1)
+    return losses
 
 
-def _log_loss_of_classes(p: Array, batch: Batch) -> list[Any]:
+def _log_loss_of_classes(p: Array, batch: Batch) -> Array:
     """Take the logarithm for the true class only; the other terms are zero."""
     n_models, n_rows, n_classes = p.shape
     classes = batch.classes
     assert classes is not None
-    rows = np.arange(n_rows) * n_classes
     of_model = np.arange(n_models)[:, None]
-    chosen = p.reshape(-1)[rows + classes + of_model * (n_rows * n_classes)]
+    of_row = np.arange(0, n_rows * n_classes, n_classes) + classes
+    chosen = p.reshape(n_models, -1)[of_model, of_row]
     terms = xlogy(1.0, _clip(chosen))
-    if batch.weight is not None:
-        terms = terms * batch.weight
-        scale = np.array([w.sum() for w in batch.weight])[:, None]
+    if batch.weight is None:
+        scale: Any = n_rows
     else:
-        scale = np.array([[n_rows]])
+        terms *= batch.weight
+        scale = np.array([w.sum() for w in batch.weight])[:, None]
     # bincount adds in the order of the rows, as the sum over axis 0 does.
     sums = np.bincount(
         (classes + of_model * n_classes).ravel(),
         weights=terms.ravel(),
         minlength=n_models * n_classes,
     )
-    return list(-(sums.reshape(n_models, n_classes) / scale).sum(axis=1))
+    losses: Array = -(sums.reshape(n_models, n_classes) / scale).sum(axis=1)
+    return losses

@@ -90,7 +90,6 @@ class Adam(_Base):
         "rest_2",
         "rate_init",
         "rate",
-        "betas",
     )
 
     def __init__(
@@ -107,12 +106,17 @@ class Adam(_Base):
         self.epsilon = column([m.epsilon for m in models], grad_dtype)
         self.rate_init = np.array([float(m.learning_rate_init) for m in models])
         self.rate = np.zeros(len(models))
-        self.betas = np.array([(m.beta_1, m.beta_2) for m in models], dtype=float)
+        self.betas = [(float(m.beta_1), float(m.beta_2)) for m in models]
         strong = STRONG_32 if grad_dtype == np.float32 else grad_dtype
         shape = (min(block, len(models)), params.shape[1])
         self._scratch = np.empty(shape, grad_dtype)
         self._update = None if strong == grad_dtype else np.empty(shape, strong)
         self._rate_dtype = strong
+
+    def keep(self, kept: Array) -> None:
+        """Forget all models but those of these indices."""
+        super().keep(kept)
+        self.betas = [self.betas[i] for i in kept]
 
     def step(self, models: slice, params: Array, grads: Array) -> None:
         """Change the weights of some models in place."""
@@ -141,17 +145,19 @@ class Adam(_Base):
 
     def _rates(self, models: slice) -> Array:
         # With Python's numbers: a power of numpy arrays may differ in the last bit.
-        factors: dict[tuple[Any, ...], tuple[Any, Any]] = {}
-        root, rest = [], []
-        for (beta_1, beta_2), t in zip(
-            self.betas[models].tolist(), self.t[models].tolist(), strict=True
-        ):
-            key = (beta_1, beta_2, t)
-            if key not in factors:
-                factors[key] = (np.sqrt(1 - beta_2**t), 1 - beta_1**t)
-            root.append(factors[key][0])
-            rest.append(factors[key][1])
-        rates: Array = self.rate_init[models] * np.array(root) / np.array(rest)
+        t, betas = self.t[models].tolist(), self.betas[models]
+        factors: dict[Any, tuple[Any, Any]] = {}
+        for beta_1, beta_2, step in {(*b, s) for b, s in zip(betas, t, strict=True)}:
+            factors[beta_1, beta_2, step] = (
+                np.sqrt(1 - beta_2**step),
+                1 - beta_1**step,
+            )
+        if len(factors) == 1:
+            ((root, rest),) = factors.values()
+        else:
+            pairs = [factors[(*b, s)] for b, s in zip(betas, t, strict=True)]
+            root, rest = np.array(pairs).T
+        rates: Array = self.rate_init[models] * root / rest
         return rates
 
     def end_epoch(self, seen: Sequence[int]) -> None:

@@ -101,7 +101,9 @@ class Stack:
         self.grad_dtype = np.result_type(dtype, _target_dtype(streams[0].y, dtype))
         self.grads = np.empty(self.params.shape, self.grad_dtype)
         self.alpha = column([model.alpha for model in models], dtype)
+        self.single = dtype == np.float32
         self.half_alpha = [0.5 * model.alpha for model in models]
+        self.half_alphas = np.array(self.half_alpha, dtype=float)
         block = max(1, CACHE_BYTES // (6 * 8 * self.layout.n_params))
         solver = Adam if first.solver == "adam" else SGD
         self.optimizer = solver(models, self.params, self.grad_dtype, block)
@@ -127,9 +129,10 @@ class Stack:
                 if any(done):
                     self._retire(done)
 
-    def _epoch(self) -> list[Any]:
+    def _epoch(self) -> Any:
         """Take the steps of one epoch; return the summed loss of each model."""
-        losses: list[Any] = [0.0] * len(self.models)
+        n_models = len(self.models)
+        losses: Any = [0.0] * n_models if self.single else np.zeros(n_models)
         sizes = [len(stream.X) for stream in self.streams]
         for stream in self._distinct():
             if self.models[0].shuffle:
@@ -168,26 +171,28 @@ class Stack:
             )
         return self.networks[key]
 
-    def _step(
-        self, lo: int, hi: int, n_rows: int, batch: Batch, losses: list[Any]
-    ) -> None:
+    def _step(self, lo: int, hi: int, n_rows: int, batch: Batch, losses: Any) -> None:
         network = self._network(lo, hi, n_rows)
         of_batch = network.backprop(batch)
         norms = network.squared_norms()
         if batch.weight is None:
-            weight_sum: Any = n_rows
-            weight_sums: Sequence[Any] = [n_rows] * (hi - lo)
+            weight_sums: Any = n_rows
+            network.regularise(n_rows)
         else:
-            sums = [weight.sum() for weight in batch.weight]
-            weight_sums = sums if len(sums) == hi - lo else sums * (hi - lo)
-            weight_sum = np.array([weight_sums]).T
-        network.regularise(weight_sum)
-        for i in range(hi - lo):
-            penalty = self.half_alpha[lo + i] * norms[i] / weight_sums[i]
-            losses[lo + i] += (of_batch[i] + penalty) * n_rows
+            weight_sums = np.array([weight.sum() for weight in batch.weight])
+            network.regularise(weight_sums[:, None])
+        if (
+            self.single
+        ):  # one by one: numpy has other rules for arrays of single numbers
+            for i in range(hi - lo):
+                penalty = self.half_alpha[lo + i] * norms[i] / n_rows
+                losses[lo + i] += (of_batch[i] + penalty) * n_rows
+        else:
+            penalty = self.half_alphas[lo:hi] * norms / weight_sums
+            losses[lo:hi] += (of_batch + penalty) * n_rows
         self.optimizer.step(slice(lo, hi), network.params, network.grads)
 
-    def _end_epoch(self, losses: Sequence[Any]) -> list[bool]:
+    def _end_epoch(self, losses: Any) -> list[bool]:
         """Book the epoch on the models; say which of them are done."""
         scores = self._validate() if self.best is not None else [None] * len(losses)
         for i, model in enumerate(self.models):
@@ -261,6 +266,7 @@ class Stack:
         self.streams = [self.streams[i] for i in kept]
         self.params, self.alpha = self.params[kept], self.alpha[kept]
         self.half_alpha = [self.half_alpha[i] for i in kept]
+        self.half_alphas = self.half_alphas[kept]
         self.grads = np.empty(self.params.shape, self.grad_dtype)
         self.best = None if self.best is None else self.best[kept]
         self.optimizer.keep(kept)
@@ -308,8 +314,15 @@ class _Rows:
         rows = slice(start, start + n_rows)
         of_streams = _of_streams(self.streams[lo:hi])
         inputs = [(part, self.chunks[id(s)][0][rows]) for part, s in of_streams]
-        streams = self.streams[lo : lo + 1] if self.shared else self.streams[lo:hi]
-        chunks = [self.chunks[id(stream)] for stream in streams]
+        if self.shared:
+            _, y, classes, weight = self.chunks[id(self.streams[lo])]
+            return Batch(
+                inputs,
+                y[None, rows],
+                None if classes is None else classes[None, rows],
+                None if weight is None else weight[None, rows],
+            )
+        chunks = [self.chunks[id(stream)] for stream in self.streams[lo:hi]]
         return Batch(
             inputs,
             np.stack([chunk[1][rows] for chunk in chunks]),
