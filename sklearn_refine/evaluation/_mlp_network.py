@@ -66,8 +66,9 @@ class Batch:
 
     Attributes
     ----------
-    inputs : sequence of (slice, array of shape (n_rows, n_features))
-        The rows of each data stream, and the models that read them.
+    inputs : sequence of (slice, array of shape (..., n_rows, n_features))
+        The rows of each data stream, and the models that read them; or those of all
+        models, each with its own.
     y : ndarray of shape (1 or n_models, n_rows, n_outputs)
         Encoded targets.
     classes : ndarray of shape (1 or n_models, n_rows) or None
@@ -178,7 +179,8 @@ class Network:
                     self.derivative(below, under)
             else:
                 for models, X in batch.inputs:
-                    np.matmul(X.T, delta[models], out=self.coef_grads[0][models])
+                    rows = X.swapaxes(-1, -2)
+                    np.matmul(rows, delta[models], out=self.coef_grads[0][models])
             column_sums(delta, self.intercept_grads[layer])
         return losses
 
@@ -325,7 +327,7 @@ def _poisson_loss(p: Array, batch: Batch) -> Array:
 
 def _clip(p: Array) -> Array:
     eps = np.finfo(p.dtype).eps
-    clipped: Array = np.clip(p, eps, 1 - eps)
+    clipped: Array = np.minimum(np.maximum(p, eps), 1 - eps)
     return clipped
 
 

@@ -66,6 +66,15 @@ class Stream:
     def __post_init__(self) -> None:
         self.order = np.arange(len(self.X), dtype=int)
 
+    def encode(self, dtype: Any, softmax: bool) -> None:
+        """Prepare the targets as the loss and its gradient need them."""
+        self.targets = self.y.astype(dtype)
+        self.classes = self.y.argmax(axis=1) if softmax else None
+
+    def rows(self, start: int, stop: int, shuffled: bool) -> Any:
+        """Return what indexes a stretch of the epoch's rows."""
+        return self.order[start:stop] if shuffled else slice(start, stop)
+
     def restart(self) -> Stream:
         """Return the same rows, to be shuffled from the start."""
         return replace(self, rng=deepcopy(self.rng))
@@ -108,6 +117,11 @@ class Stack:
         solver = Adam if first.solver == "adam" else SGD
         self.optimizer = solver(models, self.params, self.grad_dtype, block)
         self.best = self.params.copy() if first.early_stopping else None
+        self.schedule: list[Any] = []
+        self.buffers: dict[str, Array] = {}
+        softmax = first.out_activation_ == "softmax"
+        for stream in self._distinct():
+            stream.encode(_target_dtype(stream.y, dtype), softmax)
         self.networks: dict[tuple[int, int, int], Network] = {}
         self.errors: dict[int, ValueError] = {}
         self.unconverged: set[int] = set()
@@ -133,24 +147,41 @@ class Stack:
         """Take the steps of one epoch; return the summed loss of each model."""
         n_models = len(self.models)
         losses: Any = [0.0] * n_models if self.single else np.zeros(n_models)
-        sizes = [len(stream.X) for stream in self.streams]
         for stream in self._distinct():
             if self.models[0].shuffle:
                 shuffled = np.arange(len(stream.order))
                 stream.rng.shuffle(shuffled)  # as sklearn.utils.shuffle draws
                 stream.order = stream.order[shuffled]
-        step = self.batch_size
-        per_row = self.streams[0].X.itemsize * self.layout.units[0]
-        chunk = step * max(1, CHUNK_BYTES // (step * per_row))
-        for start in range(0, max(sizes), chunk):
-            rows = _Rows(self, start, min(start + chunk, max(sizes)))
-            for row in range(start, min(start + chunk, max(sizes)), step):
-                ends = [min(row + step, size) - row for size in sizes]
-                for lo, hi in _runs(ends):
-                    if ends[lo] > 0:
-                        batch = rows.batch(lo, hi, row - start, ends[lo])
-                        self._step(lo, hi, ends[lo], batch, losses)
+        if not self.schedule:
+            self.schedule = self._schedule()
+        for start, stop, steps in self.schedule:
+            rows = _Rows(self, start, stop)
+            for lo, hi, row, n_rows in steps:
+                self._step(lo, hi, n_rows, rows.batch(lo, hi, row, n_rows), losses)
         return losses
+
+    def _schedule(self) -> list[tuple[int, int, list[tuple[int, int, int, int]]]]:
+        """Return the stretches of rows to gather, and the steps to take on each.
+
+        A step is made by the models that have equally many rows left, from `lo` to
+        `hi`: in the last batch of an epoch, they may differ.
+        """
+        sizes = [len(stream.X) for stream in self.streams]
+        step = self.batch_size
+        row_bytes = self.streams[0].X.itemsize * self.layout.units[0]
+        at_once = CHUNK_BYTES // (step * row_bytes * len(self._distinct()))
+        chunk = step * max(1, at_once)
+        schedule = []
+        for start in range(0, max(sizes), chunk):
+            stop = min(start + chunk, max(sizes))
+            steps = []
+            for row in range(start, stop, step):
+                n_rows = [min(row + step, size) - row for size in sizes]
+                for lo, hi in _runs(n_rows):
+                    if n_rows[lo] > 0:
+                        steps.append((lo, hi, row - start, n_rows[lo]))
+            schedule.append((start, stop, steps))
+        return schedule
 
     def _distinct(self) -> list[Stream]:
         return list({id(stream): stream for stream in self.streams}.values())
@@ -271,6 +302,8 @@ class Stack:
         self.best = None if self.best is None else self.best[kept]
         self.optimizer.keep(kept)
         self.networks.clear()
+        self.schedule = []
+        self.buffers.clear()
 
     def _finish(self, i: int, model: Any, weights: Array) -> None:
         parts = _split(weights, self.shapes)
@@ -288,48 +321,71 @@ class Stack:
 
 
 class _Rows:
-    """A stretch of an epoch's rows, gathered for every stream of a stack."""
+    """A stretch of an epoch's rows, gathered for all models of a stack."""
 
     def __init__(self, stack: Stack, start: int, stop: int) -> None:
+        streams = stack._distinct()
+        indices = [
+            stream.rows(start, stop, stack.models[0].shuffle) for stream in streams
+        ]
         self.streams = stack.streams
-        self.shared = all(stream is self.streams[0] for stream in self.streams)
-        first = stack.models[0]
-        self.dtype = _target_dtype(self.streams[0].y, stack.params.dtype)
-        self.softmax = first.out_activation_ == "softmax"
-        self.chunks: dict[int, tuple[Any, ...]] = {}
-        for stream in stack._distinct():
-            index: Any = slice(start, stop)
-            if first.shuffle:
-                index = stream.order[index]
-            y = stream.y[index]
-            self.chunks[id(stream)] = (
-                stream.X[index, ...],
-                y.astype(self.dtype, copy=False),
-                y.argmax(axis=1) if self.softmax else None,
-                None if stream.weight is None else stream.weight[index],
-            )
+        self.X: dict[int, Array] = {}
+        self.all_X: Array | None = None
+        names = ("targets", "classes", "weight")
+        self.shared = len(streams) == 1
+        if self.shared:
+            index, stream = indices[0], streams[0]
+            self.X[id(stream)] = stream.X[index, ...]
+            values = [getattr(stream, name) for name in names]
+            self.parts = [None if v is None else v[None, index] for v in values]
+            return
+        self.parts = [
+            self._gather(stack, name, indices, stop - start) for name in names
+        ]
+        if len(streams) == len(self.streams) and stack.models[0].shuffle:
+            self.all_X = self._gather(stack, "X", indices, stop - start)
+        else:
+            for stream, index in zip(streams, indices, strict=True):
+                self.X[id(stream)] = stream.X[index, ...]
+
+    def _gather(
+        self, stack: Stack, name: str, indices: Sequence[Any], n_rows: int
+    ) -> Array | None:
+        """Return an array of all models' rows, of which the last may be unused."""
+        first = getattr(self.streams[0], name)
+        if first is None:
+            return None
+        if name not in stack.buffers:
+            shape = (len(self.streams), n_rows, *first.shape[1:])
+            stack.buffers[name] = np.empty(shape, first.dtype)
+        found = stack.buffers[name]
+        models = [models for models, _ in _of_streams(self.streams)]
+        for part, stream, index in zip(models, stack._distinct(), indices, strict=True):
+            values = getattr(stream, name)
+            if isinstance(index, slice):
+                found[part, : len(values[index])] = values[index]
+                continue
+            one = found[part.start, : len(index)]
+            np.take(values, index, axis=0, out=one, mode="clip")  # no index is out
+            found[part.start + 1 : part.stop, : len(index)] = one
+        return found
 
     def batch(self, lo: int, hi: int, start: int, n_rows: int) -> Batch:
         """Return some rows of the stretch for some models."""
         rows = slice(start, start + n_rows)
-        of_streams = _of_streams(self.streams[lo:hi])
-        inputs = [(part, self.chunks[id(s)][0][rows]) for part, s in of_streams]
-        if self.shared:
-            _, y, classes, weight = self.chunks[id(self.streams[lo])]
-            return Batch(
-                inputs,
-                y[None, rows],
-                None if classes is None else classes[None, rows],
-                None if weight is None else weight[None, rows],
-            )
-        chunks = [self.chunks[id(stream)] for stream in self.streams[lo:hi]]
+        if self.all_X is not None:
+            inputs = [(slice(0, hi - lo), self.all_X[lo:hi, rows])]
+        else:
+            of_streams = _of_streams(self.streams[lo:hi])
+            inputs = [(part, self.X[id(stream)][rows]) for part, stream in of_streams]
+        models = slice(0, 1) if self.shared else slice(lo, hi)
+        y, classes, weight = self.parts
+        assert y is not None
         return Batch(
             inputs,
-            np.stack([chunk[1][rows] for chunk in chunks]),
-            np.stack([chunk[2][rows] for chunk in chunks]) if self.softmax else None,
-            None
-            if chunks[0][3] is None
-            else np.stack([chunk[3][rows] for chunk in chunks]),
+            y[models, rows],
+            None if classes is None else classes[models, rows],
+            None if weight is None else weight[models, rows],
         )
 
 
