@@ -11,8 +11,9 @@ from itertools import pairwise
 from math import ceil
 
 MOST_TOGETHER = 25  # models that train together at most
-FEWEST_TOGETHER = 12  # below which cutting costs more than an idle core
-UNITS_PER_WORKER = 3  # so that the last units are short beside the whole
+WELL_TOGETHER = 12  # from which on more models a stack gain little
+FEWEST_TOGETHER = 4  # below which cutting costs more than it spreads
+MOST_UNITS = 4  # for each worker, so that the last ones are short beside the whole
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,12 @@ def plan_units(
     others = [group for key, group in groups.items() if group[0].stack is None]
     units = _cut_last(others, n_workers)
     total = sum(_cost(group) for group in stacked)
+    n_stacked = sum(map(len, stacked))
+    n_units = n_workers * min(MOST_UNITS, max(1, n_stacked / WELL_TOGETHER / n_workers))
+    fewest = min(FEWEST_TOGETHER, max(1, n_stacked // (2 * n_workers)))
     for group in stacked:
-        wanted = UNITS_PER_WORKER * n_workers * _cost(group) / total if total else 1.0
-        for part in _cut_stacks(group, wanted if n_workers > 1 else 1.0):
+        wanted = n_units * _cost(group) / total if n_workers > 1 and total else 1.0
+        for part in _cut_stacks(group, wanted, fewest):
             units += _cut_splits(part, splits_at_once)
     return sorted(units, key=_cost, reverse=True)
 
@@ -95,11 +99,11 @@ def _cut_last(groups: list[list[Cell]], n_workers: int) -> list[list[Cell]]:
     return units
 
 
-def _cut_stacks(group: list[Cell], wanted: float) -> list[list[Cell]]:
-    """Cut MLPs of one kind into stacks, as many as wanted where they stay large."""
-    fewest = ceil(len(group) / MOST_TOGETHER)
-    most = max(fewest, len(group) // FEWEST_TOGETHER)
-    return _cut(group, min(most, max(fewest, round(wanted))))
+def _cut_stacks(group: list[Cell], wanted: float, fewest: int) -> list[list[Cell]]:
+    """Cut MLPs of one kind into as many units as wanted, of `fewest` at least."""
+    at_least = ceil(len(group) / MOST_TOGETHER)
+    at_most = max(at_least, len(group) // fewest)
+    return _cut(group, min(at_most, max(at_least, round(wanted))))
 
 
 def _cut_splits(unit: list[Cell], splits_at_once: int) -> list[list[Cell]]:

@@ -63,6 +63,24 @@ def build(estimator: Any, params: Mapping[str, Any]) -> Any:
     return clone(estimator).set_params(**clone(dict(params), safe=False))
 
 
+def leaf_params(path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a candidate sets on the last estimator, by its own names.
+
+    None if it puts another estimator in its place.
+    """
+    if not path:
+        return dict(params)
+    if path in params:
+        return None
+    start = path + "__"
+    return {k.removeprefix(start): v for k, v in params.items() if k.startswith(start)}
+
+
+def path_of(chain: list[Any]) -> str:
+    """Return the prefix of the last estimator's parameters, without the "__"."""
+    return "__".join(step[0] for link in chain if (step := inner(link)))
+
+
 def inner(estimator: Any) -> tuple[str, Any] | None:
     """Return the name and the estimator that a chain's outermost link ends with."""
     if type(estimator) is Pipeline:
@@ -113,7 +131,7 @@ def has_prefix(chain: list[Any]) -> bool:
 
 def prefix_key(chain: list[Any], params: Mapping[str, Any]) -> Hashable:
     """Return a key equal for candidates that differ in their last estimator only."""
-    path = "__".join(step[0] for link in chain if (step := inner(link)))
+    path = path_of(chain)
     if not path:
         return ()
     return tuple(

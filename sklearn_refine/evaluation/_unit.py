@@ -112,10 +112,13 @@ def run_unit(task: Task, jobs: Sequence[Job]) -> list[Outcome]:
             for i in indices:
                 members[i] = _Member.of(task, jobs[i], prefix)
     train_together([m.fit for m in members if m is not None and m.together])
-    return [
-        run_alone(task, job) if member is None else member.outcome()
-        for job, member in zip(jobs, members, strict=True)
-    ]
+    outcomes = []
+    for i, job in enumerate(jobs):
+        # Taken out of the list, so that no fitted model outlives its scores.
+        member, members[i] = members[i], None
+        outcomes.append(run_alone(task, job) if member is None else member.outcome())
+        del member
+    return outcomes
 
 
 class _Prefix:
@@ -135,6 +138,9 @@ class _Prefix:
         links = _sharing.links(estimator)
         assert links is not None
         self.chain = links
+        self.path = _sharing.path_of(links)
+        self.leaf = clone(links[-1])
+        self.leaf_params = _sharing.leaf_params(self.path, first.params)
         if len(self.chain) == 1:
             self.seen: tuple[Any, Any, Any] = (X_train, y_train, fit_params)
         else:
@@ -175,13 +181,22 @@ class _Member:
     """A candidate's last step on a prefix."""
 
     def __init__(self, task: Task, job: Job, prefix: _Prefix) -> None:
-        own = _sharing.links(_sharing.build(task.estimator, job.params))
-        assert own is not None
-        self.task, self.job, self.prefix, self.own = task, job, prefix, own
+        self.task, self.job, self.prefix = task, job, prefix
         X, y, params = prefix.seen
-        leaf = own[-1]
+        own = _sharing.leaf_params(prefix.path, job.params)
+        first = prefix.leaf_params
+        if own is not None and first is not None and own.keys() == first.keys():
+            leaf = _sharing.build(prefix.leaf, own)
+        else:
+            leaf = self._chain()[-1]
         self.fit = Fit(leaf, X, y, params.get("sample_weight"))
         self.together = params.keys() <= {"sample_weight"} and can_train(leaf, X)
+
+    def _chain(self) -> list[Any]:
+        """Return the candidate's whole chain, not fitted."""
+        links = _sharing.links(_sharing.build(self.task.estimator, self.job.params))
+        assert links is not None
+        return links
 
     @classmethod
     def of(cls, task: Task, job: Job, prefix: _Prefix) -> _Member | None:
@@ -251,7 +266,7 @@ class _Member:
             X, y = safe_split(
                 estimator, task.X, task.y, rows, task.splits[self.job.split][0]
             )
-        estimator = _sharing.whole(self.prefix.chain, self.own, self.fit.model)
+        estimator = _sharing.whole(self.prefix.chain, self._chain(), self.fit.model)
         params = check_method_params(
             task.X, params=options["score_params"], indices=rows
         )
