@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from sklearn_refine._history import Candidate, History, Level, Proposal, Window
+from sklearn_refine.proposal._window_points import (
+    Choice,
+    in_turn,
+    window_candidates,
+)
 from sklearn_refine.space._axes import (
     Axis,
     Dimension,
@@ -20,21 +24,10 @@ from sklearn_refine.space._axes import (
 )
 from sklearn_refine.space._infer import Subspace
 
-#: The largest part of a window that is looked at as a whole; of a larger window, a
-#: Sobol sample of this size.
-POOL = 4096
 #: A step past an edge that follows another one is longer by this factor, up to a
 #: decade; so a narrow grid gets away from a wrong start, and a coarse one does not
 #: leap.
 GROWTH = 3.0
-
-
-class Choice(NamedTuple):
-    """One value that a window tries on an axis."""
-
-    value: Any
-    n_changed: int  # dimensions on which it differs from the center
-    position: tuple[float, ...]  # in steps, for distances within the window
 
 
 class ZoomGrid:
@@ -108,15 +101,18 @@ class ZoomGrid:
         far: list[list[Candidate]] = []
         for center in self._centers(record):
             window, choices = self._zoom(center, record)
-            neighbours, others = _candidates(
-                record, center, choices, limit, turn=len(history.rounds) - 1
+            subspace = history.candidates[center].subspace
+            names = [axis.name for axis in self.subspaces[subspace].axes]
+            turn = len(history.rounds) - 1
+            neighbours, others = window_candidates(
+                history, subspace, names, choices, limit, turn
             )
             windows.append(window)
             near.append(neighbours)
             far.append(others)
         # The neighbours of every center come before the corners of any window.
         fresh: dict[Any, Candidate] = {}
-        for candidate in (*(c for part in near for c in part), *_in_turn(far)):
+        for candidate in (*(c for part in near for c in part), *in_turn(far)):
             if candidate not in history:
                 fresh.setdefault(candidate.key, candidate)
         return Proposal(list(fresh.values())[:limit], windows)
@@ -392,93 +388,6 @@ def _values(
             Choice(value, len(changed), tuple(step for _, step in combination))
         )
     return found
-
-
-def _candidates(
-    record: _Record, center: int, choices: list[list[Choice]], limit: int, turn: int
-) -> tuple[list[Candidate], list[Candidate]]:
-    """Return a window's candidates: the center's axis neighbours, then the others.
-
-    Neighbours come axis by axis, each round starting with another axis; the others
-    in an order in which any first few of them fill the window.
-    """
-    candidate = record.history.candidates[center]
-    names = [axis.name for axis in record.subspaces[candidate.subspace].axes]
-    near: list[tuple[Choice, ...]] = []
-    far: list[tuple[Choice, ...]] = []
-    for combination in _pool(choices):
-        n_changed = sum(choice.n_changed for choice in combination)
-        if n_changed:
-            (near if n_changed == 1 else far).append(combination)
-    if near:
-        start = turn * limit % len(near)
-        near = near[start:] + near[:start]
-
-    def build(combination: tuple[Choice, ...]) -> Candidate:
-        params = {n: c.value for n, c in zip(names, combination, strict=True)}
-        return Candidate(params, candidate.subspace)
-
-    far = [c for c in far if build(c) not in record.history]
-    if far and len(far) > limit - len(near):
-        far = _space_filling(near, far, limit)
-    return [build(c) for c in near], [build(c) for c in far]
-
-
-def _pool(choices: list[list[Choice]]) -> list[tuple[Choice, ...]]:
-    """Return a window's points: all, or its axis neighbours and a Sobol sample."""
-    sizes = [len(options) for options in choices]
-    if math.prod(sizes) <= POOL:
-        return list(product(*choices))
-    center = [options[0] for options in choices]
-    near = [
-        (*center[:i], choice, *center[i + 1 :])
-        for i, options in enumerate(choices)
-        for choice in options
-        if choice.n_changed == 1
-    ]
-    sobol = qmc.Sobol(len(sizes), scramble=False).random_base2(int(math.log2(POOL)))
-    picked = (sobol * sizes).astype(int)
-    sample = {tuple(row): None for row in picked.tolist()}
-    others = [
-        tuple(options[i] for options, i in zip(choices, row, strict=True))
-        for row in sample
-    ]
-    return near + [c for c in others if sum(choice.n_changed for choice in c) > 1]
-
-
-def _space_filling(
-    near: list[tuple[Choice, ...]], far: list[tuple[Choice, ...]], limit: int
-) -> list[tuple[Choice, ...]]:
-    """Order points so that each next one is the farthest from all before it."""
-    width = [
-        max(len(c[axis].position) for c in (*near, *far)) for axis in range(len(far[0]))
-    ]
-
-    def place(combination: tuple[Choice, ...]) -> list[float]:
-        return [
-            x
-            for choice, n in zip(combination, width, strict=True)
-            for x in (*choice.position, *[0.0] * (n - len(choice.position)))
-        ]
-
-    points = np.array([place(c) for c in far])
-    taken = np.array([[0.0] * points.shape[1], *(place(c) for c in near)])
-    distance = np.full(len(points), np.inf)
-    for point in taken:
-        distance = np.minimum(distance, ((points - point) ** 2).sum(axis=1))
-    order = []
-    for _ in range(min(limit, len(far))):
-        index = int(np.argmax(distance))
-        order.append(far[index])
-        distance = np.minimum(distance, ((points - points[index]) ** 2).sum(axis=1))
-        distance[index] = -1.0
-    return order
-
-
-def _in_turn(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:
-    """Return the first of each part, then the second of each, and so on."""
-    longest = max((len(part) for part in parts), default=0)
-    return [part[i] for i in range(longest) for part in parts if i < len(part)]
 
 
 def _is_refinable(axis: Axis) -> bool:

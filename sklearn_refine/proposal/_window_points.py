@@ -1,0 +1,130 @@
+"""Which points of a window a round tries, when it cannot try all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import qmc
+
+from sklearn_refine._history import Candidate, History
+
+#: The largest part of a window that is looked at as a whole; of a larger window, a
+#: Sobol sample of this size.
+POOL = 4096
+
+
+class Choice(NamedTuple):
+    """One value that a window tries on an axis."""
+
+    value: Any
+    n_changed: int  # dimensions on which it differs from the center
+    position: tuple[float, ...]  # in steps, for distances within the window
+
+
+def window_candidates(
+    history: History,
+    subspace: int,
+    names: Sequence[str],
+    choices: list[list[Choice]],
+    limit: int,
+    turn: int,
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return a window's candidates: the center's axis neighbours, then the others.
+
+    Neighbours come axis by axis, each round starting with another axis; the others
+    in an order in which any first few of them fill the window.
+
+    Parameters
+    ----------
+    history : History
+        What was tried; of the others, only what was not.
+    subspace : int
+        Index of the window's subspace.
+    names : sequence of str
+        Its parameters.
+    choices : list of list of Choice
+        What the window tries on each; the center's own value first.
+    limit : int
+        Most candidates of the round.
+    turn : int
+        Number of the round, from 0.
+    """
+    near: list[tuple[Choice, ...]] = []
+    far: list[tuple[Choice, ...]] = []
+    for combination in _pool(choices):
+        n_changed = sum(choice.n_changed for choice in combination)
+        if n_changed:
+            (near if n_changed == 1 else far).append(combination)
+    if near:
+        start = turn * limit % len(near)
+        near = near[start:] + near[:start]
+
+    def build(combination: tuple[Choice, ...]) -> Candidate:
+        params = {n: c.value for n, c in zip(names, combination, strict=True)}
+        return Candidate(params, subspace)
+
+    far = [c for c in far if build(c) not in history]
+    if far and len(far) > limit - len(near):
+        far = _space_filling(near, far, limit)
+    return [build(c) for c in near], [build(c) for c in far]
+
+
+def _pool(choices: list[list[Choice]]) -> list[tuple[Choice, ...]]:
+    """Return a window's points: all, or its axis neighbours and a Sobol sample."""
+    sizes = [len(options) for options in choices]
+    if math.prod(sizes) <= POOL:
+        return list(product(*choices))
+    center = [options[0] for options in choices]
+    near = [
+        (*center[:i], choice, *center[i + 1 :])
+        for i, options in enumerate(choices)
+        for choice in options
+        if choice.n_changed == 1
+    ]
+    sobol = qmc.Sobol(len(sizes), scramble=False).random_base2(int(math.log2(POOL)))
+    picked = (sobol * sizes).astype(int)
+    sample = {tuple(row): None for row in picked.tolist()}
+    others = [
+        tuple(options[i] for options, i in zip(choices, row, strict=True))
+        for row in sample
+    ]
+    return near + [c for c in others if sum(choice.n_changed for choice in c) > 1]
+
+
+def _space_filling(
+    near: list[tuple[Choice, ...]], far: list[tuple[Choice, ...]], limit: int
+) -> list[tuple[Choice, ...]]:
+    """Order points so that each next one is the farthest from all before it."""
+    width = [
+        max(len(c[axis].position) for c in (*near, *far)) for axis in range(len(far[0]))
+    ]
+
+    def place(combination: tuple[Choice, ...]) -> list[float]:
+        return [
+            x
+            for choice, n in zip(combination, width, strict=True)
+            for x in (*choice.position, *[0.0] * (n - len(choice.position)))
+        ]
+
+    points = np.array([place(c) for c in far])
+    taken = np.array([[0.0] * points.shape[1], *(place(c) for c in near)])
+    distance = np.full(len(points), np.inf)
+    for point in taken:
+        distance = np.minimum(distance, ((points - point) ** 2).sum(axis=1))
+    order = []
+    for _ in range(min(limit, len(far))):
+        index = int(np.argmax(distance))
+        order.append(far[index])
+        distance = np.minimum(distance, ((points - points[index]) ** 2).sum(axis=1))
+        distance[index] = -1.0
+    return order
+
+
+def in_turn(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Return the first of each part, then the second of each, and so on."""
+    longest = max((len(part) for part in parts), default=0)
+    return [part[i] for i in range(longest) for part in parts if i < len(part)]
