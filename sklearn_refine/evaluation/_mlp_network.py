@@ -60,6 +60,17 @@ class Layout:
         return views
 
 
+def split(vector: Array, shapes: Sequence[Any]) -> list[Array]:
+    """Return copies of the parts of a model's parameters, in their shapes."""
+    parts = []
+    start = 0
+    for shape in shapes:
+        stop = start + int(np.prod(shape))
+        parts.append(vector[start:stop].reshape(shape).copy())
+        start = stop
+    return parts
+
+
 @dataclass
 class Batch:
     """What one step of a stack reads.

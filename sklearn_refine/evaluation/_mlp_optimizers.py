@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sklearn_refine.evaluation._mlp_network import split
+
 Array = np.ndarray[Any, Any]
 
 # What a numpy scalar makes of a float32 array: float64 since numpy 2.
@@ -171,8 +173,8 @@ class Adam(_Base):
         """Write the state of a model into scikit-learn's ``AdamOptimizer``."""
         like.t = int(self.t[model])
         like.learning_rate = self.rate[model]
-        like.ms = _cut(self.m[model], shapes)
-        like.vs = _cut(self.v[model], shapes)
+        like.ms = split(self.m[model], shapes)
+        like.vs = split(self.v[model], shapes)
 
 
 class SGD(_Base):
@@ -248,14 +250,4 @@ class SGD(_Base):
     def restore(self, model: int, like: Any, shapes: Sequence[Any]) -> None:
         """Write the state of a model into scikit-learn's ``SGDOptimizer``."""
         like.learning_rate = self.rate[model]
-        like.velocities = _cut(self.velocity[model], shapes)
-
-
-def _cut(vector: Array, shapes: Sequence[Any]) -> list[Array]:
-    parts = []
-    start = 0
-    for shape in shapes:
-        stop = start + int(np.prod(shape))
-        parts.append(vector[start:stop].reshape(shape).copy())
-        start = stop
-    return parts
+        like.velocities = split(self.velocity[model], shapes)

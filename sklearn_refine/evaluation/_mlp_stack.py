@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
 
-from sklearn_refine.evaluation._mlp_network import Array, Batch, Layout, Network
+from sklearn_refine.evaluation._mlp_network import Array, Batch, Layout, Network, split
 from sklearn_refine.evaluation._mlp_optimizers import SGD, Adam, column
 
 CHUNK_BYTES = 1 << 20  # of shuffled rows that are gathered at a time
@@ -306,7 +306,7 @@ class Stack:
         self.buffers.clear()
 
     def _finish(self, i: int, model: Any, weights: Array) -> None:
-        parts = _split(weights, self.shapes)
+        parts = split(weights, self.shapes)
         model.coefs_ = parts[: len(model.coefs_)]
         model.intercepts_ = parts[len(model.coefs_) :]
         self.optimizer.restore(i, model._optimizer, self.shapes)
@@ -406,16 +406,6 @@ def _runs(values: Sequence[Any]) -> Iterator[tuple[int, int]]:
 def _of_streams(streams: Sequence[Stream]) -> list[tuple[slice, Stream]]:
     runs = _runs([id(stream) for stream in streams])
     return [(slice(lo, hi), streams[lo]) for lo, hi in runs]
-
-
-def _split(vector: Array, shapes: Sequence[Any]) -> list[Array]:
-    parts = []
-    start = 0
-    for shape in shapes:
-        stop = start + int(np.prod(shape))
-        parts.append(vector[start:stop].reshape(shape).copy())
-        start = stop
-    return parts
 
 
 def _validation_score(model: Any, held_out: HeldOut, output: Array) -> Any:

@@ -10,9 +10,9 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
+import sklearn_refine.evaluation._sharing as sharing
 from sklearn_refine._history import Candidate, History, Outcome
 from sklearn_refine._sklearn_compat import calls_back, num_samples
-from sklearn_refine.evaluation import _sharing
 from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._plan import Cell, plan_units
 from sklearn_refine.evaluation._racing import plausible, waves
@@ -170,7 +170,7 @@ def _run_wave(
         else None
         for i, split in pairs
     ]
-    prefixes = [None if sharing is None else sharing.prefix for sharing in shareable]
+    prefixes = [None if s is None else s.prefix for s in shareable]
     jobs = [
         Job(candidates[i].params, split, prefixes[i], i, len(candidates), job_context)
         for (i, split), job_context in zip(pairs, contexts, strict=True)
@@ -195,15 +195,15 @@ def _look(task: Task, params: Mapping[str, Any]) -> _Shareable | None:
     if task.options["verbose"] > 1:
         return None  # scikit-learn reports on each fit as it starts and ends
     try:
-        chain = _sharing.links(_sharing.build(task.estimator, params))
+        chain = sharing.links(sharing.build(task.estimator, params))
     except Exception:
         return None  # its own fit will say what is wrong
     if chain is None:
         return None
-    stack = _sharing.stack_key(chain[-1], task.X)
-    if stack is None and not _sharing.has_prefix(chain):
+    stack = sharing.stack_key(chain[-1], task.X)
+    if stack is None and not sharing.has_prefix(chain):
         return None
-    return _Shareable(_sharing.prefix_key(chain, params), stack)
+    return _Shareable(sharing.prefix_key(chain, params), stack)
 
 
 def _units(
@@ -222,13 +222,13 @@ def _units(
     cells = []
     position = {}
     for i, (candidate, split) in enumerate(pairs):
-        sharing = shareable[candidate]
+        shared = shareable[candidate]
         position[candidate, split] = i
-        if sharing is None:
+        if shared is None:
             alone.append(i)
             continue
         cost = expected[candidate]
-        cells.append(Cell(candidate, split, sharing.prefix, sharing.stack, cost))
+        cells.append(Cell(candidate, split, shared.prefix, shared.stack, cost))
     alone.sort(key=lambda i: expected[pairs[i][0]], reverse=True)
     at_once = 1 + SPLIT_BYTES // max(1, _n_bytes(task.X))
     planned = plan_units(cells, n_workers, at_once)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+import sklearn_refine.evaluation._sharing as sharing
 from sklearn_refine._history import Outcome
 from sklearn_refine._sklearn_compat import (
     MultimetricScorer,
@@ -22,7 +23,6 @@ from sklearn_refine._sklearn_compat import (
     safe_split,
     score,
 )
-from sklearn_refine.evaluation import _sharing
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
 
 
@@ -129,28 +129,28 @@ class _Prefix:
         first = jobs[0]
         train, test = task.splits[first.split]
         options = task.options
-        estimator = _sharing.build(task.estimator, first.params)
+        estimator = sharing.build(task.estimator, first.params)
         X_train, y_train = safe_split(estimator, task.X, task.y, train)
         X_test, self.y_test = safe_split(estimator, task.X, task.y, test, train)
         fit_params = check_method_params(
             task.X, params=options["fit_params"], indices=train
         )
-        links = _sharing.links(estimator)
+        links = sharing.links(estimator)
         assert links is not None
         self.chain = links
-        self.path = _sharing.path_of(links)
+        self.path = sharing.path_of(links)
         self.leaf = clone(links[-1])
-        self.leaf_params = _sharing.leaf_params(self.path, first.params)
+        self.leaf_params = sharing.leaf_params(self.path, first.params)
         if len(self.chain) == 1:
             self.seen: tuple[Any, Any, Any] = (X_train, y_train, fit_params)
         else:
-            stand_in = _sharing.with_stand_in(self.chain)
+            stand_in = sharing.with_stand_in(self.chain)
             if y_train is None:
                 estimator.fit(X_train, **fit_params)
             else:
                 estimator.fit(X_train, y_train, **fit_params)
             self.seen = stand_in.seen_
-            self.chain = _sharing.fitted_links(estimator)
+            self.chain = sharing.fitted_links(estimator)
         self.n_test = num_samples(X_test)
         self.callback_data = (X_train, y_train, fit_params.get("sample_weight"))
         fitted = time.perf_counter()
@@ -161,7 +161,7 @@ class _Prefix:
         if self.light:
             chain = self.chain
             self.parts = [
-                (_sharing.transform(chain, X), y, rows) for X, y, rows in self.parts
+                (sharing.transform(chain, X), y, rows) for X, y, rows in self.parts
             ]
             if first.context is None:
                 self.callback_data = (None, None, None)  # free the rows
@@ -183,10 +183,10 @@ class _Member:
     def __init__(self, task: Task, job: Job, prefix: _Prefix) -> None:
         self.task, self.job, self.prefix = task, job, prefix
         X, y, params = prefix.seen
-        own = _sharing.leaf_params(prefix.path, job.params)
+        own = sharing.leaf_params(prefix.path, job.params)
         first = prefix.leaf_params
         if own is not None and first is not None and own.keys() == first.keys():
-            leaf = _sharing.build(prefix.leaf, own)
+            leaf = sharing.build(prefix.leaf, own)
         else:
             leaf = self._chain()[-1]
         self.fit = Fit(leaf, X, y, params.get("sample_weight"))
@@ -194,7 +194,7 @@ class _Member:
 
     def _chain(self) -> list[Any]:
         """Return the candidate's whole chain, not fitted."""
-        links = _sharing.links(_sharing.build(self.task.estimator, self.job.params))
+        links = sharing.links(sharing.build(self.task.estimator, self.job.params))
         assert links is not None
         return links
 
@@ -258,15 +258,15 @@ class _Member:
         scorer, error_score = options["scorer"], options["error_score"]
         if self.prefix.light:
             with suppress(Exception):  # the whole estimator will say it
-                estimator = _sharing.short(self.prefix.chain, self.fit.model)
+                estimator = sharing.short(self.prefix.chain, self.fit.model)
                 known = scorer(estimator, X) if y is None else scorer(estimator, X, y)
                 if not _has_message(known):
                     return score(None, X, y, lambda *_: known, {}, error_score)
-            estimator = _sharing.build(task.estimator, self.job.params)
+            estimator = sharing.build(task.estimator, self.job.params)
             X, y = safe_split(
                 estimator, task.X, task.y, rows, task.splits[self.job.split][0]
             )
-        estimator = _sharing.whole(self.prefix.chain, self._chain(), self.fit.model)
+        estimator = sharing.whole(self.prefix.chain, self._chain(), self.fit.model)
         params = check_method_params(
             task.X, params=options["score_params"], indices=rows
         )
