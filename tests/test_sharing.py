@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import make_scorer
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -372,9 +372,9 @@ def test_routed_weights_are_shared(where, monkeypatch):
     with config_context(enable_metadata_routing=True):
         scale = StandardScaler().set_fit_request(sample_weight=where != "last")
         last = clone(MLP).set_fit_request(sample_weight=where != "scale")
-        last.set_score_request(sample_weight=True)
         case = search_of(make_pipeline(scale, last), {"mlpclassifier__alpha": ALPHA})
-        case["fit"] = {"sample_weight": WEIGHT}
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+        case.update(fit={"sample_weight": WEIGHT}, scoring=scorer)
         ours, alone = run(case, monkeypatch)
         assert alone == 0
         assert_same(ours, run(case, kind=GridSearchCV)[0])

@@ -202,13 +202,9 @@ class Network:
         np.add(coefs, self.penalty, out=coefs, casting="same_kind")
         np.divide(self.grads, weight_sum, out=self.grads, casting="same_kind")
 
-    def squared_norms(self) -> Array:
-        """Return the sum of all squared coefficients of each model."""
-        norms = [np.matmul(c, c.transpose(0, 2, 1))[:, 0, 0] for c in self.flat]
-        total: Array = norms[0]
-        for norm in norms[1:]:
-            total = total + norm
-        return total
+    def squared_norms(self) -> list[Array]:
+        """Return the sums of squares of each layer's coefficients, (n_models,) each."""
+        return [np.matmul(c, c.transpose(0, 2, 1))[:, 0, 0] for c in self.flat]
 
 
 def column_sums(values: Array, out: Array) -> None:

@@ -216,10 +216,13 @@ class Stack:
             self.single
         ):  # one by one: numpy has other rules for arrays of single numbers
             for i in range(hi - lo):
-                penalty = self.half_alpha[lo + i] * norms[i] / n_rows
+                values: Any = 0
+                for norm in norms:
+                    values += norm[i]
+                penalty = self.half_alpha[lo + i] * values / n_rows
                 losses[lo + i] += (of_batch[i] + penalty) * n_rows
         else:
-            penalty = self.half_alphas[lo:hi] * norms / weight_sums
+            penalty = self.half_alphas[lo:hi] * sum(norms) / weight_sums
             losses[lo:hi] += (of_batch + penalty) * n_rows
         self.optimizer.step(slice(lo, hi), network.params, network.grads)
 
