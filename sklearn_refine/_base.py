@@ -159,7 +159,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
         root.call_on_fit_task_begin(
             estimator=self, X=job.task.X, y=job.task.y, metadata=job.metadata
         )
-        history = History(len(job.task.splits))
+        history = History(job.task.n_splits)
         try:
             self._run_rounds(job, history, root)
         except Exception:
@@ -218,7 +218,15 @@ class BaseRefiningSearchCV(BaseSearchCV):
         }
         weight = params.get("sample_weight")
         return _Job(
-            task=Task(clone(self.estimator), X, y, splits, options, caller=self),
+            task=Task(
+                clone(self.estimator),
+                X,
+                y,
+                dict(enumerate(splits)),
+                n_splits,
+                options,
+                caller=self,
+            ),
             costs=CostModel(getattr(X, "shape", (0, 0))[-1]),
             proposer=proposer,
             plan=_plan(proposer, n_splits),
@@ -383,7 +391,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
     def _keep_results(self, history: History) -> None:
         self.n_rounds_ = len(history.rounds)
         self.n_fits_ = sum(finished.n_fits for finished in history.rounds)
-        self.rounds_ = _rounds_frame(history)
+        self.rounds_ = history.rounds_frame()
         self.cv_results_ = self._results(history)
 
     def _select(self, job: _Job, history: History) -> None:
@@ -441,32 +449,3 @@ def _best(history: History) -> float:
     if not len(history) or not history.ranking():
         return -np.inf
     return float(history.mean_scores()[history.ranking()[0]])
-
-
-def _rounds_frame(history: History) -> pd.DataFrame:
-    """Return what each round looked at, took and found."""
-    means = np.where(np.isnan(history.mean_scores()), -np.inf, history.mean_scores())
-    number = np.asarray(history.round_of)
-    names = sorted({name for c in history.candidates for name in c.params})
-    rows = []
-    best = -np.inf
-    for index, finished in enumerate(history.rounds):
-        score = means[number == index].max()
-        best = max(best, score)
-        row: dict[str, Any] = {
-            "n_candidates": finished.n_candidates,
-            "n_fits": finished.n_fits,
-            "best_score": score if score > -np.inf else np.nan,
-            "best_so_far": best if best > -np.inf else np.nan,
-            "seconds": finished.seconds,
-        }
-        for name in names:
-            row[f"window_{name}"] = [
-                window.shown[name]
-                for window in finished.windows
-                if name in window.shown
-            ]
-        rows.append(row)
-    frame = pd.DataFrame(rows)
-    frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
-    return frame

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sklearn_refine.space._axes import Key, candidate_key, to_python
 
@@ -213,3 +214,31 @@ class History:
                 seen.add(original)
                 ranked.append(original)
         return ranked
+
+    def rounds_frame(self) -> pd.DataFrame:
+        """Return what each round looked at, took and found."""
+        means = np.where(np.isnan(self.mean_scores()), -np.inf, self.mean_scores())
+        number = np.asarray(self.round_of)
+        names = sorted({name for c in self.candidates for name in c.params})
+        rows = []
+        best = -np.inf
+        for index, finished in enumerate(self.rounds):
+            score = means[number == index].max()
+            best = max(best, score)
+            row: dict[str, Any] = {
+                "n_candidates": finished.n_candidates,
+                "n_fits": finished.n_fits,
+                "best_score": score if score > -np.inf else np.nan,
+                "best_so_far": best if best > -np.inf else np.nan,
+                "seconds": finished.seconds,
+            }
+            for name in names:
+                row[f"window_{name}"] = [
+                    window.shown[name]
+                    for window in finished.windows
+                    if name in window.shown
+                ]
+            rows.append(row)
+        frame = pd.DataFrame(rows)
+        frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
+        return frame

@@ -117,6 +117,7 @@ def _check(models, X, y, weight=None, rows=None):
     assert all(can_train(fit.model, fit.X) for fit in fits)
     alone = [clone(fit.model) for fit in fits]
     train_together(fits)
+    assert not any(fit.alone for fit in fits)
     _assert_equal(fits, alone)
     assert all(fit.seconds > 0 for fit in fits)
 
@@ -229,7 +230,12 @@ def test_other_targets(name, early_stopping):
     X, y = DATA[name]
     if name == "constant":  # one class only; scikit-learn encodes it as zeros
         models = [model.set_params(validation_fraction=0.4) for model in models]
-    _check([m for m in models if _fits_early(m, y)], X, y)
+    if all(_fits_early(model, y) for model in models):
+        _check(models, X, y)
+    else:
+        fits = [Fit(model, X, y) for model in models]
+        train_together(fits)
+        assert all(fit.alone for fit in fits)
 
 
 def _fits_early(model, y):
@@ -276,8 +282,20 @@ def test_single_precision(name, option):
 def test_single_precision_with_numbers_of_numpy(numbers):
     X, y = DATA["multiclass"]
     candidates = [{"alpha": numbers(a)} for a in (0.001, 0.1)]
-    candidates += [{"learning_rate_init": numbers(0.01)}, {"beta_1": numbers(0.5)}]
+    candidates += [{"learning_rate_init": numbers(0.01)}]
     _check(_models("multiclass", candidates), X.astype(np.float32), y)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_what_turns_out_to_be_left_to_scikit_learn(weighted):
+    X, y = DATA["binary"]
+    X = X.astype(np.float32)
+    weight = np.ones(len(y)) if weighted else None
+    candidates = [{}] if weighted else [{"beta_1": np.float64(0.5)}]
+    fits = [Fit(model, X, y, weight) for model in _models("binary", candidates)]
+    assert can_train(fits[0].model, X)
+    train_together(fits)
+    assert fits[0].alone
 
 
 @pytest.mark.parametrize("name", NAMES)

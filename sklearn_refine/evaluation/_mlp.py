@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import time
-import warnings
 from collections.abc import Hashable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from sklearn_refine._sklearn_compat import (
     start_optimizer,
     warn_as_mlp,
 )
-from sklearn_refine.evaluation._mlp_stack import HeldOut, Stack, Stream
+from sklearn_refine.evaluation._mlp_rows import HeldOut, Stream
+from sklearn_refine.evaluation._mlp_stack import Stack
 
 AUTO_BATCH = 200  # what scikit-learn's batch_size="auto" is at most
 CACHE_BYTES = 1 << 24  # that a stack may take; the outer caches of today hold it
@@ -44,6 +44,8 @@ class Fit:
         What its ``fit`` would have raised.
     messages : list of (str, category)
         The warnings that its ``fit`` would have given.
+    alone : bool
+        Whether it must be left to scikit-learn after all.
     diverged : bool
         Whether the error is that weights are not finite.
     seconds : float
@@ -57,6 +59,7 @@ class Fit:
     error: Exception | None = None
     messages: Sequence[tuple[str, type[Warning]]] = ()
     diverged: bool = False
+    alone: bool = False
     seconds: float = 0.0
 
 
@@ -117,7 +120,10 @@ def train_together(fits: Sequence[Fit]) -> None:
     Parameters
     ----------
     fits : sequence of Fit
-        All of which `can_train` accepts; they are completed in place.
+        All of which `can_train` accepts; they are completed in place, but for
+        those that turn out to be better left `alone`: single precision with sample
+        weights or with numpy's numbers, and early stopping where the version of
+        scikit-learn fails to score classes that are no numbers.
     """
     prepared: dict[Hashable, list[_Prepared]] = {}
     arrays: dict[Hashable, Any] = {}
@@ -209,10 +215,10 @@ def _prepare(
         weight is not None
         or any(type(getattr(model, name)) is np.float64 for name in _IN_SINGLE)
     ):
-        _fit_alone(fit)
+        fit.alone = True
         return None
     if model.early_stopping and not early_stopping_scores(model):
-        _fit_alone(fit)
+        fit.alone = True
         return None
     rng = model._random_state
     shared = model.random_state is not None
@@ -307,20 +313,6 @@ def _complete(fit: Fit, stack: Stack) -> None:
             "reached and the optimization hasn't converged yet."
         )
         fit.messages = [*fit.messages, (message, ConvergenceWarning)]
-
-
-def _fit_alone(fit: Fit) -> None:
-    """Leave a fit to scikit-learn."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            if fit.weight is None:
-                fit.model.fit(fit.X, fit.y)
-            else:
-                fit.model.fit(fit.X, fit.y, sample_weight=fit.weight)
-        except Exception as error:
-            fit.error = error
-    fit.messages = [(str(w.message), w.category) for w in caught]
 
 
 def warn_for(fit: Fit) -> None:

@@ -7,9 +7,8 @@ and models that leave the stack when they are done.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,67 +16,18 @@ from sklearn.metrics import accuracy_score, r2_score
 
 from sklearn_refine.evaluation._mlp_network import Array, Batch, Layout, Network, split
 from sklearn_refine.evaluation._mlp_optimizers import SGD, Adam, column
+from sklearn_refine.evaluation._mlp_rows import (
+    HeldOut,
+    Rows,
+    Stream,
+    distinct,
+    of_streams,
+    runs,
+    target_dtype,
+)
 
 CHUNK_BYTES = 1 << 20  # of shuffled rows that are gathered at a time
 CACHE_BYTES = 1 << 20  # that the optimizer's block of models may take
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """The rows that `early_stopping` sets aside.
-
-    Attributes
-    ----------
-    X, y, weight : ndarray
-        As in `Stream`.
-    target : ndarray
-        What `y` encodes.
-    """
-
-    X: Array
-    y: Array
-    weight: Array | None
-    target: Array
-
-
-@dataclass
-class Stream:
-    """Rows in the order in which some models see them, all the same ones.
-
-    Attributes
-    ----------
-    X, y : ndarray of shape (n_samples, n_features) and (n_samples, n_outputs)
-        Training rows and encoded targets.
-    weight : ndarray of shape (n_samples,) or None
-        Sample weights.
-    held_out : HeldOut or None
-        With `early_stopping`.
-    rng : RandomState
-        What shuffles the rows.
-    """
-
-    X: Array
-    y: Array
-    weight: Array | None
-    held_out: HeldOut | None
-    rng: np.random.RandomState
-    order: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.order = np.arange(len(self.X), dtype=int)
-
-    def encode(self, dtype: Any, softmax: bool) -> None:
-        """Prepare the targets as the loss and its gradient need them."""
-        self.targets = self.y.astype(dtype)
-        self.classes = self.y.argmax(axis=1) if softmax else None
-
-    def rows(self, start: int, stop: int, shuffled: bool) -> Any:
-        """Return what indexes a stretch of the epoch's rows."""
-        return self.order[start:stop] if shuffled else slice(start, stop)
-
-    def restart(self) -> Stream:
-        """Return the same rows, to be shuffled from the start."""
-        return replace(self, rng=deepcopy(self.rng))
 
 
 class Stack:
@@ -107,7 +57,7 @@ class Stack:
         self.layout = Layout(tuple(units))
         self.params = np.stack([self._flat(model) for model in models])
         dtype = self.params.dtype
-        self.grad_dtype = np.result_type(dtype, _target_dtype(streams[0].y, dtype))
+        self.grad_dtype = np.result_type(dtype, target_dtype(streams[0].y, dtype))
         self.grads = np.empty(self.params.shape, self.grad_dtype)
         self.alpha = column([model.alpha for model in models], dtype)
         self.single = dtype == np.float32
@@ -120,8 +70,8 @@ class Stack:
         self.schedule: list[Any] = []
         self.buffers: dict[str, Array] = {}
         softmax = first.out_activation_ == "softmax"
-        for stream in self._distinct():
-            stream.encode(_target_dtype(stream.y, dtype), softmax)
+        for stream in distinct(self.streams):
+            stream.encode(target_dtype(stream.y, dtype), softmax)
         self.networks: dict[tuple[int, int, int], Network] = {}
         self.errors: dict[int, ValueError] = {}
         self.unconverged: set[int] = set()
@@ -146,16 +96,17 @@ class Stack:
     def _epoch(self) -> Any:
         """Take the steps of one epoch; return the summed loss of each model."""
         n_models = len(self.models)
+        shuffled = self.models[0].shuffle
         losses: Any = [0.0] * n_models if self.single else np.zeros(n_models)
-        for stream in self._distinct():
-            if self.models[0].shuffle:
-                shuffled = np.arange(len(stream.order))
-                stream.rng.shuffle(shuffled)  # as sklearn.utils.shuffle draws
-                stream.order = stream.order[shuffled]
+        for stream in distinct(self.streams):
+            if shuffled:
+                order = np.arange(len(stream.order))
+                stream.rng.shuffle(order)  # as sklearn.utils.shuffle draws
+                stream.order = stream.order[order]
         if not self.schedule:
             self.schedule = self._schedule()
         for start, stop, steps in self.schedule:
-            rows = _Rows(self, start, stop)
+            rows = Rows(self.streams, start, stop, shuffled, self.buffers)
             for lo, hi, row, n_rows in steps:
                 self._step(lo, hi, n_rows, rows.batch(lo, hi, row, n_rows), losses)
         return losses
@@ -169,7 +120,7 @@ class Stack:
         sizes = [len(stream.X) for stream in self.streams]
         step = self.batch_size
         row_bytes = self.streams[0].X.itemsize * self.layout.units[0]
-        at_once = CHUNK_BYTES // (step * row_bytes * len(self._distinct()))
+        at_once = CHUNK_BYTES // (step * row_bytes * len(distinct(self.streams)))
         chunk = step * max(1, at_once)
         schedule = []
         for start in range(0, max(sizes), chunk):
@@ -177,14 +128,11 @@ class Stack:
             steps = []
             for row in range(start, stop, step):
                 n_rows = [min(row + step, size) - row for size in sizes]
-                for lo, hi in _runs(n_rows):
+                for lo, hi in runs(n_rows):
                     if n_rows[lo] > 0:
                         steps.append((lo, hi, row - start, n_rows[lo]))
             schedule.append((start, stop, steps))
         return schedule
-
-    def _distinct(self) -> list[Stream]:
-        return list({id(stream): stream for stream in self.streams}.values())
 
     def _network(self, lo: int, hi: int, n_rows: int) -> Network:
         key = (lo, hi, n_rows)
@@ -275,12 +223,12 @@ class Stack:
         scores: list[Any] = []
         held_out = [stream.held_out for stream in self.streams if stream.held_out]
         sizes = [len(rows.X) for rows in held_out]
-        for lo, hi in _runs(sizes):
+        for lo, hi in runs(sizes):
             network = self._network(lo, hi, sizes[lo])
             output = network.forward(
                 [
                     (part, stream.held_out.X)
-                    for part, stream in _of_streams(self.streams[lo:hi])
+                    for part, stream in of_streams(self.streams[lo:hi])
                     if stream.held_out
                 ]
             )
@@ -321,94 +269,6 @@ class Stack:
                 "Solver produced non-finite parameter weights. The input data may"
                 " contain large values and need to be preprocessed."
             )
-
-
-class _Rows:
-    """A stretch of an epoch's rows, gathered for all models of a stack."""
-
-    def __init__(self, stack: Stack, start: int, stop: int) -> None:
-        streams = stack._distinct()
-        indices = [
-            stream.rows(start, stop, stack.models[0].shuffle) for stream in streams
-        ]
-        self.streams = stack.streams
-        self.X: dict[int, Array] = {}
-        self.all_X: Array | None = None
-        names = ("targets", "classes", "weight")
-        self.shared = len(streams) == 1
-        if self.shared:
-            index, stream = indices[0], streams[0]
-            self.X[id(stream)] = stream.X[index, ...]
-            values = [getattr(stream, name) for name in names]
-            self.parts = [None if v is None else v[None, index] for v in values]
-            return
-        self.parts = [
-            self._gather(stack, name, indices, stop - start) for name in names
-        ]
-        if len(streams) == len(self.streams) and stack.models[0].shuffle:
-            self.all_X = self._gather(stack, "X", indices, stop - start)
-        else:
-            for stream, index in zip(streams, indices, strict=True):
-                self.X[id(stream)] = stream.X[index, ...]
-
-    def _gather(
-        self, stack: Stack, name: str, indices: Sequence[Any], n_rows: int
-    ) -> Array | None:
-        """Return an array of all models' rows, of which the last may be unused."""
-        first = getattr(self.streams[0], name)
-        if first is None:
-            return None
-        if name not in stack.buffers:
-            shape = (len(self.streams), n_rows, *first.shape[1:])
-            stack.buffers[name] = np.empty(shape, first.dtype)
-        found = stack.buffers[name]
-        models = [models for models, _ in _of_streams(self.streams)]
-        for part, stream, index in zip(models, stack._distinct(), indices, strict=True):
-            values = getattr(stream, name)
-            if isinstance(index, slice):
-                found[part, : len(values[index])] = values[index]
-                continue
-            one = found[part.start, : len(index)]
-            np.take(values, index, axis=0, out=one, mode="clip")  # no index is out
-            found[part.start + 1 : part.stop, : len(index)] = one
-        return found
-
-    def batch(self, lo: int, hi: int, start: int, n_rows: int) -> Batch:
-        """Return some rows of the stretch for some models."""
-        rows = slice(start, start + n_rows)
-        if self.all_X is not None:
-            inputs = [(slice(0, hi - lo), self.all_X[lo:hi, rows])]
-        else:
-            of_streams = _of_streams(self.streams[lo:hi])
-            inputs = [(part, self.X[id(stream)][rows]) for part, stream in of_streams]
-        models = slice(0, 1) if self.shared else slice(lo, hi)
-        y, classes, weight = self.parts
-        assert y is not None
-        return Batch(
-            inputs,
-            y[models, rows],
-            None if classes is None else classes[models, rows],
-            None if weight is None else weight[models, rows],
-        )
-
-
-def _target_dtype(y: Array, dtype: Any) -> Any:
-    """Return the type in which a prediction minus `y` is computed."""
-    return dtype if y.dtype == bool else np.result_type(dtype, y.dtype)
-
-
-def _runs(values: Sequence[Any]) -> Iterator[tuple[int, int]]:
-    """Yield where equal values stand side by side."""
-    start = 0
-    for i in range(1, len(values) + 1):
-        if i == len(values) or values[i] != values[start]:
-            yield start, i
-            start = i
-
-
-def _of_streams(streams: Sequence[Stream]) -> list[tuple[slice, Stream]]:
-    runs = _runs([id(stream) for stream in streams])
-    return [(slice(lo, hi), streams[lo]) for lo, hi in runs]
 
 
 def _validation_score(model: Any, held_out: HeldOut, output: Array) -> Any:

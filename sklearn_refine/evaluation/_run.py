@@ -76,7 +76,7 @@ def evaluate(
         Whether a callback asked to stop.
     """
     candidates = list(fresh.values())
-    n_splits = len(task.splits)
+    n_splits = task.n_splits
     shareable = [_look(task, c.params) if share else None for c in candidates]
     found: dict[tuple[int, int], Outcome] = {}
     alive = list(range(len(candidates)))
@@ -164,30 +164,40 @@ def _run_wave(
     contexts = [
         context.subcontext(
             task_name="candidate-split-evaluation",
-            task_id=i * len(task.splits) + split,
+            task_id=i * task.n_splits + split,
         )
         if calls_back(context)
         else None
         for i, split in pairs
     ]
-    prefixes = [None if s is None else s.prefix for s in shareable]
+    numbers: dict[Any, int] = {}  # instead of keys, which may be long
+    prefixes = [
+        0 if s is None else numbers.setdefault(s.prefix, len(numbers))
+        for s in shareable
+    ]
     jobs = [
         Job(candidates[i].params, split, prefixes[i], i, len(candidates), job_context)
         for (i, split), job_context in zip(pairs, contexts, strict=True)
     ]
     units = _units(task, pairs, shareable, candidates, costs, parallel.n_jobs)
     results = parallel(
-        delayed(run_alone)(task, jobs[unit[0]])
-        if shareable[pairs[unit[0]][0]] is None
-        else delayed(run_unit)(task, [jobs[i] for i in unit])
+        delayed(_run)(
+            task.part([jobs[i] for i in unit], calls_back(context)),
+            [jobs[i] for i in unit],
+            shareable[pairs[unit[0]][0]] is not None,
+        )
         for unit in units
     )
     outcomes: list[Any] = [None] * len(pairs)
-    for unit, result in zip(units, results, strict=True):
-        of_unit = result if isinstance(result, list) else [result]
+    for unit, of_unit in zip(units, results, strict=True):
         for i, outcome in zip(unit, of_unit, strict=True):
             outcomes[i] = outcome
     return outcomes
+
+
+def _run(task: Task, jobs: Sequence[Job], share: bool) -> list[Outcome]:
+    """Do the fits of a unit in a worker."""
+    return run_unit(task, jobs) if share else [run_alone(task, jobs[0])]
 
 
 def _look(task: Task, params: Mapping[str, Any]) -> _Shareable | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from traceback import format_exc
 from typing import Any
 
@@ -36,8 +36,10 @@ class Task:
         Cloned for each fit, never fitted itself.
     X, y : array-like
         The data.
-    splits : list of (train, test)
-        Drawn once for all rounds.
+    splits : mapping of int to (train, test)
+        Drawn once for all rounds; a worker gets those it needs.
+    n_splits : int
+        How many there are.
     options : mapping
         Keyword arguments of scikit-learn's ``_fit_and_score``.
     caller : estimator or None
@@ -47,9 +49,15 @@ class Task:
     estimator: Any
     X: Any
     y: Any
-    splits: Sequence[tuple[Any, Any]]
+    splits: Mapping[int, tuple[Any, Any]]
+    n_splits: int
     options: Mapping[str, Any]
     caller: Any
+
+    def part(self, jobs: Sequence[Job], called: bool) -> Task:
+        """Return what a worker needs of it for some jobs."""
+        splits = {job.split: self.splits[job.split] for job in jobs}
+        return replace(self, splits=splits, caller=self.caller if called else None)
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ def run_alone(task: Task, job: Job) -> Outcome:
         train=train,
         test=test,
         parameters=job.params,
-        split_progress=(job.split, len(task.splits)),
+        split_progress=(job.split, task.n_splits),
         candidate_progress=(job.number, job.of),
         caller=task.caller if job.context is not None else None,
         callback_ctx=job.context,
@@ -221,7 +229,7 @@ class _Member:
 
     def _fit(self) -> None:
         fit = self.fit
-        if self.together:
+        if self.together and not fit.alone:
             if fit.diverged:
                 raise _DivergedError
             if fit.error is not None:
