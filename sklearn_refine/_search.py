@@ -9,12 +9,12 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils import check_random_state
 
 from sklearn_refine._base import BaseRefiningSearchCV
-from sklearn_refine._sklearn_compat import Interval
+from sklearn_refine._sklearn_compat import HasMethods, Interval, StrOptions
 from sklearn_refine.proposal._zoom_grid import ZoomGrid
 from sklearn_refine.proposal._zoom_random import ZoomRandom
 from sklearn_refine.space._infer import grid_space
@@ -333,10 +333,11 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
 
     As many candidates as :class:`~sklearn.model_selection.RandomizedSearchCV`
     would try, spent in rounds. The first one is a scrambled Sobol design, which
-    covers the space more evenly than independent draws; the later ones are drawn
-    mostly from windows around the best candidates of all rounds before, which
-    narrow from round to round, and for a fifth from the whole space. A
-    distribution is narrowed in its own quantiles, so any works, and none is left.
+    covers the space more evenly than independent draws. For each later one, several
+    hundred candidates are drawn, mostly from windows around the best candidates of
+    all rounds before, which narrow from round to round, and for a fifth from the
+    whole space; a surrogate, a model of the score, chooses which of them to evaluate.
+    A distribution is narrowed in its own quantiles, so any works, and none is left.
 
     Parameters
     ----------
@@ -400,7 +401,17 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         most 8.
 
     n_centers : int, default=3
-        How many of the best candidates the windows of later rounds lie around.
+        How many of the best candidates the windows of later rounds lie around. With
+        a surrogate, the best are those of highest expected score.
+
+    surrogate : 'gp', regressor or None, default='gp'
+        The model that chooses the candidates of later rounds. 'gp' is a Gaussian
+        process with a Matern 5/2 kernel. A scikit-learn regressor is cloned and fitted
+        to the candidates tried; numbers and layer sizes are features from 0 to 1,
+        in quantiles, and choices are one-hot. Where its ``predict`` has
+        ``return_std``, the uncertainty is used; otherwise it is fitted to up to
+        eight bootstrap samples a round. None takes draws from the windows as they
+        come. See the Notes.
 
     tol : float, default=None
         The search stops after a round that raises the best score by less than
@@ -505,6 +516,17 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     replacement, as in RandomizedSearchCV. With ``n_rounds=1`` all candidates are of
     the Sobol design, so they are not those of RandomizedSearchCV for the same seed.
 
+    A surrogate sees the ranks of the mean scores, turned into normal scores, so it is
+    not misled by the size of a very bad one. A failed candidate ranks last; one that
+    `racing` dropped counts with the splits it was run on. The candidates of a round
+    are chosen by Thompson sampling: each is the best one of the pool according to
+    another function drawn from what the surrogate holds plausible. With more than
+    300 candidates, the surrogate learns from the 150 best and the 150 latest of
+    the others. Where it cannot be fitted, a UserWarning says so and the round is
+    drawn as with None; where all scores are equal, it is drawn so without a warning.
+    A surrogate makes no promise: on a space where the score is mostly noise, it is no
+    better than random draws.
+
     The best score of many candidates is optimistic, the more the more candidates and
     the fewer splits there are; judge the model on data that the search has not seen.
 
@@ -513,6 +535,11 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     Sobol design: I. M. Sobol, "The distribution of points in a cube and the accurate
     evaluation of integrals", Zh. Vychisl. Mat. i Mat. Fiz. 7 (1967), as implemented
     in :class:`scipy.stats.qmc.Sobol`.
+
+    Surrogate: J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian
+    optimization of machine learning algorithms", NeurIPS (2012). Batches by Thompson
+    sampling: K. Kandasamy et al., "Parallelised Bayesian optimisation via Thompson
+    sampling", AISTATS (2018).
 
     Examples
     --------
@@ -538,6 +565,11 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         "random_state": ["random_state"],
         "n_rounds": [Interval(Integral, 1, None, closed="left"), None],
         "n_centers": [Interval(Integral, 1, None, closed="left")],
+        "surrogate": [
+            StrOptions({"gp"}),
+            HasMethods(["fit", "predict", "get_params"]),
+            None,
+        ],
     }
 
     def __init__(
@@ -557,6 +589,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         return_train_score: bool = False,
         n_rounds: int | None = None,
         n_centers: int = 3,
+        surrogate: Any = "gp",
         tol: float | None = None,
         racing: bool = False,
         share_work: bool = True,
@@ -577,6 +610,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         self.random_state = random_state
         self.n_rounds = n_rounds
         self.n_centers = n_centers
+        self.surrogate = surrogate
         self.tol = tol
         self.racing = racing
         self.share_work = share_work
@@ -591,6 +625,14 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
                 f"param_distributions={self.param_distributions!r} names no parameter, "
                 "so there is nothing to search; name at least one parameter."
             )
+        given = self.surrogate
+        if hasattr(given, "fit") and (
+            isinstance(given, type) or not is_regressor(given)
+        ):
+            raise ValueError(
+                f"surrogate={given!r} is no instance of a regressor; pass one, such as "
+                "RandomForestRegressor(), or 'gp', or None for plain windows."
+            )
         subspaces = distribution_space(parts)
         _check_parameter_names("param_distributions", self.estimator, parts)
         proposer = ZoomRandom(
@@ -598,6 +640,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
             n_iter=self.n_iter,
             n_rounds=self._n_rounds_asked(),
             n_centers=self.n_centers,
+            surrogate=self.surrogate,
         )
         if proposer.n_iter < self.n_iter:
             warnings.warn(

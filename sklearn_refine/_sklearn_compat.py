@@ -27,9 +27,11 @@ from sklearn.model_selection._validation import (
 from sklearn.neural_network import MLPClassifier
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     Options,
     RealNotInt,
+    StrOptions,
     make_constraint,
 )
 from sklearn.utils.metaestimators import _safe_split as safe_split
@@ -46,10 +48,12 @@ else:
 __all__ = [
     "SUPPORTS_CALLBACKS",
     "BaseSearchCV",
+    "HasMethods",
     "Interval",
     "MultimetricScorer",
     "Options",
     "RealNotInt",
+    "StrOptions",
     "calls_back",
     "check_method_params",
     "early_stopping_scores",

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_diabetes
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
@@ -135,6 +136,16 @@ RANDOM_ERRORS = {
     ),
     "n_iter": ({"n_iter": 0}, r"'n_iter' parameter .* Got 0 instead"),
     "n_rounds": ({"n_rounds": 0}, r"'n_rounds' parameter .* Got 0 instead"),
+    "surrogate": ({"surrogate": "svm"}, r"'surrogate' parameter .* Got 'svm' instead"),
+    "surrogate without fit": ({"surrogate": 3}, r"'surrogate' .* Got 3 instead"),
+    "classifier as surrogate": (
+        {"surrogate": DummyClassifier()},
+        r"surrogate=DummyClassifier\(\) is no instance of a regressor.*'gp'",
+    ),
+    "class as surrogate": (
+        {"surrogate": DummyRegressor},
+        r"surrogate=.*DummyRegressor.* is no instance of a regressor",
+    ),
     "random_state": ({"random_state": "a"}, r"'random_state' parameter .* Got 'a'"),
 }
 

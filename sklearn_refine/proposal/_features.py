@@ -1,0 +1,124 @@
+"""Candidates as the rows of a matrix that a regressor takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sklearn_refine._history import Candidate
+from sklearn_refine.space._axes import is_number, value_key
+from sklearn_refine.space._quantiles import (
+    DistributionSubspace,
+    ListAxis,
+    SampledAxis,
+    UnitAxis,
+)
+
+#: What the features of a parameter are where a candidate does not have it.
+ABSENT = 0.5
+
+
+class Features:
+    """The features of candidates: numbers from 0 to 1, in groups.
+
+    Numbers and layer sizes are their coordinates in quantile space, choices are
+    one-hot, and so is the subspace where there are several. A parameter of equal
+    axes in several subspaces has the same features in each. Numbers that can only
+    be sampled are placed among those tried; anything else that can only be sampled
+    has no feature that differs.
+
+    Parameters
+    ----------
+    subspaces : sequence of DistributionSubspace
+        The axes, one entry for each of the user's dicts.
+
+    Attributes
+    ----------
+    groups : ndarray of shape (n_features,)
+        Which features belong together: those of one choice.
+    """
+
+    def __init__(self, subspaces: Sequence[DistributionSubspace]) -> None:
+        self._n_subspaces = len(subspaces)
+        self._columns: list[tuple[str, UnitAxis | SampledAxis, list[int]]] = []
+        known: dict[Any, int] = {}
+        for index, subspace in enumerate(subspaces):
+            for name, axis in subspace.axes.items():
+                place = known.setdefault((name, _identity(axis)), len(self._columns))
+                if place == len(self._columns):
+                    self._columns.append((name, axis, []))
+                self._columns[place][2].append(index)
+        sizes = [[self._n_subspaces] if self._n_subspaces > 1 else []]
+        sizes += [_group_sizes(axis) for _, axis, _ in self._columns]
+        flat = [size for part in sizes for size in part]
+        self.groups = np.repeat(np.arange(len(flat)), flat)
+
+    def __call__(
+        self, candidates: Sequence[Candidate], tried: Sequence[Candidate]
+    ) -> np.ndarray:
+        """Return the features, (n_candidates, n_features), given those tried."""
+        of = np.array([candidate.subspace for candidate in candidates], dtype=int)
+        parts = [np.empty((len(of), 0))]
+        if self._n_subspaces > 1:
+            parts.append(_one_hot(of, self._n_subspaces))
+        for name, axis, subspaces in self._columns:
+            part = np.full((len(of), sum(_group_sizes(axis))), ABSENT)
+            rows = np.flatnonzero(np.isin(of, subspaces))
+            values = [candidates[row].params[name] for row in rows.tolist()]
+            if isinstance(axis, SampledAxis):
+                among = [c.params[name] for c in tried if c.subspace in subspaces]
+                part[rows] = _shares_below(values, among)
+            else:
+                part[rows] = _encode(axis, values)
+            parts.append(part)
+        return np.hstack(parts)
+
+
+def _identity(axis: UnitAxis | SampledAxis) -> Any:
+    """Return what is equal for axes that have the same coordinates."""
+    if isinstance(axis, ListAxis):
+        return ("list", tuple(map(value_key, axis.values)))
+    distribution: Any = axis.distribution
+    frozen = getattr(distribution, "dist", None)
+    if frozen is None:
+        return ("object", repr(distribution))
+    arguments = (tuple(distribution.args), tuple(sorted(distribution.kwds.items())))
+    return ("scipy", type(frozen), repr(arguments))
+
+
+def _group_sizes(axis: UnitAxis | SampledAxis) -> list[int]:
+    """Return the number of features in each group of an axis."""
+    if isinstance(axis, ListAxis) and axis.n_different == 1:
+        return []
+    if isinstance(axis, ListAxis) and not axis.ordered:
+        return [axis.n_different]
+    return [1] * max(axis.n_dims, 1)
+
+
+def _encode(axis: UnitAxis, values: Sequence[Any]) -> np.ndarray:
+    if isinstance(axis, ListAxis) and axis.n_different == 1:
+        return np.empty((len(values), 0))
+    if isinstance(axis, ListAxis) and not axis.ordered:
+        keys: dict[Any, int] = {}
+        for value in axis.values:
+            keys.setdefault(value_key(value), len(keys))
+        return _one_hot([keys[value_key(value)] for value in values], len(keys))
+    return axis.encode_all(values)
+
+
+def _one_hot(places: Iterable[int], size: int) -> np.ndarray:
+    """Return rows of which two different ones are at a distance of 1."""
+    return np.asarray(np.eye(size)[np.asarray(places, dtype=int)] / np.sqrt(2))
+
+
+def _shares_below(values: Sequence[Any], among: Sequence[Any]) -> np.ndarray:
+    """Return which share of some numbers lies below each value, ties in half."""
+    if not among or not all(map(is_number, [*values, *among])):
+        return np.full((len(values), 1), ABSENT)
+    numbers = np.sort(np.asarray(among, dtype=np.float64))
+    places = np.searchsorted(numbers, values, "left") + np.searchsorted(
+        numbers, values, "right"
+    )
+    return np.asarray(places / (2 * len(numbers))).reshape(-1, 1)

@@ -1,0 +1,222 @@
+"""What the scores so far say about candidates that were not tried yet."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm, rankdata
+from sklearn.base import clone
+
+from sklearn_refine._history import Candidate, History, was_run
+from sklearn_refine.proposal._features import Features
+from sklearn_refine.proposal._gaussian_process import gaussian_process
+
+#: The most candidates that a surrogate learns from: half of them the best, half of
+#: them the latest of the others.
+N_LEARNED = 300
+#: The most fits of a regressor without ``return_std`` in one round.
+N_RESAMPLES = 8
+
+#: Draws a number of functions at the rows of a matrix: (X, n, rng) -> (n, n_rows).
+Draw = Callable[[np.ndarray, int, np.random.RandomState], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A model of the score, as a function of the parameters.
+
+    Attributes
+    ----------
+    features : callable
+        Turns candidates into a matrix.
+    predict : callable
+        Returns the expected score, as a normal score, at the rows of a matrix.
+    draw : callable
+        Draws functions that are plausible after the scores seen.
+    """
+
+    features: Callable[[Sequence[Candidate]], np.ndarray]
+    predict: Callable[[np.ndarray], np.ndarray]
+    draw: Draw
+
+    def rank(self, history: History) -> list[int]:
+        """Return what ``history.ranking()`` does, the best expected score first.
+
+        A candidate that a callable ``refit`` prefers stays first.
+        """
+        ranked = history.ranking()
+        means = self.predict(self.features([history.candidates[i] for i in ranked]))
+        order = np.argsort(-_finite(means), kind="stable").tolist()
+        if history.preferred is not None and ranked:
+            order.remove(0)
+            order.insert(0, 0)
+        return [ranked[place] for place in order]
+
+    def choose(
+        self, pool: Sequence[Candidate], limit: int, rng: np.random.RandomState
+    ) -> list[Candidate]:
+        """Return candidates of a pool: for each drawn function, its best one.
+
+        That is Thompson sampling (Thompson, 1933; for batches Kandasamy et al.,
+        2018): a candidate is taken as often as it is plausibly the best, so the
+        functions differ where little is known, and agree where much is.
+        """
+        taken = np.zeros(len(pool), dtype=bool)
+        chosen: list[Candidate] = []
+        n = min(limit, len(pool))
+        if not n:
+            return chosen
+        for drawn in _finite(self.draw(self.features(pool), n, rng)):
+            best = int(np.where(taken, -np.inf, drawn).argmax())
+            taken[best] = True
+            chosen.append(pool[best])
+        return chosen
+
+
+def learn(
+    model: Any, features: Features, history: History, rng: np.random.RandomState
+) -> Surrogate | None:
+    """Return a surrogate of the scores so far, None where they tell nothing.
+
+    Parameters
+    ----------
+    model : "gp" or regressor
+        The Gaussian process of this package, or a scikit-learn regressor, which is
+        cloned.
+    features : Features
+        How candidates become a matrix.
+    history : History
+        All rounds so far.
+    rng : RandomState
+        Source of all randomness.
+
+    Raises
+    ------
+    Exception
+        Whatever the model raises.
+    """
+    scores, n_run = usable_scores(history)
+    known = scores[~np.isnan(scores)]
+    failed = np.isnan(scores).any()
+    if not known.size and failed:
+        raise ValueError("no candidate has a score")
+    if len(scores) < 2 or (not failed and known.min() == known.max()):
+        return None
+    rows = np.arange(len(scores))
+    if len(scores) > N_LEARNED:
+        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+        best, others = np.split(order, [N_LEARNED // 2])
+        rows = np.sort(np.r_[best, np.sort(others)[-(N_LEARNED - len(best)) :]])
+    candidates = [history.candidates[row] for row in rows.tolist()]
+
+    def matrix(rows: Sequence[Candidate]) -> np.ndarray:
+        return features(rows, candidates)
+
+    X, y = matrix(candidates), normal_scores(scores[rows])
+    if not isinstance(model, str):
+        return _learn_regressor(model, matrix, X, y, rng)
+    noise = history.n_splits / n_run[rows]
+    process = gaussian_process(X, y, features.groups, noise)
+    return Surrogate(matrix, process.predict, process.draw)
+
+
+def usable_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
+    """Return a score for each candidate and the number of splits it stands on.
+
+    That is the mean over the splits, with two exceptions. Where a race left splits
+    out, it is the mean over the others, corrected for how much better or worse the
+    complete candidates did on these. Where a fit failed or has no score, it is NaN.
+    """
+    scores = history.split_scores()
+    means = scores.mean(axis=1)
+    n_run = np.full(len(scores), history.n_splits, dtype=float)
+    gaps = np.isnan(scores)
+    dropped = np.flatnonzero(gaps.any(axis=1) & ~gaps.all(axis=1)).tolist()
+    complete = scores[~gaps.any(axis=1)]
+    for row in dropped:
+        run = np.array([was_run(outcome) for outcome in history.outcomes[row]])
+        if (gaps[row] & run).any():
+            continue
+        means[row] = scores[row, run].mean()
+        n_run[row] = run.sum()
+        if len(complete):
+            means[row] += complete.mean() - complete[:, run].mean()
+    return means, n_run
+
+
+def normal_scores(scores: np.ndarray) -> np.ndarray:
+    """Return the normal quantiles of the ranks; NaN shares the lowest ranks.
+
+    So neither the scale of the scores matters nor how bad a bad one is.
+    """
+    lowest_first = np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    y = norm.ppf((rankdata(lowest_first) - 0.5) / len(scores))
+    return np.asarray((y - y.mean()) / y.std())
+
+
+def _learn_regressor(
+    model: Any,
+    matrix: Callable[[Sequence[Candidate]], np.ndarray],
+    X: np.ndarray,
+    y: np.ndarray,
+    rng: np.random.RandomState,
+) -> Surrogate:
+    """Return a surrogate that is a scikit-learn regressor.
+
+    With ``return_std``, the functions drawn are its mean plus a random multiple of
+    its standard deviation. Without, each is fitted to a bootstrap sample (Eckles and
+    Kaptein, "Thompson sampling with the online bootstrap", 2014).
+    """
+    fitted = _fit(model, X, y, rng)
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        with _quiet():
+            return np.asarray(fitted.predict(rows), dtype=float).reshape(len(rows))
+
+    def draw_with_std(
+        rows: np.ndarray, n: int, rng: np.random.RandomState
+    ) -> np.ndarray:
+        with _quiet():
+            mean, std = fitted.predict(rows, return_std=True)
+        return np.asarray(mean + rng.normal(size=(n, 1)) * std)
+
+    def resample(rows: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
+        drawn = []
+        for _ in range(min(n, N_RESAMPLES)):
+            sample = rng.randint(len(X), size=len(X))
+            again = _fit(model, X[sample], y[sample], rng)
+            with _quiet():
+                drawn.append(again.predict(rows).reshape(len(rows)))
+        values = np.array([drawn[i % N_RESAMPLES] for i in range(n)], dtype=float)
+        # Trees and neighbours predict the same for many candidates.
+        return values + 1e-6 * rng.uniform(size=values.shape)
+
+    has_std = "return_std" in inspect.signature(fitted.predict).parameters
+    return Surrogate(matrix, predict, draw_with_std if has_std else resample)
+
+
+def _fit(model: Any, X: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> Any:
+    model = clone(model)
+    seeds = {
+        name: int(rng.randint(2**31 - 1))
+        for name, value in sorted(model.get_params().items())
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    with _quiet():
+        return model.set_params(**seeds).fit(X, y)
+
+
+def _quiet() -> warnings.catch_warnings[None]:
+    """Keep what a model says about its optimiser from the user."""
+    return warnings.catch_warnings(action="ignore")
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise ValueError("its predictions are not finite")
+    return values
