@@ -7,10 +7,14 @@ search on such a table costs nothing but its own time. The tables of HPOBench sc
 data that the early stopping of the networks has seen; they serve here as noisy
 objectives, and are no advice about any parameter.
 
-A candidate is evaluated on three splits: split k reads run k of the table. Numbers
-between the levels of a table are interpolated, on a log scale where the parameter has
-one. The search returns the candidate with the best mean of the three. Its *normalised
-regret* compares the mean of all runs: 0 is the best of the table, 1 its median.
+A candidate is evaluated on three splits: split k reads what the table gives for seed
+k. The package draws one of the recorded runs for each call, so the same run may stand
+on two splits, and the noise of neighbours is independent; with --recorded, split k is
+recorded run k. The best of a table of drawn runs is partly luck, so regrets are larger
+there. Numbers between the levels of a table are interpolated, on a log scale where the
+parameter has one. The search returns the candidate with the best mean of the three.
+Its *normalised regret* compares the mean of all runs: 0 is the best of the table, 1
+its median.
 
 Searches
     random: independent draws, as RandomizedSearchCV makes them. windows, gp:
@@ -136,8 +140,8 @@ class Table:
 
 
 @cache
-def load(name):
-    """Return a table; "synthetic" needs no other package."""
+def load(name, recorded=False):
+    """Return a table of drawn or recorded runs; "synthetic" needs no package."""
     if name == "synthetic":
         return synthetic()
     try:
@@ -152,14 +156,21 @@ def load(name):
     levels = benchmark.search_space
     metric = benchmark.metric_names[0]
     sign = 1.0 if benchmark.directions[metric] == "maximize" else -1.0
-    # Called, a benchmark returns one of the runs at random; here, all are wanted.
+    # Each call of a benchmark would look a setting up; here, all are wanted at once.
     places = itertools.product(*(range(len(values)) for values in levels.values()))
-    recorded = [
-        benchmark._dataset["".join(map(str, place))][metric] for place in places
-    ]
-    runs = sign * np.array(recorded, dtype=float).T
+    found = [benchmark._dataset["".join(map(str, place))][metric] for place in places]
+    runs = sign * np.array(found, dtype=float).T
+    if not recorded:
+        runs = np.array([draw(runs, seed) for seed in range(len(runs))])
     shape = [len(values) for values in levels.values()]
     return Table(SPACES[family], levels, runs.reshape(-1, *shape))
+
+
+def draw(runs, seed):
+    """Return what a benchmark with this seed gives, called for one setting a time."""
+    rng = np.random.default_rng(seed)
+    which = [rng.integers(len(runs)) for _ in range(runs.shape[1])]
+    return runs[which, np.arange(runs.shape[1])]
 
 
 def synthetic():
@@ -318,6 +329,9 @@ def main():
     parser.add_argument("--n-iter", type=int, nargs="+", default=N_ITER)
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=[*SEARCHES])
     parser.add_argument(
+        "--recorded", action="store_true", help="split k is recorded run k"
+    )
+    parser.add_argument(
         "--smoke",
         action="store_true",
         help="two seeds on a function, to see that the script runs; its regrets "
@@ -332,8 +346,12 @@ def main():
         f"scikit-learn {sklearn.__version__}, scipy {scipy.__version__}, "
         f"numpy {np.__version__}, Python {platform.python_version()}"
     )
-    print(f"{len(names)} tables, {len(seeds)} seeds, {N_SPLITS} splits")
+    print(
+        f"{len(names)} tables, {len(seeds)} seeds, {N_SPLITS} splits, "
+        f"{'recorded' if args.recorded else 'drawn'} runs"
+    )
     print()
+    tables = [load(name, args.recorded) for name in names]
     line = "{:<9}{:>11}{:>9}{:>8}{:>8}{:>8}   {}"
     short = " ".join(f"{name[:6]:>6}" for name in names)
     print(line.format("search", "candidates", "regret", "+-", "floor", "s", short))
@@ -346,8 +364,8 @@ def main():
                 continue
         found = np.array(
             [
-                [measure(load(t), SEARCHES[name], n_iter, seed) for seed in seeds]
-                for t in names
+                [measure(table, SEARCHES[name], n_iter, seed) for seed in seeds]
+                for table in tables
             ]
         )
         regret, floor, seconds = found.mean(axis=(0, 1))
