@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -47,17 +47,23 @@ class CostModel:
         keys = {name: value_key(value) for name, value in params.items()}
         self._seen.append((keys, self.size(params), seconds))
 
-    def expect(self, params: Mapping[str, Any]) -> float:
-        """Return the expected seconds of a fit; without any times, its size."""
-        size = self.size(params)
+    def expect(self, candidates: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """Return the expected seconds of a fit of each; without any times, its size."""
+        sizes = np.array([self.size(params) for params in candidates])
         if not self._seen:
-            return size
-        own = {name: value_key(value) for name, value in params.items()}
-        rates = np.array([seconds / of_size for _, of_size, seconds in self._seen])
-        equal = np.array(
-            [
-                sum(own.get(name) == key for name, key in keys.items())
+            return sizes
+        rates = np.array([seconds / size for _, size, seconds in self._seen])
+        equal = np.zeros((len(candidates), len(rates)))
+        for name in {name for keys, _, _ in self._seen for name in keys}:
+            codes: dict[Any, int] = {}
+            seen = [
+                codes.setdefault(keys[name], len(codes)) if name in keys else -1
                 for keys, _, _ in self._seen
             ]
-        )
-        return float(size * np.average(rates, weights=4.0**equal))
+            own = [
+                codes.get(value_key(params[name]), -2) if name in params else -2
+                for params in candidates
+            ]
+            equal += np.equal.outer(own, seen)
+        weights = 4.0**equal
+        return np.asarray(sizes * (weights @ rates) / weights.sum(axis=1))

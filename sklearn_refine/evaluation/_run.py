@@ -227,7 +227,9 @@ def _units(
     """Return units of positions in `pairs`, in the order in which they should start."""
     n_workers = effective_n_jobs(n_jobs)
     order = n_workers > 1
-    expected = [costs.expect(c.params) if order else 1.0 for c in candidates]
+    expected = np.ones(len(candidates))
+    if order:
+        expected = costs.expect([candidate.params for candidate in candidates])
     alone = []
     cells = []
     position = {}
@@ -237,7 +239,7 @@ def _units(
         if shared is None:
             alone.append(i)
             continue
-        cost = expected[candidate]
+        cost = float(expected[candidate])
         cells.append(Cell(candidate, split, shared.prefix, shared.stack, cost))
     alone.sort(key=lambda i: expected[pairs[i][0]], reverse=True)
     at_once = 1 + SPLIT_BYTES // max(1, _n_bytes(task.X))
