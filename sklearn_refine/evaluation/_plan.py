@@ -13,7 +13,7 @@ from math import ceil
 MOST_TOGETHER = 25  # models that train together at most
 WELL_TOGETHER = 12  # from which on more models a stack gain little
 FEWEST_TOGETHER = 4  # below which cutting costs more than it spreads
-MOST_UNITS = 4  # for each worker, so that the last ones are short beside the whole
+MOST_UNITS = 6  # for each worker, so that the last ones are short beside the whole
 
 
 @dataclass(frozen=True)
