@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.base import clone
@@ -15,6 +15,7 @@ from sklearn_refine.space._quantiles import distribution_space
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.floats(0, 1))
+@example(46, 3, 1.0)
 def test_log_randint_quantiles(low, width, q):
     dist = log_randint(low, low + width)
     k = dist.ppf(q)

@@ -91,7 +91,8 @@ class log_randint:  # noqa: N801 - named as scipy names its distributions
         above = np.clip(
             np.floor(np.asarray(k, dtype=np.float64)) + 1, self.low, self.high
         )
-        return np.log(above / self.low) / math.log(self.high / self.low)
+        share = np.log(above / self.low) / math.log(self.high / self.low)
+        return np.minimum(share, 1.0)  # the two logarithms may differ in the last bit
 
     def ppf(self, q: ArrayLike) -> Any:
         """Return the smallest value whose probability of at most that reaches `q`.
