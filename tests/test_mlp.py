@@ -317,6 +317,12 @@ def test_until_convergence(name):
     _check(models, *DATA[name])
 
 
+def test_many_rows_held_out_are_scored_a_few_models_at_a_time(monkeypatch):
+    monkeypatch.setattr("sklearn_refine.evaluation._mlp_stack.HELD_OUT_BYTES", 9000)
+    models = _models("binary", ALPHAS + RATES, early_stopping=True)
+    _check(models, *DATA["binary"])
+
+
 def test_more_models_than_a_stack_holds():
     alphas = [{"alpha": float(a)} for a in np.logspace(-6, 1, 60)]
     _check(_models("binary", alphas, max_iter=3), *DATA["binary"])

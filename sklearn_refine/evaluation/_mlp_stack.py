@@ -27,6 +27,7 @@ from sklearn_refine.evaluation._mlp_rows import (
 )
 
 CHUNK_BYTES = 1 << 20  # of shuffled rows that are gathered at a time
+HELD_OUT_BYTES = 1 << 25  # of activations of held-out rows at a time
 CACHE_BYTES = 1 << 20  # that the optimizer's block of models may take
 
 
@@ -137,18 +138,21 @@ class Stack:
     def _network(self, lo: int, hi: int, n_rows: int) -> Network:
         key = (lo, hi, n_rows)
         if key not in self.networks:
-            model = self.models[lo]
-            self.networks[key] = Network(
-                self.layout,
-                self.params[lo:hi],
-                self.grads[lo:hi],
-                n_rows,
-                model.activation,
-                model.out_activation_,
-                model.loss,
-                self.alpha[lo:hi],
-            )
+            self.networks[key] = self._new_network(lo, hi, n_rows)
         return self.networks[key]
+
+    def _new_network(self, lo: int, hi: int, n_rows: int) -> Network:
+        model = self.models[lo]
+        return Network(
+            self.layout,
+            self.params[lo:hi],
+            self.grads[lo:hi],
+            n_rows,
+            model.activation,
+            model.out_activation_,
+            model.loss,
+            self.alpha[lo:hi],
+        )
 
     def _step(self, lo: int, hi: int, n_rows: int, batch: Batch, losses: Any) -> None:
         network = self._network(lo, hi, n_rows)
@@ -223,18 +227,21 @@ class Stack:
         scores: list[Any] = []
         held_out = [stream.held_out for stream in self.streams if stream.held_out]
         sizes = [len(rows.X) for rows in held_out]
-        for lo, hi in runs(sizes):
-            network = self._network(lo, hi, sizes[lo])
-            output = network.forward(
-                [
-                    (part, stream.held_out.X)
-                    for part, stream in of_streams(self.streams[lo:hi])
-                    if stream.held_out
-                ]
-            )
-            for i in range(lo, hi):
-                score = _validation_score(self.models[i], held_out[i], output[i - lo])
-                scores.append(score)
+        row_bytes = self.params.itemsize * sum(self.layout.units[1:])
+        for start, stop in runs(sizes):
+            n_rows = sizes[start]
+            at_once = max(1, HELD_OUT_BYTES // (n_rows * row_bytes))
+            for lo in range(start, stop, at_once):
+                hi = min(lo + at_once, stop)
+                whole = (lo, hi) == (start, stop)
+                make = self._network if whole else self._new_network
+                parts = of_streams(self.streams[lo:hi])
+                output = make(lo, hi, n_rows).forward(
+                    [(part, s.held_out.X) for part, s in parts if s.held_out]
+                )
+                for i, prediction in enumerate(output, start=lo):
+                    score = _validation_score(self.models[i], held_out[i], prediction)
+                    scores.append(score)
         return scores
 
     def _retire(self, done: Sequence[bool]) -> None:
