@@ -19,7 +19,8 @@ BELOW = {
     "_base": {"proposal", "evaluation", "_history", "space", "_sklearn_compat"},
     "_search": {"_base", "proposal", "space", "_sklearn_compat"},
     "_sklearn_compat": set(),
-    "__init__": {"_search", "space"},
+    "_refit": set(),
+    "__init__": {"_search", "_refit", "space"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -1,0 +1,129 @@
+"""Callables for `refit` that choose otherwise than by the largest mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+
+def one_standard_error(
+    param: str, *, larger_is_simpler: bool = True, metric: str = "score"
+) -> Callable[[Mapping[str, Any]], int]:
+    """Choose the simplest candidate within one standard error of the best.
+
+    To be passed as `refit` of these searches or of scikit-learn's. The standard error
+    is that of the best candidate's mean over the splits. Among the candidates whose
+    mean is at most that much lower, the one with the simplest value of a parameter is
+    chosen; of several, the one with the best mean. The differences that are given up
+    are of the size of the noise between splits; what is gained is a model that is
+    more regularised, or smaller.
+
+    Parameters
+    ----------
+    param : str
+        The parameter, by its full name such as ``"mlp__alpha"``. Its values are
+        numbers, or layer sizes, which are compared by their sum, then their number.
+    larger_is_simpler : bool, default=True
+        As for `alpha`. False for `C`, depths and sizes.
+    metric : str, default="score"
+        The metric, where a search has several.
+
+    Returns
+    -------
+    refit : callable
+        Takes ``cv_results_`` and returns ``best_index_``; it can be pickled. A
+        candidate that does not set `param` is chosen only if it is the best and no
+        other is near.
+
+    Raises
+    ------
+    ValueError
+        When called, if the results have no such parameter or metric, no candidate has
+        a score, or a value of the parameter is neither a number nor layer sizes.
+
+    References
+    ----------
+    L. Breiman, J. Friedman, R. Olshen and C. Stone, "Classification and Regression
+    Trees" (1984), section 3.4.3.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_refine import RefiningGridSearchCV, one_standard_error
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.001, 0.01, 0.1, 1.0]}
+    >>> best = RefiningGridSearchCV(Ridge(), grid, n_rounds=1).fit(X, y)
+    >>> simplest = RefiningGridSearchCV(
+    ...     Ridge(), grid, n_rounds=1, refit=one_standard_error("alpha")
+    ... ).fit(X, y)
+    >>> best.best_params_, simplest.best_params_
+    ({'alpha': 0.001}, {'alpha': 0.1})
+    """
+    return _OneStandardError(param, larger_is_simpler, metric)
+
+
+@dataclass(frozen=True)
+class _OneStandardError:
+    param: str
+    larger_is_simpler: bool
+    metric: str
+
+    def __call__(self, cv_results: Mapping[str, Any]) -> int:
+        key = f"mean_test_{self.metric}"
+        if key not in cv_results:
+            known = [k[10:] for k in cv_results if k.startswith("mean_test_")]
+            raise ValueError(
+                f"one_standard_error: metric={self.metric!r} is not among the search's "
+                f"metrics {known}; pass one of these."
+            )
+        means = np.asarray(cv_results[key], dtype=float)
+        if np.isnan(means).all():
+            raise ValueError(
+                "one_standard_error: no candidate has a score on every split, so none "
+                "can be chosen; correct the scorer or the estimator."
+            )
+        params = cv_results["params"]
+        if not any(self.param in candidate for candidate in params):
+            raise ValueError(
+                f"one_standard_error: param={self.param!r} is a parameter of no "
+                f"candidate; pass one of {sorted({k for c in params for k in c})}."
+            )
+        best = int(np.nanargmax(means))
+        least = means[best] - self._error(cv_results, best)
+        near = [
+            index
+            for index in np.flatnonzero(means >= least)
+            if self.param in params[index]
+        ]
+        if not near:
+            return best
+        sizes = [self._size(params[index][self.param]) for index in near]
+        simplest = max(sizes) if self.larger_is_simpler else min(sizes)
+        equal = [i for i, size in zip(near, sizes, strict=True) if size == simplest]
+        return int(max(equal, key=lambda index: means[index]))
+
+    def _error(self, cv_results: Mapping[str, Any], index: int) -> float:
+        """Return the standard error of a candidate's mean over the splits."""
+        scores: list[float] = []
+        while (name := f"split{len(scores)}_test_{self.metric}") in cv_results:
+            scores.append(cv_results[name][index])
+        if len(scores) < 2:
+            return 0.0
+        return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
+
+    def _size(self, value: Any) -> tuple[float, ...]:
+        if isinstance(value, Real) and not isinstance(value, bool):
+            return (float(value),)
+        if isinstance(value, (tuple, list, np.ndarray)) and all(
+            isinstance(width, Real) for width in value
+        ):
+            return (float(sum(value)), float(len(value)))
+        raise ValueError(
+            f"one_standard_error: {self.param}={value!r} is neither a number nor layer "
+            "sizes, so it is not known how simple it is; pass another param."
+        )
