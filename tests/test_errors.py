@@ -71,6 +71,8 @@ GRID_ERRORS = {
     "even n_points": ({"n_points": 4}, r"n_points=4 must be odd.*use 5"),
     "max_candidates": ({"max_candidates": 0}, r"'max_candidates' .* Got 0 instead"),
     "tol": ({"tol": -1.0}, r"'tol' parameter .* Got -1.0 instead"),
+    "racing": ({"racing": "yes"}, r"'racing' parameter .* Got 'yes' instead"),
+    "share_work": ({"share_work": 2}, r"'share_work' parameter .* Got 2 instead"),
     "scales name": (
         {"scales": {"gamma": "log"}},
         r"scales names .*'gamma'.*\['alpha'\]",
