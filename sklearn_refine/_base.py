@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar, Protocol
 
@@ -17,9 +17,10 @@ import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
-from sklearn.utils.parallel import Parallel
 
 from sklearn_refine._history import History, Outcome, Proposal, Round, was_run
+from sklearn_refine._ledger import Ledger
+from sklearn_refine._reporting import Reporting, no_warnings
 from sklearn_refine._sklearn_compat import (
     BaseSearchCV,
     Interval,
@@ -27,12 +28,14 @@ from sklearn_refine._sklearn_compat import (
     check_method_params,
     fit_context,
     init_callbacks,
-    insert_error_scores,
     warn_or_raise_about_fit_failures,
 )
 from sklearn_refine.evaluation._costs import CostModel
-from sklearn_refine.evaluation._run import Race, evaluate, to_fit
-from sklearn_refine.evaluation._unit import Task
+from sklearn_refine.evaluation._crew import Crew
+from sklearn_refine.evaluation._racing import Race
+from sklearn_refine.evaluation._run import Evaluation, Means, to_fit
+from sklearn_refine.evaluation._signals import Interrupts
+from sklearn_refine.evaluation._task import Task
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
 
@@ -63,9 +66,11 @@ class _Job:
     refit_metric: str
     fit_params: dict[str, Any]
     metadata: dict[str, Any] | None
+    ledger: Ledger | None
+    deadline: float | None
 
 
-class BaseRefiningSearchCV(BaseSearchCV):
+class BaseRefiningSearchCV(Reporting):
     """A search in rounds, each proposed from the results of those before."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -73,6 +78,9 @@ class BaseRefiningSearchCV(BaseSearchCV):
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "racing": ["boolean"],
         "share_work": ["boolean"],
+        "journal": [str, os.PathLike, None],
+        "time_budget": [Interval(Real, 0, None, closed="neither"), None],
+        "fit_timeout": [Interval(Real, 0, None, closed="neither"), None],
     }
     _doc_link_module = "sklearn_refine"
 
@@ -85,8 +93,15 @@ class BaseRefiningSearchCV(BaseSearchCV):
         """Check the search space and return the policy over it."""
 
     @abstractmethod
-    def _random_state(self) -> np.random.RandomState:
-        """Return the generator that all randomness of one fit comes from."""
+    def _space(self) -> dict[str, Any]:
+        """Return what says, beside estimator and data, which search this is."""
+
+    @abstractmethod
+    def _random_state(self, seed: int | None) -> np.random.RandomState:
+        """Return the generator that all randomness of one fit comes from.
+
+        `seed` is for a search that was given none, but must be the same again.
+        """
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -153,6 +168,16 @@ class BaseRefiningSearchCV(BaseSearchCV):
         -------
         self : object
             The fitted search.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was interrupted. ``cv_results_``, ``rounds_`` and the attributes of
+            the best candidate then hold the candidates that are complete; nothing is
+            refitted.
+        ValueError
+            If a parameter is wrong, before any fit; if every fit of the first round
+            fails; or if `time_budget` ends before any candidate is complete.
         """
         job = self._set_up(X, y, params)
         root = init_callbacks(self, 1 + (self.refit is not False))
@@ -160,17 +185,22 @@ class BaseRefiningSearchCV(BaseSearchCV):
             estimator=self, X=job.task.X, y=job.task.y, metadata=job.metadata
         )
         history = History(job.task.n_splits)
-        try:
-            self._run_rounds(job, history, root)
-        except Exception:
-            if len(history):  # an error never costs the work already done
-                with _no_warnings():
-                    self._keep_results(history)
-            raise
-        self._keep_results(history)
-        self._select(job, history)
+        with Interrupts() as interrupts:
+            try:
+                self._run_rounds(job, history, root, interrupts)
+                self._keep_results(history)
+                self._select(history, job.refit_metric)
+            except BaseException as error:
+                # Neither an error nor an interrupt costs the work already done.
+                if isinstance(error, KeyboardInterrupt):
+                    self.stop_reason_ = "interrupted"
+                self._save_what_is_there(history, job.refit_metric)
+                raise
+            finally:
+                if job.ledger is not None:
+                    job.ledger.close()
         if self.refit:
-            self._refit_best(job, history, root)
+            self._refit_best(job.task, history, root, job.fit_params, job.metadata)
         root.call_on_fit_task_end(
             estimator=self, X=job.task.X, y=job.task.y, metadata=job.metadata
         )
@@ -178,6 +208,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
 
     def _set_up(self, X: Any, y: Any, params: dict[str, Any]) -> _Job:
         """Check everything that can be checked before the first fit."""
+        start = time.perf_counter()
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         if y is None and get_tags(self.estimator).target_tags.required:
@@ -217,6 +248,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
             "verbose": self.verbose,
         }
         weight = params.get("sample_weight")
+        ledger = self._open_journal(X, y, splits, options, cv)
         return _Job(
             task=Task(
                 clone(self.estimator),
@@ -226,50 +258,115 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 n_splits,
                 options,
                 caller=self,
+                fit_timeout=self.fit_timeout,
             ),
             costs=CostModel(getattr(X, "shape", (0, 0))[-1]),
             proposer=proposer,
             plan=_plan(proposer, n_splits),
-            rng=self._random_state(),
+            rng=self._random_state(None if ledger is None else ledger.seed),
             refit_metric=refit_metric,
             fit_params=routed.estimator.fit,
             metadata=None if weight is None else {"sample_weight": weight},
+            ledger=ledger,
+            deadline=None if self.time_budget is None else start + self.time_budget,
         )
 
-    def _run_rounds(self, job: _Job, history: History, root: Any) -> None:
+    def _open_journal(
+        self, X: Any, y: Any, splits: Any, options: dict[str, Any], cv: Any
+    ) -> Ledger | None:
+        """Return the finished fits of this very search, if a journal is asked for."""
+        if self.journal is None:
+            return None
+        if getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True):
+            warnings.warn(
+                f"cv={cv!r} draws other splits each time, so a later run cannot go on "
+                f"from journal={str(self.journal)!r}; give cv a random_state.",
+                UserWarning,
+                stacklevel=3,
+            )
+        asked = {
+            "estimator": self.estimator,
+            "scoring": self.scoring,
+            "splits": splits,
+            "X": X,
+            "y": y,
+            **{name: options[name] for name in ("fit_params", "score_params")},
+            "return_train_score": bool(self.return_train_score),
+            "search": type(self).__name__,
+            **self._space(),
+        }
+        return Ledger(
+            self.journal,
+            asked,
+            search=type(self).__name__,
+            estimator=type(self.estimator).__name__,
+            error_score=self.error_score,
+            fit_timeout=self.fit_timeout,
+        )
+
+    def _run_rounds(
+        self, job: _Job, history: History, root: Any, interrupts: Interrupts
+    ) -> None:
         """Propose and evaluate until the plan, or a reason to stop, ends it."""
         search = root.subcontext(task_name="search", max_subtasks=len(job.plan))
         search.call_on_fit_task_begin(estimator=self)
         self.stop_reason_ = "completed"
-        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
-        with parallel:
-            for limit in job.plan["n_candidates"]:
-                best = _best(history)
-                proposal = job.proposer.propose(history, limit, job.rng)
-                if not proposal.candidates:
-                    self.stop_reason_ = "exhausted"
-                    break
-                stop = self._run_round(job, history, proposal, parallel, search)
-                if len(history.rounds) == len(job.plan):
-                    break
-                if stop:
-                    self.stop_reason_ = "callback"
-                    break
-                if self.tol is not None and _best(history) - best < self.tol:
-                    self.stop_reason_ = "tol"
-                    break
+        crew = Crew(
+            self.n_jobs,
+            self.pre_dispatch if job.deadline is None else "n_jobs",
+            at_once=job.ledger is not None or job.deadline is not None,
+        )
+        if self.fit_timeout is not None and not crew.has_time_limits:
+            warnings.warn(
+                f"fit_timeout={self.fit_timeout} has no effect with this backend of "
+                "joblib, whose fits cannot be ended from outside; use its default, "
+                "'loky'.",
+                UserWarning,
+                stacklevel=3,
+            )
+        means = Means(
+            crew,
+            replace(job.task, may_exit=crew.may_exit),
+            job.costs,
+            self.share_work,
+            job.ledger,
+            job.deadline,
+            interrupts.check,
+        )
+        try:
+            with crew:
+                self._propose_and_evaluate(job, means, history, search)
+        except KeyboardInterrupt:
+            crew.dismiss()
+            raise
         run = [outcome for outcome in history.flat_outcomes() if was_run(outcome)]
         if any(outcome["fit_error"] for outcome in run):
             warn_or_raise_about_fit_failures(run, self.error_score)
         search.call_on_fit_task_end(estimator=self)
 
+    def _propose_and_evaluate(
+        self, job: _Job, means: Means, history: History, search: Any
+    ) -> None:
+        for limit in job.plan["n_candidates"]:
+            best = _best(history)
+            proposal = job.proposer.propose(history, limit, job.rng)
+            if not proposal.candidates:
+                self.stop_reason_ = "exhausted"
+                break
+            stop = self._run_round(job, means, history, proposal, search)
+            if self.stop_reason_ == "time_budget" or len(history.rounds) == len(
+                job.plan
+            ):
+                break
+            if stop:
+                self.stop_reason_ = "callback"
+                break
+            if self.tol is not None and _best(history) - best < self.tol:
+                self.stop_reason_ = "tol"
+                break
+
     def _run_round(
-        self,
-        job: _Job,
-        history: History,
-        proposal: Proposal,
-        parallel: Parallel,
-        search: Any,
+        self, job: _Job, means: Means, history: History, proposal: Proposal, search: Any
     ) -> bool:
         """Evaluate a proposal and append it; say whether a callback asked to stop."""
         start = time.perf_counter()
@@ -285,32 +382,24 @@ class BaseRefiningSearchCV(BaseSearchCV):
             task_name="round", max_subtasks=n_fits, sequential_subtasks=False
         )
         context.call_on_fit_task_begin(estimator=self)
-        outcomes, stop = evaluate(
-            parallel,
-            job.task,
-            fresh,
-            context,
-            share=self.share_work,
-            costs=job.costs,
-            race=self._race(history) if self.racing else None,
-        )
-        n_fits = sum(was_run(o) for splits in outcomes.values() for o in splits)
-        rows = [
-            outcomes.get(candidate.key) or history.outcomes_of(candidate.key) or []
-            for candidate in proposal.candidates
-        ]
-        history.add_round(
-            proposal.candidates,
-            rows,
-            Round(
-                proposal.windows,
-                len(proposal.candidates),
-                n_fits,
-                time.perf_counter() - start,
-            ),
-        )
-        self._look_at(history, is_last=len(history.rounds) == len(job.plan))
-        return bool(context.call_on_fit_task_end(estimator=self)) or stop
+        if job.ledger is not None:
+            job.ledger.round = len(history.rounds) + 1
+        race = self._race(history) if self.racing else None
+        evaluation = Evaluation(means, fresh, context, race)
+        try:
+            if not evaluation.run():
+                self.stop_reason_ = "time_budget"
+        finally:
+            _add_round(history, proposal, evaluation, time.perf_counter() - start)
+        if self.stop_reason_ == "time_budget" and not history.n_complete():
+            raise ValueError(
+                f"time_budget={self.time_budget} seconds were over before any "
+                f"candidate had run on all {history.n_splits} splits, so none can be "
+                "chosen; raise time_budget, or take fewer splits or rows."
+            )
+        is_last = len(history.rounds) == len(job.plan)
+        self._look_at(history, is_last=is_last or self.stop_reason_ == "time_budget")
+        return bool(context.call_on_fit_task_end(estimator=self)) or evaluation.stop
 
     def _race(self, history: History) -> Race:
         """Return a race of new candidates against those that are complete."""
@@ -330,16 +419,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
         outcomes = [o for o in history.flat_outcomes() if was_run(o)]
         if all(outcome["fit_error"] for outcome in outcomes):
             warn_or_raise_about_fit_failures(outcomes, self.error_score)
-        if callable(self.scoring):
-            # What a callable returns is only known now, and failed fits take its keys.
-            insert_error_scores(outcomes, self.error_score)
-        scores = outcomes[0]["test_scores"]
-        self.multimetric_ = isinstance(scores, dict)
-        if self.multimetric_:
-            if callable(self.scoring):
-                self._check_refit_for_multimetric(scores)
-            named = isinstance(self.refit, str)
-            history.metric = self.refit if named else next(iter(scores))
+        self._read_metrics(history)
         if is_last:
             return
         failed = any(outcome["fit_error"] for outcome in outcomes)
@@ -352,87 +432,31 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 "the results as they are. The scores are in cv_results_."
             )
         if callable(self.refit):
-            with _no_warnings():
+            with no_warnings():
                 results = self._results(history)
             history.preferred = int(
                 self._select_best_index(self.refit, history.metric, results)
             )
 
-    def _results(self, history: History) -> dict[str, Any]:
-        """Return the history as ``cv_results_``."""
-        candidates = history.candidates
-        in_rounds = self._n_rounds_asked() > 1
-        more: dict[str, list[int]] = {}
-        if in_rounds:
-            more["round"] = [number + 1 for number in history.round_of]
-        n_run = [sum(map(was_run, splits)) for splits in history.outcomes]
-        if self.racing:
-            more["n_splits_evaluated"] = n_run
-        complete = min(n_run) == history.n_splits
-        # What was not run is no failure, of which scikit-learn would warn.
-        with nullcontext() if complete else _no_warnings():
-            results: dict[str, Any] = self._format_results(
-                [candidate.params for candidate in candidates],
-                history.n_splits,
-                history.flat_outcomes(),
-                more,
-            )
-        for name in ("fit_time", "score_time") if not complete else ():
-            times = history.times(name)
-            results[f"mean_{name}"] = np.nanmean(times, axis=1)
-            results[f"std_{name}"] = np.nanstd(times, axis=1)
-        results["params"] = [candidate.shown for candidate in candidates]
-        return results
 
-    @abstractmethod
-    def _n_rounds_asked(self) -> int:
-        """Return the number of rounds that the parameters ask for."""
-
-    def _keep_results(self, history: History) -> None:
-        self.n_rounds_ = len(history.rounds)
-        self.n_fits_ = sum(finished.n_fits for finished in history.rounds)
-        self.rounds_ = history.rounds_frame()
-        self.cv_results_ = self._results(history)
-
-    def _select(self, job: _Job, history: History) -> None:
-        """Set the best candidate's attributes, as scikit-learn does."""
-        if not self.refit and self.multimetric_:
-            return
-        metric = history.metric if self.multimetric_ else job.refit_metric
-        self.best_index_ = self._select_best_index(self.refit, metric, self.cv_results_)
-        if not callable(self.refit):
-            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
-        self.best_params_ = self.cv_results_["params"][self.best_index_]
-
-    def _refit_best(self, job: _Job, history: History, root: Any) -> None:
-        X, y = job.task.X, job.task.y
-        best = dict(history.candidates[self.best_index_].params)
-        # Cloned, since a parameter may itself be an estimator.
-        self.best_estimator_ = clone(job.task.estimator).set_params(
-            **clone(best, safe=False)
-        )
-        context = root.subcontext(task_name="refit-with-best-params")
-        with context.propagate_callback_context(self.best_estimator_):
-            context.call_on_fit_task_begin(
-                estimator=self, X=X, y=y, metadata=job.metadata
-            )
-            start = time.time()
-            if y is None:
-                self.best_estimator_.fit(X, **job.fit_params)
-            else:
-                self.best_estimator_.fit(X, y, **job.fit_params)
-            self.refit_time_ = time.time() - start
-        if hasattr(self.best_estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.best_estimator_.feature_names_in_
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=job.metadata)
-
-
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Keep quiet about NaN scores, which is said once, at the end of a search."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _add_round(
+    history: History, proposal: Proposal, evaluation: Evaluation, seconds: float
+) -> None:
+    """Append the candidates of a proposal that have all that they were to have."""
+    outcomes = evaluation.outcomes()
+    rows = [
+        (candidate, outcomes.get(candidate.key) or history.outcomes_of(candidate.key))
+        for candidate in proposal.candidates
+    ]
+    complete = [(candidate, splits) for candidate, splits in rows if splits]
+    if not complete and rows:
+        history.n_fits_lost += evaluation.n_fits
+        return
+    history.add_round(
+        [candidate for candidate, _ in complete],
+        [splits for _, splits in complete],
+        Round(proposal.windows, len(complete), evaluation.n_fits, seconds),
+    )
 
 
 def _plan(proposer: Proposer, n_splits: int) -> pd.DataFrame:

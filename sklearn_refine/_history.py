@@ -15,6 +15,10 @@ from sklearn_refine.space._axes import Key, candidate_key, to_python
 #: What scikit-learn's ``_fit_and_score`` returns for one candidate on one split.
 Outcome = dict[str, Any]
 
+#: How the errors of fits begin that were ended from outside.
+TIMED_OUT = "TimeoutError: fit_timeout="
+DIED = "The worker process died"
+
 
 def was_run(outcome: Outcome) -> bool:
     """Whether a fit was made, or a race left it out."""
@@ -142,6 +146,8 @@ class History:
         self.round_of: list[int] = []
         #: Index of the candidate that a callable ``refit`` prefers, if there is one.
         self.preferred: int | None = None
+        #: Fits of a round that was broken off before any candidate was complete.
+        self.n_fits_lost = 0
         self._index: dict[Any, int] = {}
 
     def __len__(self) -> int:
@@ -168,6 +174,10 @@ class History:
             self.outcomes.append(outcome)
             self.round_of.append(len(self.rounds))
         self.rounds.append(finished)
+
+    def n_complete(self) -> int:
+        """Return how many candidates were run on every split."""
+        return sum(all(map(was_run, splits)) for splits in self.outcomes)
 
     def flat_outcomes(self) -> list[Outcome]:
         """Return all outcomes, candidate by candidate, split by split."""
@@ -223,7 +233,7 @@ class History:
         rows = []
         best = -np.inf
         for index, finished in enumerate(self.rounds):
-            score = means[number == index].max()
+            score = means[number == index].max(initial=-np.inf)
             best = max(best, score)
             row: dict[str, Any] = {
                 "n_candidates": finished.n_candidates,

@@ -138,6 +138,31 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         Pipeline with `memory`, a subclass of Pipeline, the solver 'lbfgs', sparse
         input of an MLP, a callback set on the estimator.
 
+    journal : str or path-like, default=None
+        A file that keeps every fit as soon as it is finished, so that nothing is lost
+        when the search is killed: the same search, run again, reads them back and
+        makes the others. It is the same if estimator, space, `scoring`, splits, data
+        and what else ``fit`` is given are equal; `n_jobs`, `verbose`, budgets and the
+        number of rounds may change, and several processes may work on it at once. The
+        file is an SQLite database that holds any number of searches; see
+        :func:`read_journal`. Functions and classes are known by their name and
+        source, so lambdas are an error. Give a `cv` that shuffles a
+        seed. A random search without a `random_state` takes its seed from what it is
+        given, so that it can be continued.
+
+    time_budget : float, default=None
+        Seconds that ``fit`` may take, without the refit. No fit starts that is not
+        expected to be done by then; those that run are waited for, and the best of
+        the candidates that are complete is chosen. None for no limit.
+
+    fit_timeout : float, default=None
+        Seconds that the fit and the scores of one candidate on one split may take. One
+        that takes longer has failed, and gets `error_score`. Of MLPs that train
+        together, and of steps that are fitted once for several, the time is that of
+        each one's share. Python code is interrupted; compiled code that does not
+        return is ended with its process by the default backend of joblib, with
+        `n_jobs` over 1. It has no effect with threads. None for no limit.
+
     Attributes
     ----------
     cv_results_ : dict of str to ndarray
@@ -173,7 +198,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
 
     stop_reason_ : str
         Why the search ended: 'completed' (all rounds), 'exhausted' (nothing new to
-        try), 'tol', or 'callback' (a callback asked to stop).
+        try), 'tol', 'time_budget', 'callback' (a callback asked to stop), or
+        'interrupted'.
 
     scorer_ : callable or dict
         The scorer; with several metrics, a dict of them.
@@ -275,6 +301,9 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         tol: float | None = None,
         racing: bool = False,
         share_work: bool = True,
+        journal: Any = None,
+        time_budget: float | None = None,
+        fit_timeout: float | None = None,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -297,6 +326,9 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         self.tol = tol
         self.racing = racing
         self.share_work = share_work
+        self.journal = journal
+        self.time_budget = time_budget
+        self.fit_timeout = fit_timeout
 
     def _make_proposer(self) -> ZoomGrid:
         if self.n_points % 2 == 0:
@@ -324,7 +356,11 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     def _n_rounds_asked(self) -> int:
         return self.n_rounds
 
-    def _random_state(self) -> np.random.RandomState:
+    def _space(self) -> dict[str, Any]:
+        asked = ("param_grid", "scales", "bounds")
+        return {name: getattr(self, name) for name in asked}
+
+    def _random_state(self, seed: int | None) -> np.random.RandomState:
         return np.random.RandomState(0)  # a grid draws nothing
 
 
@@ -445,6 +481,31 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         Pipeline with `memory`, a subclass of Pipeline, the solver 'lbfgs', sparse
         input of an MLP, a callback set on the estimator.
 
+    journal : str or path-like, default=None
+        A file that keeps every fit as soon as it is finished, so that nothing is lost
+        when the search is killed: the same search, run again, reads them back and
+        makes the others. It is the same if estimator, space, `scoring`, splits, data
+        and what else ``fit`` is given are equal; `n_jobs`, `verbose`, budgets and the
+        number of rounds may change, and several processes may work on it at once. The
+        file is an SQLite database that holds any number of searches; see
+        :func:`read_journal`. Functions and classes are known by their name and
+        source, so lambdas are an error. Give a `cv` that shuffles a
+        seed. A random search without a `random_state` takes its seed from what it is
+        given, so that it can be continued.
+
+    time_budget : float, default=None
+        Seconds that ``fit`` may take, without the refit. No fit starts that is not
+        expected to be done by then; those that run are waited for, and the best of
+        the candidates that are complete is chosen. None for no limit.
+
+    fit_timeout : float, default=None
+        Seconds that the fit and the scores of one candidate on one split may take. One
+        that takes longer has failed, and gets `error_score`. Of MLPs that train
+        together, and of steps that are fitted once for several, the time is that of
+        each one's share. Python code is interrupted; compiled code that does not
+        return is ended with its process by the default backend of joblib, with
+        `n_jobs` over 1. It has no effect with threads. None for no limit.
+
     Attributes
     ----------
     cv_results_ : dict of str to ndarray
@@ -480,7 +541,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
 
     stop_reason_ : str
         Why the search ended: 'completed' (all rounds), 'exhausted' (nothing new to
-        try), 'tol', or 'callback' (a callback asked to stop).
+        try), 'tol', 'time_budget', 'callback' (a callback asked to stop), or
+        'interrupted'.
 
     scorer_ : callable or dict
         The scorer; with several metrics, a dict of them.
@@ -593,6 +655,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         tol: float | None = None,
         racing: bool = False,
         share_work: bool = True,
+        journal: Any = None,
+        time_budget: float | None = None,
+        fit_timeout: float | None = None,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -614,6 +679,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         self.tol = tol
         self.racing = racing
         self.share_work = share_work
+        self.journal = journal
+        self.time_budget = time_budget
+        self.fit_timeout = fit_timeout
 
     def _make_proposer(self) -> ZoomRandom:
         parts = _as_list(self.param_distributions)
@@ -657,8 +725,13 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
             return self.n_rounds
         return min(max(self.n_iter // 6, 2), 8)
 
-    def _random_state(self) -> np.random.RandomState:
-        rng: np.random.RandomState = check_random_state(self.random_state)
+    def _space(self) -> dict[str, Any]:
+        asked = ("param_distributions", "random_state")
+        return {name: getattr(self, name) for name in asked}
+
+    def _random_state(self, seed: int | None) -> np.random.RandomState:
+        given = seed if self.random_state is None else self.random_state
+        rng: np.random.RandomState = check_random_state(given)
         return rng
 
 

@@ -16,11 +16,24 @@ BELOW = {
     "_history": {"space"},
     "proposal": {"proposal", "_history", "space"},
     "evaluation": {"evaluation", "_history", "space", "_sklearn_compat"},
-    "_base": {"proposal", "evaluation", "_history", "space", "_sklearn_compat"},
+    "_fingerprint": set(),
+    "_journal_file": {"_fingerprint", "_history"},
+    "_journal": {"_journal_file", "_history"},
+    "_ledger": {"_journal", "_fingerprint", "_history"},
+    "_reporting": {"evaluation", "_history", "_sklearn_compat"},
+    "_base": {
+        "_reporting",
+        "proposal",
+        "_ledger",
+        "evaluation",
+        "_history",
+        "space",
+        "_sklearn_compat",
+    },
     "_search": {"_base", "proposal", "space", "_sklearn_compat"},
     "_sklearn_compat": set(),
     "_refit": set(),
-    "__init__": {"_search", "_refit", "space"},
+    "__init__": {"_search", "_refit", "_journal", "space"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -317,13 +317,8 @@ def run(case, monkeypatch=None, kind=RefiningGridSearchCV, **more):
     alone = []
     if monkeypatch is not None:
         plain = _unit.run_alone
-        for module in (_unit, "sklearn_refine.evaluation._run"):
-            target = f"{module}.run_alone" if isinstance(module, str) else module
-            wrapped = lambda *args: alone.append(args) or plain(*args)  # noqa: E731
-            if isinstance(target, str):
-                monkeypatch.setattr(target, wrapped)
-            else:
-                monkeypatch.setattr(target, "run_alone", wrapped)
+        wrapped = lambda *args: alone.append(args) or plain(*args)  # noqa: E731
+        monkeypatch.setattr(_unit, "run_alone", wrapped)
     if kind is RefiningGridSearchCV:
         params = {"n_rounds": 1, **params}
     with warnings.catch_warnings(), np.errstate(all="ignore"):

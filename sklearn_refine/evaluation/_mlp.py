@@ -48,6 +48,8 @@ class Fit:
         Whether it must be left to scikit-learn after all.
     diverged : bool
         Whether the error is that weights are not finite.
+    late : bool
+        Whether its share of the time went over the limit before it was done.
     seconds : float
         Its share of the time.
     """
@@ -60,6 +62,7 @@ class Fit:
     messages: Sequence[tuple[str, type[Warning]]] = ()
     diverged: bool = False
     alone: bool = False
+    late: bool = False
     seconds: float = 0.0
 
 
@@ -110,7 +113,7 @@ def _is_plain(value: Any) -> bool:
     return type(value) in (int, float, np.float64, np.int64)
 
 
-def train_together(fits: Sequence[Fit]) -> None:
+def train_together(fits: Sequence[Fit], limit: float | None = None) -> None:
     """Fit models, those that can together, each as its own ``fit`` would.
 
     Weights, losses and numbers of iterations are the same to the last bit where the
@@ -124,6 +127,8 @@ def train_together(fits: Sequence[Fit]) -> None:
         those that turn out to be better left `alone`: single precision with sample
         weights or with numpy's numbers, and early stopping where the version of
         scikit-learn fails to score classes that are no numbers.
+    limit : float or None, default=None
+        Seconds that each may take, of the time that they share.
     """
     prepared: dict[Hashable, list[_Prepared]] = {}
     arrays: dict[Hashable, Any] = {}
@@ -149,6 +154,7 @@ def train_together(fits: Sequence[Fit]) -> None:
                 [p.fit.model for p in models],
                 [fresh[id(p.stream)] for p in models],
                 _nominal_batch(models[0].fit.model),
+                limit,
             )
             stack.train()
             for p in models:
@@ -307,6 +313,7 @@ def _complete(fit: Fit, stack: Stack) -> None:
     fit.seconds += stack.seconds[id(model)]
     fit.error = stack.errors.get(id(model))
     fit.diverged = fit.error is not None
+    fit.late = id(model) in stack.late
     if id(model) in stack.unconverged:
         message = (
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter:d}) "

@@ -43,10 +43,16 @@ class Stack:
         the same order, which stand side by side. In the order of their sizes.
     batch_size : int
         Nominal number of rows of a batch.
+    limit : float or None, default=None
+        Seconds of its share of the time, after which a model gives up.
     """
 
     def __init__(
-        self, models: Sequence[Any], streams: Sequence[Stream], batch_size: int
+        self,
+        models: Sequence[Any],
+        streams: Sequence[Stream],
+        batch_size: int,
+        limit: float | None = None,
     ) -> None:
         first = models[0]
         self.models = list(models)
@@ -76,6 +82,8 @@ class Stack:
         self.networks: dict[tuple[int, int, int], Network] = {}
         self.errors: dict[int, ValueError] = {}
         self.unconverged: set[int] = set()
+        self.limit = float("inf") if limit is None else limit
+        self.late: set[int] = set()
 
     def _flat(self, model: Any) -> Array:
         parts = model.coefs_ + model.intercepts_
@@ -89,8 +97,11 @@ class Stack:
                 losses = self._epoch()
                 done = self._end_epoch(losses)
                 share = (time.perf_counter() - start) / len(self.models)
-                for model in self.models:
+                for i, model in enumerate(self.models):
                     self.seconds[id(model)] += share
+                    if not done[i] and self.seconds[id(model)] > self.limit:
+                        self.late.add(id(model))
+                        done[i] = True
                 if any(done):
                     self._retire(done)
 

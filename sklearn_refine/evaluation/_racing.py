@@ -40,8 +40,12 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+from sklearn_refine._history import Outcome
 
 #: The share of all candidates that is scored on the second split.
 _SECOND_SHARE = 0.35
@@ -167,3 +171,50 @@ def _rounding(scores: np.ndarray) -> np.ndarray:
     size = _means(np.abs(scores))
     size[~np.isfinite(size)] = 0.0
     return np.asarray(2 * scores.shape[1] * np.finfo(np.float64).eps * size)
+
+
+@dataclass(frozen=True)
+class Race:
+    """The splits of a round in waves, with fewer candidates in each.
+
+    Attributes
+    ----------
+    score : callable
+        From an outcome to the number that is raced on, greater is better.
+    complete : ndarray of shape (n_incumbents, n_splits)
+        The scores of candidates of earlier rounds.
+    """
+
+    score: Callable[[Outcome], float]
+    complete: np.ndarray
+
+    def waves(self, n_splits: int) -> list[range]:
+        """Return the splits of each wave."""
+        return waves(n_splits)
+
+    def survivors(
+        self,
+        found: Mapping[tuple[int, int], Outcome],
+        n_candidates: int,
+        n_splits: int,
+        alive: Sequence[int],
+    ) -> list[int]:
+        """Return which of the candidates still alive go on."""
+        scores = np.full((n_candidates, n_splits), np.nan)
+        for position, outcome in found.items():
+            scores[position] = self.score(outcome)
+        kept = plausible(scores, complete=self.complete)
+        return [i for i in alive if kept[i]]
+
+
+def not_run(known: Sequence[Outcome]) -> Outcome:
+    """Return the outcome of a split that a race did not give to a candidate."""
+    like = next((o for o in known if not o["fit_error"]), known[0])
+    nothing: Outcome = {**like, "fit_time": np.nan, "score_time": np.nan}
+    nothing["fit_error"] = None
+    for name in ("test_scores", "train_scores"):
+        if name in like:
+            scores = like[name]
+            several = isinstance(scores, dict)
+            nothing[name] = dict.fromkeys(scores, np.nan) if several else np.nan
+    return nothing

@@ -1,24 +1,78 @@
-"""Dispatch: candidates and splits become units of work, units become joblib tasks."""
+"""The fits of a round: waves of splits, units of work, and what comes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-from joblib import effective_n_jobs
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 
-import sklearn_refine.evaluation._sharing as sharing
 from sklearn_refine._history import Candidate, History, Outcome
-from sklearn_refine._sklearn_compat import calls_back, num_samples
+from sklearn_refine._sklearn_compat import calls_back, fit_task
 from sklearn_refine.evaluation._costs import CostModel
-from sklearn_refine.evaluation._plan import Cell, plan_units
-from sklearn_refine.evaluation._racing import plausible, waves
-from sklearn_refine.evaluation._unit import Job, Task, run_alone, run_unit
+from sklearn_refine.evaluation._crew import Call, Crew
+from sklearn_refine.evaluation._failures import died
+from sklearn_refine.evaluation._racing import Race, not_run
+from sklearn_refine.evaluation._task import Job, Task
+from sklearn_refine.evaluation._unit import work
+from sklearn_refine.evaluation._units import Shareable, Unit, look, make_units
 
-SPLIT_BYTES = 1 << 26  # of transformed data that a unit may hold beyond one split's
+TINY_SECONDS = 0.01  # that fits of next to no time are handed out for at once
+WAIT_SECONDS = 0.05  # between looks at what other processes have finished
+
+#: The index of a candidate in its round, and that of a split.
+Pair = tuple[int, int]
+
+
+class Store(Protocol):
+    """Where finished fits are kept beyond the life of the process."""
+
+    def known(self, candidate: Candidate, split: int) -> Outcome | None:
+        """Return the outcome of a fit that was finished before."""
+        ...
+
+    def claim(self, fits: Sequence[tuple[Candidate, int]]) -> set[int]:
+        """Say that fits are about to start; return which another process makes."""
+        ...
+
+    def save(self, fits: Sequence[tuple[Candidate, int, Outcome]]) -> None:
+        """Keep what was finished."""
+        ...
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the fits of all rounds have in common.
+
+    Attributes
+    ----------
+    crew : Crew
+        Who makes them.
+    task : Task
+        What they share.
+    costs : CostModel
+        Expects the times of fits, and learns from those taken.
+    share : bool
+        Whether candidates may share work; the outcomes are the same.
+    store : Store or None
+        Where outcomes come from and go to.
+    deadline : float or None
+        The value of ``time.perf_counter`` by which all fits should be done.
+    check : callable
+        Raises if the search was interrupted and a fit has hidden it.
+    """
+
+    crew: Crew
+    task: Task
+    costs: CostModel
+    share: bool = True
+    store: Store | None = None
+    deadline: float | None = None
+    check: Callable[[], None] = lambda: None
 
 
 def to_fit(candidates: Sequence[Candidate], history: History) -> dict[Any, Candidate]:
@@ -31,230 +85,271 @@ def to_fit(candidates: Sequence[Candidate], history: History) -> dict[Any, Candi
     return fresh
 
 
-@dataclass(frozen=True)
-class _Shareable:
-    """What the plan must know of a candidate that can share work."""
+class Evaluation:
+    """The fits of one round, on every split or on those that a race gives.
 
-    prefix: Any
-    stack: Any
-
-
-def evaluate(
-    parallel: Parallel,
-    task: Task,
-    fresh: Mapping[Any, Candidate],
-    context: Any,
-    *,
-    share: bool,
-    costs: CostModel,
-    race: Race | None = None,
-) -> tuple[dict[Any, list[Outcome]], bool]:
-    """Fit and score candidates on every split, or on those that a race gives them.
+    What is finished stays here when `run` is broken off by an exception.
 
     Parameters
     ----------
-    parallel : Parallel
-        Where the fits run.
-    task : Task
-        What they share.
+    means : Means
+        What all rounds have in common.
     fresh : mapping of key to Candidate
         What to fit.
     context : callback context
         Its subtasks are the fits; not sequential.
-    share : bool
-        Whether candidates may share work; the outcomes are the same.
-    costs : CostModel
-        Expects the times of fits, and learns from those taken.
     race : Race or None
         Drops candidates after each wave of splits.
 
-    Returns
-    -------
-    outcomes : dict of key to list of dict
-        For each candidate, what ``_fit_and_score`` returned, one a split.
-    stop : bool
-        Whether a callback asked to stop.
-    """
-    candidates = list(fresh.values())
-    n_splits = task.n_splits
-    shareable = [_look(task, c.params) if share else None for c in candidates]
-    found: dict[tuple[int, int], Outcome] = {}
-    alive = list(range(len(candidates)))
-    stops = []
-    for wave in race.waves(n_splits) if race and candidates else [range(n_splits)]:
-        pairs = [(i, split) for i in alive for split in wave]
-        results = _run_wave(
-            parallel, task, candidates, shareable, pairs, costs, context
-        )
-        stops += [outcome.pop("stop") for outcome in results]
-        found.update(zip(pairs, results, strict=True))
-        if race is not None and candidates:
-            alive = race.survivors(found, len(candidates), n_splits, alive)
-    for i, candidate in enumerate(candidates):
-        run = [found[i, split] for split in range(n_splits) if (i, split) in found]
-        seconds = [outcome["fit_time"] + outcome["score_time"] for outcome in run]
-        costs.learn(candidate.params, sum(seconds) / len(seconds))
-    dropped = _not_run(list(found.values())) if found else {}
-    outcomes = {
-        key: [found.get((i, split), dropped) for split in range(n_splits)]
-        for i, key in enumerate(fresh)
-    }
-    return outcomes, any(stops)
-
-
-@dataclass(frozen=True)
-class Race:
-    """The splits of a round in waves, with fewer candidates in each.
-
     Attributes
     ----------
-    score : callable
-        From an outcome to the number that is raced on, greater is better.
-    complete : ndarray of shape (n_incumbents, n_splits)
-        The scores of candidates of earlier rounds.
+    stop : bool
+        Whether a callback asked to stop.
+    n_fits : int
+        Fits that are finished, with those that were known already.
     """
 
-    score: Callable[[Outcome], float]
-    complete: np.ndarray
-
-    def waves(self, n_splits: int) -> list[range]:
-        """Return the splits of each wave."""
-        return waves(n_splits)
-
-    def survivors(
+    def __init__(
         self,
-        found: Mapping[tuple[int, int], Outcome],
-        n_candidates: int,
-        n_splits: int,
-        alive: Sequence[int],
-    ) -> list[int]:
-        """Return which of the candidates still alive go on."""
-        scores = np.full((n_candidates, n_splits), np.nan)
-        for position, outcome in found.items():
-            scores[position] = self.score(outcome)
-        kept = plausible(scores, complete=self.complete)
-        return [i for i in alive if kept[i]]
+        means: Means,
+        fresh: Mapping[Any, Candidate],
+        context: Any,
+        race: Race | None = None,
+    ) -> None:
+        self._means = means
+        self._fresh = fresh
+        self._candidates = list(fresh.values())
+        self._context = context
+        self._race = race
+        self._found: dict[Pair, Outcome] = {}
+        self._dropped: set[int] = set()
+        self._jobs: dict[Pair, Job] = {}
+        self._spent = [0.0, 0.0]  # seconds, and what they were expected to be
+        self.stop = False
+        share = means.share
+        self._shareable: list[Shareable | None] = [
+            look(means.task, c.params) if share else None for c in self._candidates
+        ]
+        numbers: dict[Any, int] = {}  # instead of keys, which may be long
+        self._prefixes = [
+            0 if s is None else numbers.setdefault(s.prefix, len(numbers))
+            for s in self._shareable
+        ]
 
+    @property
+    def n_fits(self) -> int:
+        return len(self._found)
 
-def _not_run(known: Sequence[Outcome]) -> Outcome:
-    """Return the outcome of a split that a race did not give to a candidate."""
-    like = next((o for o in known if not o["fit_error"]), known[0])
-    nothing: Outcome = {**like, "fit_time": np.nan, "score_time": np.nan}
-    nothing["fit_error"] = None
-    for name in ("test_scores", "train_scores"):
-        if name in like:
-            scores = like[name]
-            several = isinstance(scores, dict)
-            nothing[name] = dict.fromkeys(scores, np.nan) if several else np.nan
-    return nothing
+    def run(self) -> bool:
+        """Make the fits; say whether the time was enough for all of them."""
+        n_splits = self._means.task.n_splits
+        alive = list(range(len(self._candidates)))
+        race = self._race if self._candidates else None
+        for wave in race.waves(n_splits) if race else [range(n_splits)]:
+            pairs = [(i, split) for i in alive for split in wave]
+            self._make([pair for pair in pairs if not self._read_back(pair)])
+            if not all(pair in self._found for pair in pairs):
+                return False
+            if race is not None:
+                left = race.survivors(
+                    self._found, len(self._candidates), n_splits, alive
+                )
+                self._dropped |= set(alive) - set(left)
+                alive = left
+        return True
 
+    def outcomes(self) -> dict[Any, list[Outcome]]:
+        """Return the outcomes of each candidate that has all that it was to have.
 
-def _run_wave(
-    parallel: Parallel,
-    task: Task,
-    candidates: Sequence[Candidate],
-    shareable: Sequence[_Shareable | None],
-    pairs: Sequence[tuple[int, int]],
-    costs: CostModel,
-    context: Any,
-) -> list[Outcome]:
-    """Fit and score pairs of a candidate and a split; return outcomes in order."""
-    # All contexts exist before the first fit: one that is added while the search is
-    # being pickled for a worker would break the pickling.
-    contexts = [
-        context.subcontext(
-            task_name="candidate-split-evaluation",
-            task_id=i * task.n_splits + split,
+        Returns
+        -------
+        outcomes : dict of key to list of dict
+            What ``_fit_and_score`` returned, one a split.
+        """
+        nothing = not_run(list(self._found.values())) if self._found else {}
+        outcomes = {}
+        for i, (key, candidate) in enumerate(self._fresh.items()):
+            splits = [self._found.get((i, k)) for k in range(self._means.task.n_splits)]
+            run = [outcome for outcome in splits if outcome is not None]
+            if len(run) == len(splits) or i in self._dropped:
+                outcomes[key] = [nothing if o is None else o for o in splits]
+                seconds = [o["fit_time"] + o["score_time"] for o in run]
+                self._means.costs.learn(candidate.params, sum(seconds) / len(seconds))
+        return outcomes
+
+    def _read_back(self, pair: Pair) -> bool:
+        """Take an outcome from the store, if it is there."""
+        store = self._means.store
+        if store is None or pair in self._found:
+            return pair in self._found
+        outcome = store.known(self._candidates[pair[0]], pair[1])
+        if outcome is None:
+            return False
+        self._found[pair] = outcome
+        task = self._means.task
+        if calls_back(self._context):
+            context = self._job(pair).context
+            with fit_task(context, task.caller, task.X, task.y, None) as stop:
+                pass
+            self.stop |= stop()
+        return True
+
+    def _job(self, pair: Pair) -> Job:
+        """Return the job of a fit; it has one only, of which callbacks hear."""
+        if pair not in self._jobs:
+            i, split = pair
+            context = None
+            if calls_back(self._context):
+                context = self._context.subcontext(
+                    task_name="candidate-split-evaluation",
+                    task_id=i * self._means.task.n_splits + split,
+                )
+            self._jobs[pair] = Job(
+                self._candidates[i].params,
+                split,
+                self._prefixes[i],
+                i,
+                len(self._candidates),
+                context,
+            )
+        return self._jobs[pair]
+
+    def _make(self, pairs: list[Pair]) -> None:
+        """Make fits, again where a worker is lost, until all are done or it is late."""
+        # All contexts exist before the first fit: one that is added while the search
+        # is being pickled for a worker would break the pickling.
+        for pair in pairs:
+            self._job(pair)
+        queue = deque(self._units(pairs))
+        late: list[Unit] = []
+        taken: list[Unit] = []
+        while queue or taken:
+            if not queue:  # nothing is left but what other processes are working on
+                if self._is_late(0.0):
+                    return
+                time.sleep(WAIT_SECONDS)
+                self._means.check()
+                queue.extend(taken)
+                taken.clear()
+            calls = self._calls(queue, late, taken)
+            self._retry(self._pass(calls))
+
+    def _units(self, pairs: list[Pair]) -> list[Unit]:
+        means = self._means
+        expected = [1.0] * len(self._candidates)
+        if means.crew.n_workers > 1 or means.deadline is not None:
+            params = [candidate.params for candidate in self._candidates]
+            expected = means.costs.expect(params).tolist()
+        return make_units(
+            pairs,
+            self._shareable,
+            expected,
+            means.crew.n_workers,
+            means.task.X,
+            in_turn=means.deadline is not None,
         )
-        if calls_back(context)
-        else None
-        for i, split in pairs
-    ]
-    numbers: dict[Any, int] = {}  # instead of keys, which may be long
-    prefixes = [
-        0 if s is None else numbers.setdefault(s.prefix, len(numbers))
-        for s in shareable
-    ]
-    jobs = [
-        Job(candidates[i].params, split, prefixes[i], i, len(candidates), job_context)
-        for (i, split), job_context in zip(pairs, contexts, strict=True)
-    ]
-    units = _units(task, pairs, shareable, candidates, costs, parallel.n_jobs)
-    results = parallel(
-        delayed(_run)(
-            task.part([jobs[i] for i in unit], calls_back(context)),
-            [jobs[i] for i in unit],
-            shareable[pairs[unit[0]][0]] is not None,
-        )
-        for unit in units
-    )
-    outcomes: list[Any] = [None] * len(pairs)
-    for unit, of_unit in zip(units, results, strict=True):
-        for i, outcome in zip(unit, of_unit, strict=True):
-            outcomes[i] = outcome
-    return outcomes
+
+    def _calls(
+        self, queue: deque[Unit], late: list[Unit], taken: list[Unit]
+    ) -> Iterator[Unit]:
+        """Take units from the queue for as long as there is time for them."""
+        while queue:
+            unit = queue.popleft()
+            while queue and not unit.share and not queue[0].share:
+                if not self._is_tiny(unit.cost + queue[0].cost, len(queue)):
+                    break
+                unit = unit + queue.popleft()
+            if self._is_late(unit.cost):
+                late.append(unit)
+                continue
+            mine, others = self._claim(unit)
+            if others:
+                taken.append(others)
+            if mine:
+                yield mine
+
+    def _claim(self, unit: Unit) -> tuple[Unit | None, Unit | None]:
+        """Return what of a unit is to be done here, and what is done elsewhere."""
+        store = self._means.store
+        if store is None:
+            return unit, None
+        pairs = list(unit.pairs)
+        others = store.claim([(self._candidates[i], split) for i, split in pairs])
+        elsewhere = [pair for n, pair in enumerate(pairs) if n in others]
+        mine = [p for p in pairs if p not in elsewhere and not self._read_back(p)]
+        return unit.part(mine), unit.part(elsewhere)
+
+    def _pass(self, units: Iterable[Unit], ahead: Any = None) -> list[Unit]:
+        """Make the fits of units; return the units that were lost with a worker."""
+        crew = self._means.crew
+        running: dict[int, Unit] = {}
+
+        def calls() -> Iterator[Call]:
+            for unit in units:
+                number = next(crew.numbers)
+                running[number] = unit
+                yield number, self._call(number, unit)
+
+        with closing(crew.run(calls(), ahead=ahead)) as results:
+            for number, outcomes, seconds in results:
+                self._means.check()
+                self._book(running.pop(number), outcomes, seconds)
+        return [running[number] for number in crew.lost]
+
+    def _call(self, number: int, unit: Unit) -> Any:
+        jobs = [self._job(pair) for pair in unit.pairs]
+        task = self._means.task.part(jobs, calls_back(self._context))
+        return delayed(work)(number, task, jobs, unit.share)
+
+    def _retry(self, lost: list[Unit]) -> None:
+        """Make lost fits one by one; what is lost even when it runs alone has failed.
+
+        Which of the units in work ended its process cannot be known, so all of them
+        are suspect. Their fits run again, no more at a time than there are workers;
+        those that are in work when a process ends again run once more, by themselves.
+        """
+        queue = deque(single for unit in lost for single in unit.singles())
+        while queue:
+            suspects = self._pass(iter_popleft(queue), ahead="n_jobs")
+            for unit in suspects:
+                start = time.perf_counter()
+                if self._pass(iter([unit])):
+                    (pair,) = unit.pairs
+                    task, params = self._means.task, self._candidates[pair[0]].params
+                    seconds = time.perf_counter() - start
+                    self._book(unit, [died(task, pair[1], params, seconds)], seconds)
+
+    def _book(self, unit: Unit, outcomes: list[Outcome], seconds: float) -> None:
+        """Take what came of a unit, and keep it."""
+        for pair, outcome in zip(unit.pairs, outcomes, strict=True):
+            self.stop |= outcome.pop("stop")
+            self._found[pair] = outcome
+        self._spent[0] += seconds
+        self._spent[1] += unit.cost
+        if self._means.store is not None:
+            self._means.store.save(
+                [(self._candidates[i], k, self._found[i, k]) for i, k in unit.pairs]
+            )
+
+    def _expected(self, cost: float) -> float:
+        """Return the seconds that a unit may take; 0 before anything is known."""
+        seconds, cost_so_far = self._spent
+        return cost * seconds / cost_so_far if cost_so_far else 0.0
+
+    def _is_late(self, cost: float) -> bool:
+        deadline = self._means.deadline
+        if deadline is None:
+            return False
+        return time.perf_counter() + self._expected(cost) > deadline
+
+    def _is_tiny(self, cost: float, n_left: int) -> bool:
+        """Whether fits take so little time that they are handed out together."""
+        seconds = self._expected(cost)
+        n_workers = self._means.crew.n_workers
+        return n_workers > 1 and 0.0 < seconds < TINY_SECONDS and n_left > 8 * n_workers
 
 
-def _run(task: Task, jobs: Sequence[Job], share: bool) -> list[Outcome]:
-    """Do the fits of a unit in a worker."""
-    return run_unit(task, jobs) if share else [run_alone(task, jobs[0])]
-
-
-def _look(task: Task, params: Mapping[str, Any]) -> _Shareable | None:
-    """Say what a candidate can share with others, None if nothing."""
-    if task.options["verbose"] > 1:
-        return None  # scikit-learn reports on each fit as it starts and ends
-    try:
-        chain = sharing.links(sharing.build(task.estimator, params))
-    except Exception:
-        return None  # its own fit will say what is wrong
-    if chain is None:
-        return None
-    stack = sharing.stack_key(chain[-1], task.X)
-    if stack is None and not sharing.has_prefix(chain):
-        return None
-    return _Shareable(sharing.prefix_key(chain, params), stack)
-
-
-def _units(
-    task: Task,
-    pairs: Sequence[tuple[int, int]],
-    shareable: Sequence[_Shareable | None],
-    candidates: Sequence[Candidate],
-    costs: CostModel,
-    n_jobs: int | None,
-) -> list[list[int]]:
-    """Return units of positions in `pairs`, in the order in which they should start."""
-    n_workers = effective_n_jobs(n_jobs)
-    order = n_workers > 1
-    expected = np.ones(len(candidates))
-    if order:
-        expected = costs.expect([candidate.params for candidate in candidates])
-    alone = []
-    cells = []
-    position = {}
-    for i, (candidate, split) in enumerate(pairs):
-        shared = shareable[candidate]
-        position[candidate, split] = i
-        if shared is None:
-            alone.append(i)
-            continue
-        cost = float(expected[candidate])
-        cells.append(Cell(candidate, split, shared.prefix, shared.stack, cost))
-    alone.sort(key=lambda i: expected[pairs[i][0]], reverse=True)
-    at_once = 1 + SPLIT_BYTES // max(1, _n_bytes(task.X))
-    planned = plan_units(cells, n_workers, at_once)
-    return [
-        *([position[c.candidate, c.split] for c in unit] for unit in planned),
-        *([i] for i in alone),
-    ]
-
-
-def _n_bytes(X: Any) -> int:
-    """Estimate the size of the data in bytes, as floating-point numbers."""
-    shape = getattr(X, "shape", None) or (num_samples(X), 1)
-    dense = 8
-    for size in shape:
-        dense *= int(size)
-    n_stored = getattr(X, "nnz", None)  # of a sparse array
-    return dense if n_stored is None else 12 * int(n_stored)
+def iter_popleft(queue: deque[Unit]) -> Iterator[Unit]:
+    """Take units from a queue until it is empty."""
+    while queue:
+        yield queue.popleft()

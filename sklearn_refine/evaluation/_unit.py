@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from traceback import format_exc
 from typing import Any
 
@@ -14,7 +13,6 @@ from sklearn.base import clone
 import sklearn_refine.evaluation._sharing as sharing
 from sklearn_refine._history import Outcome
 from sklearn_refine._sklearn_compat import (
-    MultimetricScorer,
     check_method_params,
     fit_task,
     is_own_scorer,
@@ -23,85 +21,57 @@ from sklearn_refine._sklearn_compat import (
     safe_split,
     score,
 )
+from sklearn_refine.evaluation._failures import failure, timed_out
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
+from sklearn_refine.evaluation._signals import TimeUp, as_worker, time_limit
+from sklearn_refine.evaluation._task import Job, Task
+
+#: The number of a unit, its outcomes, and the seconds that it took.
+Work = tuple[int, list[Outcome], float]
 
 
-@dataclass(frozen=True)
-class Task:
-    """What every fit of a search shares.
+def work(number: int, task: Task, jobs: Sequence[Job], share: bool) -> Work:
+    """Do the fits of a unit in a worker.
 
-    Attributes
-    ----------
-    estimator : estimator
-        Cloned for each fit, never fitted itself.
-    X, y : array-like
-        The data.
-    splits : mapping of int to (train, test)
-        Drawn once for all rounds; a worker gets those it needs.
-    n_splits : int
-        How many there are.
-    options : mapping
-        Keyword arguments of scikit-learn's ``_fit_and_score``.
-    caller : estimator or None
-        The search, for its callbacks.
+    Returns
+    -------
+    number : int
+        As given, of the unit.
+    outcomes : list of dict
+        What came of each job.
+    seconds : float
+        What it took.
     """
-
-    estimator: Any
-    X: Any
-    y: Any
-    splits: Mapping[int, tuple[Any, Any]]
-    n_splits: int
-    options: Mapping[str, Any]
-    caller: Any
-
-    def part(self, jobs: Sequence[Job], called: bool) -> Task:
-        """Return what a worker needs of it for some jobs."""
-        splits = {job.split: self.splits[job.split] for job in jobs}
-        return replace(self, splits=splits, caller=self.caller if called else None)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One fit of a unit.
-
-    Attributes
-    ----------
-    params : mapping of str to object
-        The candidate's parameters.
-    split : int
-        The index of the split.
-    prefix : hashable
-        Equal for jobs that share their prefix.
-    number, of : int
-        The candidate's place among those of the round, for messages.
-    context : callback context or None
-        Of this fit.
-    """
-
-    params: Mapping[str, Any]
-    split: int
-    prefix: Hashable
-    number: int
-    of: int
-    context: Any
+    start = time.perf_counter()
+    with as_worker(task.parent):
+        if share:
+            outcomes = run_unit(task, jobs)
+        else:
+            outcomes = [run_alone(task, job) for job in jobs]
+    return number, outcomes, time.perf_counter() - start
 
 
 def run_alone(task: Task, job: Job) -> Outcome:
     """Fit and score as scikit-learn does."""
     train, test = task.splits[job.split]
-    return run_fit_and_score(
-        clone(task.estimator),
-        task.X,
-        task.y,
-        train=train,
-        test=test,
-        parameters=job.params,
-        split_progress=(job.split, task.n_splits),
-        candidate_progress=(job.number, job.of),
-        caller=task.caller if job.context is not None else None,
-        callback_ctx=job.context,
-        **task.options,
-    )
+    start = time.perf_counter()
+    try:
+        with time_limit(task.fit_timeout, task.may_exit):
+            return run_fit_and_score(
+                clone(task.estimator),
+                task.X,
+                task.y,
+                train=train,
+                test=test,
+                parameters=job.params,
+                split_progress=(job.split, task.n_splits),
+                candidate_progress=(job.number, job.of),
+                caller=task.caller if job.context is not None else None,
+                callback_ctx=job.context,
+                **task.options,
+            )
+    except TimeUp:
+        return timed_out(task, job.split, time.perf_counter() - start)
 
 
 def run_unit(task: Task, jobs: Sequence[Job]) -> list[Outcome]:
@@ -111,20 +81,35 @@ def run_unit(task: Task, jobs: Sequence[Job]) -> list[Outcome]:
     that train together among the models that are still training in each epoch.
     """
     members: list[_Member | None] = [None] * len(jobs)
+    late: dict[int, float] = {}
     prefixes: dict[Hashable, list[int]] = {}
     for i, job in enumerate(jobs):
         prefixes.setdefault((job.split, job.prefix), []).append(i)
     for indices in prefixes.values():
-        prefix = _Prefix.fitted(task, [jobs[i] for i in indices])
+        start = time.perf_counter()
+        try:
+            with time_limit(task.fit_timeout, task.may_exit):
+                prefix = _Prefix.fitted(task, [jobs[i] for i in indices])
+        except TimeUp:
+            seconds = (time.perf_counter() - start) / len(indices)
+            late.update(dict.fromkeys(indices, seconds))
+            continue
         if prefix is not None:
             for i in indices:
                 members[i] = _Member.of(task, jobs[i], prefix)
-    train_together([m.fit for m in members if m is not None and m.together])
+    train_together(
+        [m.fit for m in members if m is not None and m.together], task.fit_timeout
+    )
     outcomes = []
     for i, job in enumerate(jobs):
         # Taken out of the list, so that no fitted model outlives its scores.
         member, members[i] = members[i], None
-        outcomes.append(run_alone(task, job) if member is None else member.outcome())
+        if i in late:
+            outcomes.append(timed_out(task, job.split, late[i]))
+        else:
+            outcomes.append(
+                run_alone(task, job) if member is None else member.outcome()
+            )
         del member
     return outcomes
 
@@ -175,6 +160,7 @@ class _Prefix:
                 self.callback_data = (None, None, None)  # free the rows
         self.fit_seconds = (fitted - start) / len(jobs)
         self.score_seconds = (time.perf_counter() - fitted) / len(jobs)
+        self.seconds = time.perf_counter() - start
 
     @classmethod
     def fitted(cls, task: Task, jobs: Sequence[Job]) -> _Prefix | None:
@@ -216,12 +202,26 @@ class _Member:
 
     def outcome(self) -> Outcome:
         """Fit, if it is not fitted, and score."""
+        task, limit = self.task, self.task.fit_timeout
+        spent = self.prefix.seconds
+        start = time.perf_counter()
+        try:
+            with time_limit(limit and limit - spent, task.may_exit):
+                return self._outcome()
+        except TimeUp:
+            spent = self.prefix.fit_seconds + self.fit.seconds
+            seconds = spent + time.perf_counter() - start
+            return timed_out(task, self.job.split, seconds)
+        except _AloneError:
+            return run_alone(task, self.job)
+
+    def _outcome(self) -> Outcome:
         try:
             self._fit()
         except _DivergedError:
             return self._failed()
         except Exception:
-            return run_alone(self.task, self.job)
+            raise _AloneError from None
         X, y, weight = self.prefix.callback_data
         with fit_task(self.job.context, self.task.caller, X, y, weight) as stop:
             out = self._scored()
@@ -230,6 +230,8 @@ class _Member:
     def _fit(self) -> None:
         fit = self.fit
         if self.together and not fit.alone:
+            if fit.late:
+                raise TimeUp
             if fit.diverged:
                 raise _DivergedError
             if fit.error is not None:
@@ -282,31 +284,23 @@ class _Member:
 
     def _failed(self) -> Outcome:
         """Return what scikit-learn makes of weights that are not finite."""
-        options = self.task.options
-        error_score, scorer = options["error_score"], options["scorer"]
         assert self.fit.error is not None
-        if error_score == "raise":
+        if self.task.options["error_score"] == "raise":
             raise self.fit.error
         try:
             warn_for(self.fit)
             raise self.fit.error
         except Exception:
             message = format_exc()
-        scores: Any = error_score
-        if isinstance(scorer, MultimetricScorer):
-            scores = dict.fromkeys(scorer._scorers, error_score)
         X, y, weight = self.prefix.callback_data
         with fit_task(self.job.context, self.task.caller, X, y, weight) as stop:
-            out: Outcome = {
-                "fit_error": message,
-                "test_scores": scores,
-                "n_test_samples": self.prefix.n_test,
-                "fit_time": self.prefix.fit_seconds + self.fit.seconds,
-                "score_time": 0.0,
-            }
-        if options["return_train_score"]:
-            out["train_scores"] = scores.copy() if isinstance(scores, dict) else scores
+            seconds = self.prefix.fit_seconds + self.fit.seconds
+            out = failure(self.task, self.job.split, message, seconds)
         return {**out, "stop": stop()}
+
+
+class _AloneError(Exception):
+    """A fit that scikit-learn must make by itself, to say what is wrong."""
 
 
 class _DivergedError(Exception):

@@ -1,0 +1,251 @@
+"""Text that says what a value is, equal in every process that has the same value.
+
+Pure. The text identifies a run in a journal, and a candidate in a run; it is made from
+what a value holds, never from a pickle.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import io
+import sysconfig
+import types
+from collections.abc import Mapping, Set
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+_LIBRARIES = tuple({sysconfig.get_path(k) for k in ("stdlib", "purelib", "platlib")})
+_LONGEST = 120  # characters of a string, or numbers of an array, that are written out
+
+
+class UnknownIdentityError(ValueError):
+    """A value that another process could not recognise as the same."""
+
+
+def fingerprint(parts: Mapping[str, Any]) -> str:
+    """Return 32 hexadecimal digits that are equal for equal parts.
+
+    Parameters
+    ----------
+    parts : mapping of str to object
+        What decides the results of a run, by names that an error may use.
+
+    Returns
+    -------
+    digest : str
+
+    Raises
+    ------
+    UnknownIdentityError
+        If a part holds something that has no name and no content, such as a lambda.
+    """
+    text = "\n".join(f"{name}: {describe(parts[name], name)}" for name in sorted(parts))
+    return digest(text.encode())
+
+
+def digest(data: Any) -> str:
+    """Return the BLAKE2 digest of bytes, 32 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def describe(value: Any, path: str = "value") -> str:
+    """Return a readable text that is equal for equal values.
+
+    Numbers, strings, containers and estimators are written out; long strings and
+    arrays by size and digest; functions and classes by their full name and, where they
+    are not of an installed library, a digest of their source.
+
+    Parameters
+    ----------
+    value : object
+        Anything that can be told apart by content or by name.
+    path : str, default="value"
+        What an error calls the value.
+
+    Returns
+    -------
+    text : str
+
+    Raises
+    ------
+    UnknownIdentityError
+        As `fingerprint`.
+    """
+    return _describe(value, path, ())
+
+
+def _describe(value: Any, path: str, above: tuple[int, ...]) -> str:
+    if isinstance(value, np.generic) and not isinstance(value, np.void):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, complex)):
+        return repr(value)
+    if isinstance(value, (str, bytes)):
+        return _of_text(value)
+    if id(value) in above:
+        raise UnknownIdentityError(f"{path} holds itself")
+    above = (*above, id(value))
+    for known in (_of_container, _of_array, _of_code, _of_object):
+        text = known(value, path, above)
+        if text is not None:
+            return text
+    raise UnknownIdentityError(f"{path}={value!r} has neither a name nor a content")
+
+
+def _of_text(value: str | bytes) -> str:
+    if len(value) <= _LONGEST:
+        return repr(value)
+    data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    return f"{type(value).__name__}({len(value)}, {digest(data)})"
+
+
+def _of_container(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+    if type(value) in (list, tuple):
+        if len(value) > _LONGEST and all(type(item) is str for item in value):
+            data = "\0".join(value).encode("utf-8", "surrogatepass")
+            lengths = np.array([len(item) for item in value])
+            return f"{len(value)} str({digest(data)}, {digest(lengths.tobytes())})"
+        if len(value) > _LONGEST and (array := _numbers(value)) is not None:
+            return f"{type(value).__name__} of {_describe(array, path, above)}"
+        items = [_describe(v, f"{path}[{i}]", above) for i, v in enumerate(value)]
+        text = ", ".join(items)
+        if isinstance(value, list):
+            return f"[{text}]"
+        return f"({text},)" if len(items) == 1 else f"({text})"
+    if isinstance(value, Mapping):
+        pairs = [
+            f"{_describe(k, f'a key of {path}', above)}: "
+            f"{_describe(v, f'{path}[{k!r}]', above)}"
+            for k, v in value.items()
+        ]
+        return _named(value, dict) + "{" + ", ".join(sorted(pairs)) + "}"
+    if isinstance(value, Set) and type(value) in (set, frozenset):
+        items = [_describe(v, f"an item of {path}", above) for v in value]
+        return f"{type(value).__name__}({', '.join(sorted(items))})"
+    if isinstance(value, (slice, range)):
+        return repr(value)
+    return None
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    """Return a long list as an array, if it holds numbers or equal rows of them."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _named(value: Any, plain: type) -> str:
+    return "" if type(value) is plain else _name(type(value))
+
+
+def _of_array(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            items = _describe(value.ravel().tolist(), path, above)
+            return f"ndarray({value.shape}, {items})"
+        what = f"ndarray({value.dtype.str}, {value.shape}, "
+        if value.size <= _LONGEST and value.dtype.kind in "biufU":
+            return what + f"{value.tolist()})"
+        return what + digest(np.ascontiguousarray(value).view(np.uint8).data) + ")"
+    if sparse.issparse(value):
+        value = value.tocoo()
+        held = [value.row, value.col, value.data]
+        arrays = _describe([np.asarray(a) for a in held], path, above)
+        return f"{type(value).__name__}({value.shape}, {arrays})"
+    if hasattr(value, "columns") and hasattr(value, "__array__"):  # a DataFrame
+        columns = []
+        for position, name in enumerate(value.columns):
+            column = value.iloc[:, position] if hasattr(value, "iloc") else value[name]
+            values = _describe(np.asarray(column), f"{path}[{name!r}]", above)
+            columns.append(f"{name!r} {column.dtype}: {values}")
+        return f"{type(value).__name__}({'; '.join(columns)})"
+    if hasattr(value, "dtype") and hasattr(value, "__array__"):  # a Series, a tensor
+        values = _describe(np.asarray(value), path, above)
+        return f"{type(value).__name__}({value.dtype}, {values})"
+    return None
+
+
+def _of_code(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+    """Describe what is known by its name: functions, classes, modules."""
+    if isinstance(value, functools.partial):
+        held = _describe([value.func, list(value.args), value.keywords], path, above)
+        return f"partial({held})"
+    if isinstance(value, types.MethodType):
+        owner = _describe(value.__self__, path, above)
+        return f"{owner}.{value.__func__.__name__}"
+    if isinstance(value, np.ufunc | types.ModuleType):
+        return f"{type(value).__name__} {value.__name__}"
+    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+        return _name(value, path)
+    return None
+
+
+def _name(value: Any, path: str = "value") -> str:
+    """Return the name of a function or class, and a digest of a user's source."""
+    name = getattr(value, "__qualname__", value.__name__)
+    if "<" in name:
+        what = (
+            "a lambda" if "<lambda>" in name else f"defined inside a function ({name})"
+        )
+        raise UnknownIdentityError(f"{path} is {what}")
+    return f"{_module(value)}.{name}{_source(value)}"
+
+
+def _module(value: Any) -> str:
+    """Return the module, without the private parts, which libraries rename."""
+    parts = str(value.__module__).split(".")
+    return ".".join(
+        part for part in parts if not part.startswith("_") or part == "__main__"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _source(value: Any) -> str:
+    """Return a digest of the source of what is not part of an installed library."""
+    try:
+        file = inspect.getsourcefile(value) or ""
+        if (
+            file.startswith(_LIBRARIES)
+            or _module(value).split(".")[0] == "sklearn_refine"
+        ):
+            return ""
+        return f"@{digest(inspect.getsource(value).encode())[:8]}"
+    except (TypeError, OSError):
+        return ""  # compiled, or typed at a prompt
+
+
+def _of_object(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+    """Describe an object by its class and what it was made with."""
+    cls = type(value)
+    if cls is np.random.RandomState:
+        state = value.get_state(legacy=False)
+        return f"RandomState({_describe(state, path, above)})"
+    if cls is np.random.Generator:
+        return f"Generator({_describe(value.bit_generator.state, path, above)})"
+    if isinstance(value, io.IOBase):
+        return None  # what it would give next is not known
+    if hasattr(value, "dist") and hasattr(value, "kwds") and hasattr(value, "args"):
+        held = _describe(
+            [list(value.args), value.kwds], path, above
+        )  # of scipy, frozen
+        return f"{_name(type(value.dist))}({held})"
+    if hasattr(value, "get_params"):
+        held = value.get_params(deep=False)
+    elif hasattr(value, "__getstate__") and hasattr(value, "__dict__"):
+        held = vars(value)
+    else:
+        return None
+    names = sorted(held)
+    texts = [f"{k}={_describe(held[k], f'{path}.{k}', above)}" for k in names]
+    return f"{_short(cls)}({', '.join(texts)})"
+
+
+def _short(cls: type) -> str:
+    """Return a class's name: its own for scikit-learn's, else the full one."""
+    name = _name(cls)
+    return cls.__name__ if name.startswith("sklearn.") else name

@@ -1,0 +1,429 @@
+"""The record of a search on disk: one SQLite file, a row for each finished fit.
+
+Nothing in the file is ever unpickled or run: parameters and scores are text, and the
+candidates of a search are proposed anew when it is run again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import sqlite3
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sklearn_refine._history import Outcome
+from sklearn_refine._journal_file import (
+    COLUMNS,
+    JournalError,
+    check_file,
+    checksum_of,
+    connect_to_read,
+    damaged,
+    from_row,
+    is_read_only,
+    open_file,
+    to_row,
+    transaction,
+    unusable,
+)
+
+SILENT_SECONDS = 900.0  # after which another machine is taken to have stopped
+_INSERT = (
+    f"INSERT OR REPLACE INTO fits (run, session, {COLUMNS}, checksum) "
+    f"VALUES ({', '.join('?' * 15)})"
+)
+_LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib", "sklearn-refine")
+
+#: A candidate's digest and the index of a split.
+Position = tuple[str, int]
+
+
+class Journal:
+    """The fits of one run in a journal, read and written.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; made if there is none.
+    fingerprint : str
+        Of the run.
+    search, estimator : str
+        What the run is, for its reader.
+
+    Raises
+    ------
+    JournalError
+        If the file is not a journal, is damaged, locked, of a later version or cannot
+        be opened. It is left as it is. A journal that can only be read is read, with
+        a warning.
+    """
+
+    def __init__(
+        self, path: Any, fingerprint: str, *, search: str, estimator: str
+    ) -> None:
+        self.path = Path(path)
+        self._lock = threading.RLock()  # joblib asks for work from threads of its own
+        self._known: dict[Position, Outcome] = {}
+        self._last = 0
+        self._version = -1
+        self._writes = True
+        try:
+            self._open((fingerprint, search, estimator, _now()))
+        except sqlite3.Error as error:
+            is_there = self.path.exists() and self.path.stat().st_size > 0
+            cannot_be_made = error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN
+            if not is_read_only(error) or (cannot_be_made and not is_there):
+                raise unusable(self.path, error) from error
+            if is_there:
+                self._only_read(fingerprint)
+            self._stop_writing(error)
+
+    def _open(self, run: tuple[str, str, str, str]) -> None:
+        self._connection = open_file(self.path)
+        try:
+            # What is there is checked before anything is written.
+            self._run = self._number_of(run[0])
+            self._read_new()
+            self._start(run)
+            self._file = self._identity()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _start(self, run: tuple[str, str, str, str]) -> None:
+        """Find or make the run, and say that this session works on it."""
+        with transaction(self._connection):
+            self._connection.execute(
+                "INSERT OR IGNORE INTO runs (fingerprint, search, estimator, started) "
+                "VALUES (?, ?, ?, ?)",
+                run,
+            )
+            self._run = self._number_of(run[0])
+            cursor = self._connection.execute(
+                "INSERT INTO sessions (run, host, process, versions, started, seen) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (self._run, *_me(), _versions(), _now(), time.time()),
+            )
+            self._session = cursor.lastrowid
+        _OPEN.add((str(self.path.absolute()), self._session))
+
+    def _number_of(self, fingerprint: str) -> int:
+        row = self._connection.execute(
+            "SELECT id FROM runs WHERE fingerprint = ?", (fingerprint,)
+        ).fetchone()
+        return -1 if row is None else int(row[0])
+
+    def _only_read(self, fingerprint: str) -> None:
+        """Read what is there of a file that cannot be written."""
+        try:
+            self._connection = connect_to_read(self.path)
+            self._run = self._number_of(fingerprint)
+            self._read_new()
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
+
+    def _stop_writing(self, why: Exception | str) -> None:
+        """Go on without the file, and say so once."""
+        if self._writes:
+            self._writes = False
+            with suppress(sqlite3.Error, AttributeError):
+                self._connection.close()
+            warnings.warn(
+                f"journal={str(self.path)!r} cannot be written ({why}). The search "
+                "goes on, but its fits from here on are not kept there. Make room or "
+                "make the file writable, and run the search again to keep them.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _identity(self) -> tuple[int, int]:
+        status = os.stat(self.path)
+        return status.st_dev, status.st_ino
+
+    def known(self, position: Position) -> Outcome | None:
+        """Return what is known to have come of a fit."""
+        outcome = self._known.get(position)
+        return None if outcome is None else dict(outcome)
+
+    def claim(self, positions: Iterable[Position]) -> set[Position]:
+        """Say that fits are about to start here, unless another process makes them.
+
+        What other processes have finished by now is `known` afterwards.
+
+        Parameters
+        ----------
+        positions : iterable of (str, int)
+            The fits.
+
+        Returns
+        -------
+        taken : set of (str, int)
+            Those that another process is working on.
+        """
+        with self._lock:
+            if not self._writes:
+                return set()
+            try:
+                with transaction(self._connection):
+                    self._read_new()
+                    return self._claim([p for p in positions if p not in self._known])
+            except (sqlite3.Error, JournalError) as error:
+                self._stop_writing(error)
+                return set()
+
+    def _claim(self, positions: Sequence[Position]) -> set[Position]:
+        others = self._others()
+        taken = set()
+        for position in positions if others else ():
+            row = self._connection.execute(
+                "SELECT session FROM claims "
+                "WHERE run = ? AND candidate = ? AND split = ?",
+                (self._run, *position),
+            ).fetchone()
+            if row is not None and row[0] in others:
+                taken.add(position)
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)",
+            [(self._run, *p, self._session) for p in positions if p not in taken],
+        )
+        self._say_seen(time.time())
+        return taken
+
+    def _others(self) -> set[int]:
+        """Return the sessions that work on this run beside this one."""
+        rows = self._connection.execute(
+            "SELECT id, host, process, seen FROM sessions "
+            "WHERE run = ? AND id != ? AND seen > 0",
+            (self._run, self._session),
+        ).fetchall()
+        return {row[0] for row in rows if self._works(*row)}
+
+    def _works(self, session: int, host: str, process: str, seen: float) -> bool:
+        """Whether a session may still be at work."""
+        me = _me()
+        if host != me[0] or ":" not in me[1]:
+            return seen > time.time() - SILENT_SECONDS
+        if process == me[1]:
+            return (str(self.path.absolute()), session) in _OPEN
+        return process == _process(process.partition(":")[0])
+
+    def _say_seen(self, seen: float) -> None:
+        self._connection.execute(
+            "UPDATE sessions SET seen = ? WHERE id = ?", (seen, self._session)
+        )
+
+    def save(self, number: int, fits: Sequence[tuple[Position, str, Outcome]]) -> None:
+        """Write fits down; they are kept even if the process is killed at once.
+
+        Parameters
+        ----------
+        number : int
+            Of the round, from 1 on.
+        fits : sequence of (position, params, outcome)
+            What was finished, with the parameters as text.
+        """
+        with self._lock:
+            if not self._writes:
+                return
+            try:
+                if self._identity() != self._file:
+                    raise FileNotFoundError("another file is in its place")
+                rows = [
+                    [*to_row(p, text, number, o), time.time()] for p, text, o in fits
+                ]
+                of_run = (self._run, self._session)
+                with transaction(self._connection):
+                    self._connection.executemany(
+                        _INSERT, [(*of_run, *row, checksum_of(row)) for row in rows]
+                    )
+                    self._connection.executemany(
+                        "DELETE FROM claims "
+                        "WHERE run = ? AND candidate = ? AND split = ?",
+                        [(self._run, *position) for position, _, _ in fits],
+                    )
+                    self._say_seen(time.time())
+            except (sqlite3.Error, OSError, TypeError, ValueError) as error:
+                self._stop_writing(error)
+
+    def close(self) -> None:
+        """Give back what was claimed, and close the file."""
+        with self._lock:
+            if not self._writes:
+                return
+            with suppress(sqlite3.Error), transaction(self._connection):
+                self._connection.execute(
+                    "DELETE FROM claims WHERE session = ?", (self._session,)
+                )
+                self._say_seen(0.0)
+            _OPEN.discard((str(self.path.absolute()), self._session))
+            self._writes = False
+            with suppress(sqlite3.Error):
+                self._connection.close()
+
+    def _read_new(self) -> None:
+        """Read what was written since the last time."""
+        (now,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if now == self._version:
+            return
+        self._version = now
+        rows = self._connection.execute(
+            f"SELECT id, {COLUMNS}, checksum FROM fits WHERE run = ? AND id > ? "
+            "ORDER BY id",
+            (self._run, self._last),
+        )
+        for number, *row in rows:
+            position, outcome = from_row(self.path, number, row)
+            self._known[position] = outcome
+            self._last = number
+
+
+#: The sessions of this very process.
+_OPEN: set[tuple[str, int | None]] = set()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@cache
+def _versions() -> str:
+    found = {"python": platform.python_version()}
+    return json.dumps({**found, **{name: version(name) for name in _LIBRARIES}})
+
+
+def _me() -> tuple[str, str]:
+    """Return the host, and the process with the time of its start."""
+    return socket.gethostname(), _process(str(os.getpid()))
+
+
+def _process(number: str) -> str:
+    """Return a process with the time of its start, where the system tells it.
+
+    Numbers are used again, after a restart of a container even the very same.
+    """
+    try:
+        text = Path(f"/proc/{number}/stat").read_text()
+        return f"{number}:{text.rpartition(')')[2].split()[19]}"
+    except (OSError, IndexError):
+        return number
+
+
+def read_journal(path: Any) -> pd.DataFrame:
+    """Return the fits in a journal, of all runs and also while a search writes it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        What was given as `journal` to a search.
+
+    Returns
+    -------
+    fits : DataFrame
+        A row for each finished fit, in the order of finishing: `run` (int; searches
+        with the same data, splits, estimator and space are one run), `search` and
+        `estimator` (their names), `round` (from 1 on), `params` (the candidate's
+        parameters, as text), `split` (from 0 on), `status` ('ok', 'failed', 'timeout'
+        or 'died'), ``test_<metric>`` and, if they were asked for, ``train_<metric>``,
+        `fit_time` and `score_time` (seconds), `n_test_samples`, `error` (text or
+        None), `finished` (UTC), `host`, `process` and `versions` (of Python and
+        libraries, as JSON).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    JournalError
+        A ValueError: the file is not a journal, is damaged, or of a later version.
+
+    Notes
+    -----
+    The file is an SQLite database. Version 1 of the schema (``PRAGMA user_version``)
+    has the tables `runs`, `sessions` (a process that worked on a run), `fits` and
+    `claims` (fits that a process is working on). Nothing in it is unpickled or run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_refine import RefiningGridSearchCV, read_journal
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     journal = Path(folder) / "search.db"
+    ...     search = RefiningGridSearchCV(
+    ...         Ridge(), {"alpha": [0.1, 1.0]}, n_rounds=1, cv=2, journal=journal
+    ...     ).fit(X, y)
+    ...     read_journal(journal)[["round", "params", "split", "status"]]
+       round          params  split status
+    0      1  {'alpha': 0.1}      0     ok
+    1      1  {'alpha': 0.1}      1     ok
+    2      1  {'alpha': 1.0}      0     ok
+    3      1  {'alpha': 1.0}      1     ok
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"journal={str(path)!r} does not exist; name the file that was given to "
+            "the search."
+        )
+    check_file(path)
+    names = ["id", *COLUMNS.split(", "), "checksum"]
+    sides = ["run", "search", "estimator", "host", "process", "versions"]
+    try:
+        connection = connect_to_read(path)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    try:
+        rows = connection.execute(
+            f"SELECT {', '.join('fits.' + name for name in names)}, runs.id, search, "
+            "estimator, host, process, versions FROM fits JOIN runs ON "
+            "runs.id = fits.run JOIN sessions ON sessions.id = fits.session "
+            "ORDER BY fits.id"
+        ).fetchall()
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    finally:
+        connection.close()
+    table: list[dict[str, Any]] = []
+    for row in rows:
+        number, *of_fit = row[: len(names)]
+        _, outcome = from_row(path, number, of_fit)
+        about = row[len(names) :]
+        if not all(isinstance(value, str) for value in about[1:]):
+            raise JournalError(damaged(path, f"the session of fit number {number}"))
+        values = dict(zip(names, row, strict=False)) | dict(
+            zip(sides, about, strict=True)
+        )
+        table.append(_tidy(values, outcome))
+    first = ["run", "search", "estimator", "round", "params", "split", "status"]
+    frame = pd.DataFrame(table, columns=None if table else first)
+    frame["finished"] = pd.to_datetime(
+        frame["finished"] if table else [], unit="s", utc=True
+    )
+    return frame
+
+
+def _tidy(values: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    first = ("run", "search", "estimator", "round", "params", "split", "status")
+    last = ("fit_time", "score_time", "n_test_samples", "error", "finished")
+    tidy = {name: values[name] for name in first}
+    for kind in ("test", "train"):
+        scores = outcome.get(f"{kind}_scores", {})
+        scores = scores if isinstance(scores, dict) else {"score": scores}
+        tidy.update({f"{kind}_{metric}": score for metric, score in scores.items()})
+    tidy.update({name: values[name] for name in last})
+    return tidy | {name: values[name] for name in ("host", "process", "versions")}

@@ -1,0 +1,335 @@
+"""The file of a journal: its schema, opening and checking it, rows and values."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sklearn_refine._fingerprint import digest
+from sklearn_refine._history import DIED, TIMED_OUT, Outcome
+
+VERSION = 1  # of the schema; PRAGMA user_version
+APPLICATION = 0x736B7266  # "skrf"; PRAGMA application_id
+BUSY_SECONDS = 30.0  # to wait for another process that is writing
+LONGEST = 1 << 24  # bytes of a value that is read
+ERROR_LENGTH = 20_000  # characters kept of an error's text
+
+SCHEMA = (
+    """CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    fingerprint TEXT NOT NULL UNIQUE,
+    search TEXT NOT NULL,
+    estimator TEXT NOT NULL,
+    started TEXT NOT NULL)""",
+    """CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    process TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    started TEXT NOT NULL,
+    seen REAL NOT NULL)""",
+    """CREATE TABLE fits (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    session INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    candidate TEXT NOT NULL,
+    split INTEGER NOT NULL,
+    params TEXT NOT NULL,
+    status TEXT NOT NULL,
+    test_scores TEXT NOT NULL,
+    train_scores TEXT,
+    fit_time REAL NOT NULL,
+    score_time REAL NOT NULL,
+    n_test_samples INTEGER NOT NULL,
+    error TEXT,
+    finished REAL NOT NULL,
+    checksum TEXT NOT NULL,
+    UNIQUE (run, candidate, split))""",
+    """CREATE TABLE claims (
+    run INTEGER NOT NULL,
+    candidate TEXT NOT NULL,
+    split INTEGER NOT NULL,
+    session INTEGER NOT NULL,
+    PRIMARY KEY (run, candidate, split))""",
+)
+#: Of a fit, in the order of the values that its checksum is made of.
+COLUMNS = (
+    "round, candidate, split, params, status, test_scores, train_scores, fit_time, "
+    "score_time, n_test_samples, error, finished"
+)
+_TYPES: tuple[type | tuple[type, ...], ...] = (
+    int,
+    str,
+    int,
+    str,
+    str,
+    str,
+    (str, type(None)),
+    float,
+    float,
+    int,
+    (str, type(None)),
+    float,
+)
+_READ_ONLY = (
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+)
+
+
+class JournalError(ValueError):
+    """A file that is no journal, or none that can be used."""
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Return a connection to a journal, which is made if there is none.
+
+    Raises
+    ------
+    JournalError
+        If the file is something else; it is left as it is.
+    sqlite3.Error
+        If it cannot be read or written.
+    """
+    check_file(path)
+    connection = connect(path, "mode=rwc")
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Return a connection that runs nothing that stands in the file."""
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection to a file that may be all that can be read there."""
+    connection = connect(path, "mode=ro")
+    try:
+        _tables(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        if not is_read_only(error):
+            raise
+        connection = connect(path, "mode=ro&immutable=1")
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write all that is done inside at once, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def check_file(path: Path) -> None:
+    """Read the first bytes of a file, and raise where it is not a journal."""
+    name = f"journal={str(path)!r}"
+    if path.is_dir():
+        raise JournalError(
+            f"{name} is a directory; name a file in it, such as "
+            f"{str(path / 'search.db')!r}."
+        )
+    if not path.parent.is_dir():
+        raise JournalError(
+            f"{name}: there is no directory {str(path.parent)!r}; make it, or name "
+            "another."
+        )
+    try:
+        with open(path, "rb") as file:
+            head = file.read(100)
+            size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise JournalError(
+            f"{name} cannot be read ({error.strerror}); change its permissions, or "
+            "name another file."
+        ) from error
+    if not head or Path(f"{path}-journal").exists():
+        return  # empty, or a process was killed as it made it: SQLite will say
+    if len(head) < 100 or not head.startswith(b"SQLite format 3\0"):
+        raise JournalError(
+            f"{name} is not a journal, or it is damaged; name another file, or remove "
+            "this one."
+        )
+    (version,) = struct.unpack(">i", head[60:64])
+    (application,) = struct.unpack(">i", head[68:72])
+    _check_kind(path, application, version)
+    page_size, n_pages = struct.unpack(">H", head[16:18])[0], head[28:32]
+    expected = (65536 if page_size == 1 else page_size) * int.from_bytes(n_pages, "big")
+    if size < expected and not Path(f"{path}-wal").exists():
+        raise JournalError(damaged(path, f"{expected - size} bytes are missing"))
+
+
+def _check_kind(path: Path, application: int, version: int) -> None:
+    if application != APPLICATION:
+        raise JournalError(
+            f"journal={str(path)!r} is a database of another program; name another "
+            "file."
+        )
+    if version > VERSION:
+        raise JournalError(
+            f"journal={str(path)!r} was written by a later version of sklearn_refine "
+            f"(schema {version}; this version knows {VERSION}); upgrade it, or name "
+            "another file."
+        )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables where there are none; check them where there are."""
+    tables = _tables(connection)
+    if not tables:
+        with transaction(connection):
+            if not _tables(connection):
+                for statement in SCHEMA:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+        tables = _tables(connection)
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    _check_kind(path, application, version)
+    if tables != set(SCHEMA):
+        raise JournalError(damaged(path, "it has other tables than a journal"))
+    # Readers and one writer at a time; what is written survives the process at once.
+    if os.access(path, os.W_OK):
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {str(sql) for (sql,) in rows}
+
+
+def unusable(path: Path, error: sqlite3.Error) -> JournalError:
+    """Say what is wrong with a file that SQLite does not take."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    name = f"journal={str(path)!r}"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return JournalError(
+            f"{name} has been locked by another program for {BUSY_SECONDS:g} seconds; "
+            "close that program, or name another file."
+        )
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return JournalError(
+            f"{name} cannot be opened ({error}); check the permissions of the file "
+            "and of its directory, or name another file."
+        )
+    return JournalError(damaged(path, str(error)))
+
+
+def damaged(path: Path, what: str) -> str:
+    """Return the message of a damaged file."""
+    return (
+        f"journal={str(path)!r} is damaged ({what}); it is left as it is. Name another "
+        "file, or put back a copy of this one."
+    )
+
+
+def is_read_only(error: sqlite3.Error) -> bool:
+    """Whether an error says that a file cannot be written, and no more."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _READ_ONLY
+
+
+def to_row(
+    position: tuple[str, int], params: str, number: int, o: Outcome
+) -> list[Any]:
+    """Return the values of a fit, in the order of `COLUMNS` but for the last."""
+    error = o["fit_error"]
+    if error is not None:
+        error = error[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode()
+    train = o.get("train_scores")
+    return [
+        number,
+        *position,
+        params,
+        _status(error),
+        _dump(o["test_scores"]),
+        None if train is None else _dump(train),
+        float(o["fit_time"]),
+        float(o["score_time"]),
+        int(o["n_test_samples"]),
+        error,
+    ]
+
+
+def _status(error: str | None) -> str:
+    if error is None:
+        return "ok"
+    if error.startswith(TIMED_OUT):
+        return "timeout"
+    return "died" if error.startswith(DIED) else "failed"
+
+
+def _dump(scores: Any) -> str:
+    if isinstance(scores, Mapping) and not all(type(name) is str for name in scores):
+        raise TypeError(f"names of metrics are not text: {list(scores)!r}")
+    return json.dumps(scores)
+
+
+def from_row(path: Path, number: int, row: Sequence[Any]) -> tuple[Any, Outcome]:
+    """Return which fit a row is, and its outcome."""
+    *values, checksum = row
+    if checksum != checksum_of(values) or not all(map(isinstance, values, _TYPES)):
+        raise JournalError(damaged(path, f"fit number {number}"))
+    _, candidate, split, _, _, test, train, fit_time, score_time, n, error, _ = values
+    outcome: Outcome = {
+        "fit_error": error,
+        "test_scores": _load(path, number, test),
+        "n_test_samples": n,
+        "fit_time": fit_time,
+        "score_time": score_time,
+    }
+    if train is not None:
+        outcome["train_scores"] = _load(path, number, train)
+    return (candidate, split), outcome
+
+
+def _load(path: Path, number: int, text: str) -> Any:
+    """Return a score, or scores by metric."""
+    try:
+        scores = json.loads(text)
+    except (ValueError, RecursionError):
+        scores = None
+    numbers = scores.values() if isinstance(scores, dict) else [scores]
+    if not all(isinstance(score, int | float) for score in numbers):
+        raise JournalError(damaged(path, f"the scores of fit number {number}"))
+    return scores
+
+
+def checksum_of(values: Sequence[Any]) -> str:
+    """Return what tells a row that was damaged from one that was not."""
+    return digest(repr(list(values)).encode("utf-8", "backslashreplace"))[:16]

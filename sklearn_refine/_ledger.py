@@ -1,0 +1,121 @@
+"""What a search asks of its journal: the outcomes of its own candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sklearn_refine._fingerprint import UnknownIdentityError, describe, digest
+from sklearn_refine._fingerprint import fingerprint as fingerprint_of
+from sklearn_refine._history import TIMED_OUT, Candidate, Outcome
+from sklearn_refine._journal import Journal, Position
+
+
+class Ledger:
+    """The finished fits of a search, in its journal.
+
+    Parameters
+    ----------
+    path : path-like
+        The journal.
+    parts : dict of str to object
+        What decides the scores of the run; see `fingerprint`.
+    search, estimator : str
+        What the run is, for the reader of the journal.
+    error_score : 'raise' or float
+        The score of failed fits, also of those in the journal.
+    fit_timeout : float or None
+        A fit that was ended after at least this time would be so again.
+
+    Raises
+    ------
+    ValueError
+        If a part has no identity, or the journal cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        parts: dict[str, Any],
+        *,
+        search: str,
+        estimator: str,
+        error_score: Any,
+        fit_timeout: float | None,
+    ) -> None:
+        try:
+            run = fingerprint_of(parts)
+        except UnknownIdentityError as error:
+            raise _nameless(path, error) from None
+        self.round = 1
+        #: For a search that has no random state of its own.
+        self.seed = int(run[:8], 16)
+        self._path = path
+        self._error_score = error_score
+        self._fit_timeout = fit_timeout
+        self._texts: dict[int, tuple[Candidate, str, str]] = {}
+        self._journal = Journal(Path(path), run, search=search, estimator=estimator)
+
+    def known(self, candidate: Candidate, split: int) -> Outcome | None:
+        """Return the outcome of a fit that was finished before."""
+        outcome = self._journal.known(self._position(candidate, split))
+        if outcome is None or outcome["fit_error"] is None:
+            return outcome
+        if self._error_score == "raise":
+            return None  # its own error is wanted
+        if outcome["fit_error"].startswith(TIMED_OUT):
+            limit = self._fit_timeout
+            if limit is None or outcome["fit_time"] < limit:
+                return None  # there is more time for it now
+        for name in ("test_scores", "train_scores"):
+            if isinstance(outcome.get(name), dict):
+                outcome[name] = dict.fromkeys(outcome[name], self._error_score)
+            elif name in outcome:
+                outcome[name] = self._error_score
+        return outcome
+
+    def claim(self, fits: Sequence[tuple[Candidate, int]]) -> set[int]:
+        """Say that fits are about to start; return which another process makes."""
+        positions = [self._position(*fit) for fit in fits]
+        taken = self._journal.claim(positions)
+        return {n for n, position in enumerate(positions) if position in taken}
+
+    def save(self, fits: Sequence[tuple[Candidate, int, Outcome]]) -> None:
+        """Keep what was finished."""
+        self._journal.save(
+            self.round,
+            [
+                (self._position(candidate, split), self._text(candidate)[1], outcome)
+                for candidate, split, outcome in fits
+            ],
+        )
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
+
+    def _position(self, candidate: Candidate, split: int) -> Position:
+        return self._text(candidate)[0], split
+
+    def _text(self, candidate: Candidate) -> tuple[str, str]:
+        """Return the digest and the text of a candidate's parameters."""
+        known = self._texts.get(id(candidate))
+        if known is None:
+            try:
+                text = describe(dict(candidate.params), "the candidate")
+            except UnknownIdentityError as error:
+                raise _nameless(self._path, error) from None
+            # The candidate is kept, so that its id stays its own.
+            known = (candidate, digest(text.encode()), text)
+            self._texts[id(candidate)] = known
+        return known[1:]
+
+
+def _nameless(path: Any, error: UnknownIdentityError) -> ValueError:
+    return ValueError(
+        f"journal={str(path)!r} cannot be used: {error}, so another run of this script "
+        "could not know it again. Define it with a name (`def` or `class` at the top "
+        "of a module), or give a value that is made of numbers, text and named "
+        "functions."
+    )

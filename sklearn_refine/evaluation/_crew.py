@@ -1,0 +1,134 @@
+"""The workers: joblib's, of whatever backend is active, and what is lost with one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager, suppress
+from itertools import count, islice
+from multiprocessing import active_children
+from typing import Any
+
+from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
+from sklearn.utils.parallel import Parallel
+
+from sklearn_refine.evaluation._signals import can_interrupt
+
+#: The number of a call, and the call as ``delayed`` makes it; it returns its number
+#: and a result.
+Call = tuple[int, Any]
+
+
+class Crew:
+    """The workers of one search.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As in joblib.
+    pre_dispatch : int or str
+        Number of calls handed out ahead, as in joblib.
+    at_once : bool
+        Whether results are wanted as soon as they are there, also from backends that
+        give them only when all calls are done: those get a few calls at a time.
+    """
+
+    def __init__(self, n_jobs: int | None, pre_dispatch: Any, *, at_once: bool) -> None:
+        backend, _ = get_active_backend()
+        name = type(backend).__name__
+        self.n_workers = effective_n_jobs(n_jobs)
+        #: For calls; no two have the same, also of several runs.
+        self.numbers = count()
+        self.lost: list[int] = []
+        #: Whether a worker is a process that may be ended, without a loss to others.
+        self.may_exit = self.n_workers > 1 and name == "LokyBackend"
+        self.has_time_limits = (
+            can_interrupt()
+            if self.n_workers == 1
+            else name in ("LokyBackend", "MultiprocessingBackend")
+        )
+        self._streams = self.n_workers == 1 or backend.supports_return_generator
+        self._chunk = 2 * self.n_workers if at_once else None
+        self._pre_dispatch = pre_dispatch
+        self._parallel = Parallel(
+            n_jobs=n_jobs,
+            pre_dispatch=pre_dispatch,
+            batch_size=1,  # units of work are cut to size already
+            return_as="generator_unordered" if self._streams else "list",
+        )
+
+    def __enter__(self) -> Crew:
+        self._parallel.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        with _quiet():
+            self._parallel.__exit__(*error)
+
+    def run(
+        self, calls: Iterator[Call], *, ahead: Any = None
+    ) -> Generator[Any, None, None]:
+        """Make calls; yield what they return in the order in which they finish.
+
+        Calls that were handed out when a worker died, and have not returned, are
+        `lost` afterwards; no more are handed out then.
+
+        Parameters
+        ----------
+        calls : iterator of (number, call)
+            Read as workers get free, from any thread.
+        ahead : int or str, default=None
+            Number of calls handed out ahead, if not that of the search.
+        """
+        self._parallel.pre_dispatch = self._pre_dispatch if ahead is None else ahead
+        self.lost = []
+        handed_out: dict[int, None] = {}
+
+        def dispatch() -> Iterator[Any]:
+            for number, call in calls:
+                handed_out[number] = None
+                yield call
+
+        results = self._results(dispatch())
+        try:
+            for result in results:
+                # joblib makes a call twice that it had read, but not yet handed to a
+                # worker when another one died.
+                if result[0] in handed_out:
+                    del handed_out[result[0]]
+                    yield result
+        except BrokenExecutor:
+            self.lost = list(handed_out)
+        finally:
+            with _quiet():
+                results.close()
+
+    def _results(self, calls: Iterator[Any]) -> Generator[Any, None, None]:
+        if self._streams:
+            yield from self._parallel(calls)
+        while part := list(islice(calls, self._chunk)):
+            yield from self._parallel(part)
+
+    def dismiss(self) -> None:
+        """End the processes that joblib would keep for the next call."""
+        if self.may_exit:
+            from joblib.externals.loky import get_reusable_executor
+
+            with suppress(Exception), _quiet():
+                get_reusable_executor().shutdown(wait=True, kill_workers=True)
+            # One that was being started when Ctrl-C reached the others is not among
+            # them, and Python would wait for it at its end.
+            for process in active_children():
+                if process.name.startswith("LokyProcess"):
+                    process.terminate()
+                    process.join()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep quiet about results that are not asked for in the end."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,138 @@
+"""Units of work: what candidates can share, cut by the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sklearn_refine.evaluation._sharing as sharing
+from sklearn_refine._sklearn_compat import num_samples
+from sklearn_refine.evaluation._plan import Cell, plan_units
+from sklearn_refine.evaluation._task import Task
+
+SPLIT_BYTES = 1 << 26  # of transformed data that a unit may hold beyond one split's
+BLOCKS = 8  # of candidates that are completed one after the other, where time is short
+
+
+@dataclass(frozen=True)
+class Shareable:
+    """What the plan must know of a candidate that can share work."""
+
+    prefix: Any
+    stack: Any
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Fits that are made in one go.
+
+    Attributes
+    ----------
+    pairs : tuple of (int, int)
+        Candidates, by their index in the round, and splits.
+    cost : float
+        Expected seconds, or anything proportional to them.
+    share : bool
+        Whether they share work; else each is made as scikit-learn makes it.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    cost: float
+    share: bool
+
+    def __add__(self, other: Unit) -> Unit:
+        return Unit(self.pairs + other.pairs, self.cost + other.cost, self.share)
+
+    def part(self, pairs: Sequence[tuple[int, int]]) -> Unit | None:
+        """Return a unit of some of its fits; None if there are none."""
+        if not pairs:
+            return None
+        cost = self.cost * len(pairs) / len(self.pairs)
+        return Unit(tuple(pairs), cost, self.share)
+
+    def singles(self) -> Iterator[Unit]:
+        """Return a unit for each of its fits, which shares nothing."""
+        for pair in self.pairs:
+            yield Unit((pair,), self.cost / len(self.pairs), share=False)
+
+
+def look(task: Task, params: Mapping[str, Any]) -> Shareable | None:
+    """Say what a candidate can share with others, None if nothing."""
+    if task.options["verbose"] > 1:
+        return None  # scikit-learn reports on each fit as it starts and ends
+    try:
+        chain = sharing.links(sharing.build(task.estimator, params))
+    except Exception:
+        return None  # its own fit will say what is wrong
+    if chain is None:
+        return None
+    stack = sharing.stack_key(chain[-1], task.X)
+    if stack is None and not sharing.has_prefix(chain):
+        return None
+    return Shareable(sharing.prefix_key(chain, params), stack)
+
+
+def make_units(
+    pairs: Sequence[tuple[int, int]],
+    shareable: Sequence[Shareable | None],
+    expected: Sequence[float],
+    n_workers: int,
+    X: Any,
+    *,
+    in_turn: bool,
+) -> list[Unit]:
+    """Return units in the order in which they should start.
+
+    Parameters
+    ----------
+    pairs : sequence of (int, int)
+        What is to be fitted.
+    shareable : sequence of Shareable or None
+        Of each candidate.
+    expected : sequence of float
+        What a fit of each candidate may cost.
+    n_workers : int
+        How many units can run side by side.
+    X : array-like
+        The data.
+    in_turn : bool
+        Whether some candidates shall be complete before others start, for the case
+        that there is no time for all of them; else the longest units come first.
+    """
+    blocks = [list(pairs)]
+    if in_turn:
+        numbers = sorted({i for i, _ in pairs})
+        size = max(1, -(-len(numbers) // BLOCKS))
+        block_of = {i: n // size for n, i in enumerate(numbers)}
+        blocks = [[] for _ in range(block_of[numbers[-1]] + 1)] if numbers else []
+        for i, split in pairs:
+            blocks[block_of[i]].append((i, split))
+    at_once = 1 + SPLIT_BYTES // max(1, _n_bytes(X))
+    units = []
+    for block in blocks:
+        cells = []
+        alone = []
+        for i, split in block:
+            shared, cost = shareable[i], float(expected[i])
+            if shared is None:
+                alone.append(Unit(((i, split),), cost, share=False))
+            else:
+                cells.append(Cell(i, split, shared.prefix, shared.stack, cost))
+        if not in_turn:
+            alone.sort(key=lambda unit: unit.cost, reverse=True)
+        for planned in plan_units(cells, n_workers, at_once):
+            of_unit = tuple((cell.candidate, cell.split) for cell in planned)
+            units.append(Unit(of_unit, sum(cell.cost for cell in planned), share=True))
+        units += alone
+    return units
+
+
+def _n_bytes(X: Any) -> int:
+    """Estimate the size of the data in bytes, as floating-point numbers."""
+    shape = getattr(X, "shape", None) or (num_samples(X), 1)
+    dense = 8
+    for size in shape:
+        dense *= int(size)
+    n_stored = getattr(X, "nnz", None)  # of a sparse array
+    return dense if n_stored is None else 12 * int(n_stored)

@@ -1,0 +1,692 @@
+"""The journal as a file: what is read back, what is refused, what is left alone."""
+
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from scipy.stats import loguniform, uniform
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import sklearn_refine._journal_file as journal_file
+from sklearn_refine import (
+    RefiningGridSearchCV,
+    SuccessiveRandomSearchCV,
+    layer_sizes,
+    log_randint,
+    read_journal,
+)
+from sklearn_refine._fingerprint import UnknownIdentityError, describe, fingerprint
+
+X = np.random.RandomState(0).normal(size=(60, 3))
+Y = X @ [1.0, 2.0, 3.0] + np.random.RandomState(1).normal(size=60)
+GRID = {"alpha": [0.01, 1.0, 100.0]}
+
+
+class Counted(Ridge):
+    """Ridge that counts its fits."""
+
+    n_fits = 0
+
+    def fit(self, X, y, sample_weight=None):
+        type(self).n_fits += 1
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.fixture(autouse=True)
+def start_to_count():
+    Counted.n_fits = 0
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "search.db"
+
+
+def grid(path, **more):
+    estimator = more.pop("estimator", Counted())
+    return RefiningGridSearchCV(
+        estimator, more.pop("grid", GRID), refit=False, journal=path, **more
+    )
+
+
+def random(path, **more):
+    more = {"n_iter": 12, "random_state": 0, **more}
+    return SuccessiveRandomSearchCV(
+        Counted(), {"alpha": loguniform(1e-3, 1e3)}, refit=False, journal=path, **more
+    )
+
+
+def assert_equal(ours, theirs, *, times=False):
+    assert list(ours.cv_results_) == list(theirs.cv_results_)
+    for name, values in theirs.cv_results_.items():
+        if times or "time" not in name:
+            np.testing.assert_array_equal(ours.cv_results_[name], values, name)
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.n_fits_ == theirs.n_fits_
+
+
+@pytest.mark.parametrize("make", [grid, random])
+def test_a_second_run_fits_nothing(make, path):
+    plain = make(None).fit(X, Y)
+    n_fits = Counted.n_fits
+    first = make(path).fit(X, Y)
+    assert Counted.n_fits == 2 * n_fits
+    second = make(path).fit(X, Y)
+    assert Counted.n_fits == 2 * n_fits
+    assert_equal(first, plain)
+    assert_equal(second, first, times=True)
+    assert len(read_journal(path)) == first.n_fits_
+
+
+def test_what_may_change_between_runs(path):
+    first = grid(path, n_rounds=2).fit(X, Y)
+    n_fits = Counted.n_fits
+    again = grid(
+        path, n_rounds=2, n_jobs=2, verbose=0, time_budget=1000, fit_timeout=100
+    )
+    assert_equal(again.fit(X, Y), first, times=True)
+    assert Counted.n_fits == n_fits
+    more = grid(path, n_rounds=3).fit(X, Y)
+    assert more.n_fits_ - first.n_fits_ == Counted.n_fits - n_fits > 0
+    assert read_journal(path)["run"].nunique() == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cv": 3},
+        {"scoring": "neg_mean_absolute_error"},
+        {"grid": {"alpha": [0.02, 1.0, 100.0]}},
+        {"bounds": {"alpha": (0.001, 1000)}},
+        {"estimator": Counted(fit_intercept=False)},
+        {"return_train_score": True},
+        {"X": X + 1e-9},
+        {"y": Y + 1e-9},
+        {"X": X[::-1]},
+        {"sample_weight": np.linspace(1, 2, 60)},
+    ],
+    ids=str,
+)
+def test_another_search_is_another_run(change, path):
+    grid(path).fit(X, Y)
+    n_fits = Counted.n_fits
+    change = dict(change)
+    data = (change.pop("X", X), change.pop("y", Y))
+    params = {k: change.pop(k) for k in ["sample_weight"] if k in change}
+    search = grid(path, **change).fit(*data, **params)
+    assert Counted.n_fits == n_fits + search.n_fits_
+    assert read_journal(path)["run"].nunique() == 2
+
+
+@pytest.mark.parametrize("make", [grid, random])
+@pytest.mark.parametrize("racing", [False, True])
+def test_any_part_of_a_journal_is_continued(make, racing, tmp_path):
+    full = make(tmp_path / "full.db", racing=racing).fit(X, Y)
+    lines = pd.Series(range(1, full.n_fits_ + 1))
+    for kept in lines.sample(12, random_state=0):
+        path = tmp_path / f"{kept}.db"
+        copy(tmp_path / "full.db", path)
+        execute(path, "DELETE FROM fits WHERE id > ?", [int(kept)])
+        Counted.n_fits = 0
+        assert_equal(make(path, racing=racing).fit(X, Y), full)
+        assert Counted.n_fits == full.n_fits_ - kept
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4, unique=True),
+    st.integers(1, 3),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_any_rows_of_any_journal_are_continued(alphas, n_rounds, train, draw):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "search.db"
+        options = {
+            "grid": {"alpha": alphas},
+            "n_rounds": n_rounds,
+            "return_train_score": train,
+            "cv": 2,
+        }
+        full = grid(path, **options).fit(X, Y)
+        rows = [i for i in range(1, full.n_fits_ + 1) if draw.random() < 0.5]
+        execute(path, f"DELETE FROM fits WHERE id IN ({', '.join(map(str, rows))})")
+        Counted.n_fits = 0
+        assert_equal(grid(path, **options).fit(X, Y), full)
+        assert Counted.n_fits == len(rows)
+
+
+def test_metrics_and_train_scores_are_kept(path):
+    X, y = load_iris(return_X_y=True)
+    options = {
+        "scoring": {"f1": make_scorer(f1_score, average="macro"), "acc": "accuracy"},
+        "refit": "f1",
+        "return_train_score": True,
+    }
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    space = {"logisticregression__C": [0.1, 1.0]}
+    searches = [
+        RefiningGridSearchCV(model, space, journal=path, **options).fit(X, y)
+        for _ in range(2)
+    ]
+    assert_equal(*searches, times=True)
+    fits = read_journal(path)
+    assert {"test_f1", "test_acc", "train_f1", "train_acc"} <= set(fits.columns)
+    assert fits["params"][0] == "{'logisticregression__C': 0.1}"
+    assert fits["search"][0] == "RefiningGridSearchCV"
+    assert fits["estimator"][0] == "Pipeline"
+    assert fits["round"].tolist() == sorted(fits["round"])
+
+
+def test_random_search_without_a_seed_is_continued(path):
+    first = random(path, random_state=None).fit(X, Y)
+    n_fits = Counted.n_fits
+    assert_equal(random(path, random_state=None).fit(X, Y), first, times=True)
+    assert Counted.n_fits == n_fits
+
+
+@pytest.mark.parametrize("cv", [KFold(3, shuffle=True), ShuffleSplit(3)], ids=str)
+def test_splits_without_a_seed_are_warned_of(cv, path):
+    with pytest.warns(UserWarning, match="draws other splits each time.*random_state"):
+        grid(path, cv=cv).fit(X, Y)
+
+
+@pytest.mark.parametrize("cv", [KFold(3), ShuffleSplit(3, random_state=0)], ids=str)
+def test_splits_with_a_seed_are_not(cv, path):
+    grid(path, cv=cv).fit(X, Y)
+
+
+def nameless():
+    return lambda estimator, X, y: 0.0
+
+
+def local():
+    def score(estimator, X, y):
+        return 0.0
+
+    return score
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"scoring": nameless()}, "scoring is a lambda.*Define it with a name"),
+        ({"scoring": {"a": nameless()}, "refit": "a"}, r"scoring\['a'\] is a lambda"),
+        ({"scoring": local()}, r"scoring is defined inside a function \(local"),
+        (
+            {
+                "estimator": make_pipeline(FunctionTransformer(nameless()), Ridge()),
+                "grid": {"ridge__alpha": [1.0]},
+            },
+            r"estimator.steps\[0\]\[1\].func is a lambda",
+        ),
+        (
+            {
+                "estimator": make_pipeline(FunctionTransformer(None), Ridge()),
+                "grid": {"functiontransformer__func": [None, nameless()]},
+            },
+            r"param_grid\['functiontransformer__func'\]\[1\] is a lambda",
+        ),
+    ],
+)
+def test_what_has_no_name_is_an_error_before_any_fit(more, message, path):
+    search = grid(path).set_params(**{k: v for k, v in more.items() if k != "grid"})
+    search.param_grid = more.get("grid", GRID)
+    with pytest.raises(ValueError, match=message):
+        search.fit(X, Y)
+    assert Counted.n_fits == 0
+    assert not path.exists()
+
+
+def test_an_open_file_has_no_identity(tmp_path):
+    with (
+        open(tmp_path / "data", "w") as file,
+        pytest.raises(
+            UnknownIdentityError, match=r"scoring.*neither a name nor a content"
+        ),
+    ):
+        describe(file, "scoring")
+    itself = []
+    itself.append(itself)
+    with pytest.raises(UnknownIdentityError, match=r"X\[0\] holds itself"):
+        describe(itself, "X")
+
+
+VALUES = [
+    1,
+    1.0,
+    True,
+    None,
+    "1",
+    b"1",
+    "x" * 500,
+    "y" * 500,
+    (1,),
+    [1],
+    {1},
+    {1: 2},
+    {2: 1},
+    1j,
+    np.nan,
+    np.arange(3),
+    np.arange(3.0),
+    np.arange(500),
+    np.arange(500)[::-1],
+    np.array(["a", None], dtype=object),
+    sparse.eye(3, format="csr"),
+    sparse.eye(4, format="csr"),
+    pd.DataFrame({"a": [1, 2]}),
+    pd.DataFrame({"b": [1, 2]}),
+    pd.Series([1, 2], dtype="category"),
+    pl.DataFrame({"a": [1, 3]}),
+    Ridge(),
+    Ridge(alpha=2),
+    make_pipeline(StandardScaler(), Ridge()),
+    Counted,
+    Ridge,
+    f1_score,
+    make_scorer(f1_score),
+    make_scorer(f1_score, average="macro"),
+    partial(f1_score, average="micro"),
+    uniform(0, 1),
+    uniform(0, 2),
+    loguniform(1, 2),
+    layer_sizes((1, 2), (3, 4)),
+    log_randint(1, 5),
+    np.random.RandomState(0),
+    np.random.RandomState(1),
+    np.random.default_rng(0),
+    range(3),
+    slice(3),
+    np.log,
+    np,
+    Ridge().fit,
+    list(range(500)),
+    ["a"] * 500,
+    ["ab"] + ["a"] * 499,
+    {"a": np.arange(500.0)},
+]
+
+
+def test_different_values_have_different_texts():
+    texts = [describe(value) for value in VALUES]
+    assert len(set(texts)) == len(texts)
+    assert texts == [describe(value) for value in VALUES]
+
+
+def test_equal_values_have_equal_texts():
+    assert describe({"a": 1, "b": 2}) == describe({"b": 2, "a": 1})
+    assert describe(np.float64(0.5)) == describe(0.5)
+    assert describe(np.asfortranarray(np.eye(20))) == describe(np.eye(20))
+    assert describe(np.arange(500)[::2]) == describe(np.arange(500)[::2].copy())
+    assert describe(sparse.eye(3).tocsc().tocoo()) == describe(sparse.eye(3).tocoo())
+
+
+def test_texts_are_equal_in_every_process():
+    code = (
+        "from test_journal import VALUES; from sklearn_refine._fingerprint import "
+        "fingerprint; print(fingerprint({'values': VALUES}))"
+    )
+    out = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parent,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout.strip()
+        for seed in ("1", "2")
+    ]
+    assert out == [fingerprint({"values": VALUES})] * 2
+
+
+def execute(path, statement, values=()):
+    connection = sqlite3.connect(path)
+    with connection:
+        rows = connection.execute(statement, values).fetchall()
+    connection.close()
+    return rows
+
+
+def copy(source, target):
+    target.write_bytes(source.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("written") / "search.db"
+    grid(path).fit(X, Y)
+    return path.read_bytes()
+
+
+def truncated(path, written):
+    path.write_bytes(written[: len(written) * 2 // 3])
+
+
+def few_bytes(path, written):
+    path.write_bytes(written[:50])
+
+
+def random_bytes(path, written):
+    path.write_bytes(np.random.RandomState(0).bytes(5000))
+
+
+def random_bytes_inside(path, written):
+    noise = np.random.RandomState(0).bytes(2000)
+    at = written.index(b"'alpha'") - 300
+    path.write_bytes(written[:at] + noise + written[at + 2000 :])
+
+
+def one_digit(path, written):
+    at = written.index(b"0.9")
+    path.write_bytes(written[:at] + b"0.8" + written[at + 3 :])
+
+
+def text(path, written):
+    path.write_text("alpha,score\n1,2\n")
+
+
+def another_program(path, written):
+    execute(path, "CREATE TABLE messages (text)")
+
+
+def future(path, written):
+    path.write_bytes(written)
+    execute(path, "PRAGMA user_version = 7")
+
+
+def other_schema(path, written):
+    path.write_bytes(written)
+    execute(path, "ALTER TABLE fits ADD COLUMN more")
+
+
+def trigger(path, written):
+    path.write_bytes(written)
+    execute(
+        path, "CREATE TRIGGER t AFTER INSERT ON sessions BEGIN DELETE FROM fits; END"
+    )
+
+
+def directory(path, written):
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (truncated, "is damaged .*bytes are missing.*Name another file"),
+        (few_bytes, "is not a journal, or it is damaged"),
+        (random_bytes, "is not a journal"),
+        (random_bytes_inside, "is damaged"),
+        (one_digit, r"is damaged \(fit number \d+\)"),
+        (text, "is not a journal"),
+        (another_program, "a database of another program; name another file"),
+        (future, r"later version of sklearn_refine \(schema 7.*upgrade"),
+        (other_schema, "damaged .*other tables"),
+        (trigger, "damaged .*other tables"),
+        (directory, "is a directory; name a file in it"),
+    ],
+)
+def test_what_is_no_journal_is_left_alone(make, message, written, path):
+    make(path, written)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(ValueError, match=message):
+        grid(path).fit(X, Y)
+    assert Counted.n_fits == 0
+    assert before is None or path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_journal(path):
+    path.touch()
+    search = grid(path).fit(X, Y)
+    assert len(read_journal(path)) == search.n_fits_
+
+
+def test_no_directory(tmp_path):
+    with pytest.raises(ValueError, match=r"there is no directory .*make it"):
+        grid(tmp_path / "none" / "search.db").fit(X, Y)
+
+
+def test_a_locked_journal(written, path, monkeypatch):
+    path.write_bytes(written)
+    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.2)
+    connection = sqlite3.connect(path)
+    connection.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(ValueError, match=r"locked by another program for 0\.2"):
+        grid(path).fit(X, Y)
+    connection.rollback()
+    connection.close()
+    assert Counted.n_fits == 0
+
+
+def test_locked_while_it_runs(path, monkeypatch):
+    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.2)
+    locks = []
+
+    class Locks(Counted):
+        def fit(self, X, y):
+            if not locks:
+                locks.append(sqlite3.connect(path))
+                locks[0].execute("BEGIN EXCLUSIVE")
+            return super().fit(X, y)
+
+    globals()["Locks"] = Locks
+    Locks.__qualname__ = "Locks"
+    with pytest.warns(UserWarning, match="cannot be written .*locked"):
+        search = grid(path, estimator=Locks()).fit(X, Y)
+    locks[0].rollback()
+    locks[0].close()
+    assert_equal(search, grid(None).fit(X, Y))
+
+
+def test_deleted_while_it_runs(path):
+    class Deletes(Counted):
+        def fit(self, X, y):
+            path.unlink(missing_ok=True)
+            return super().fit(X, y)
+
+    globals()["Deletes"] = Deletes
+    Deletes.__qualname__ = "Deletes"
+    with pytest.warns(UserWarning, match="cannot be written") as seen:
+        search = grid(path, estimator=Deletes()).fit(X, Y)
+    assert len(seen) == 1
+    assert_equal(search, grid(None).fit(X, Y))
+
+
+def as_nobody(code, folder):
+    """Run code as a user who may not write everywhere."""
+    if os.getuid() == 0:
+        code = f"import os; os.setgid(65534); os.setuid(65534)\n{code}"
+    return subprocess.run(
+        [sys.executable, "-c", f"import test_journal as t, warnings\n{code}"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+        env={**os.environ, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions of POSIX")
+def test_a_journal_that_can_only_be_read(written):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "search.db"
+        path.write_bytes(written)
+        path.chmod(0o444)
+        Path(folder).chmod(0o555)
+        done = as_nobody(
+            "import numpy as np\n"
+            "with warnings.catch_warnings(record=True) as seen:\n"
+            "    warnings.simplefilter('always')\n"
+            f"    search = t.grid({str(path)!r}, n_rounds=4).fit(t.X, t.Y)\n"
+            "print(search.n_fits_, t.Counted.n_fits, len(seen), seen[0].message)",
+            folder,
+        )
+        Path(folder).chmod(0o755)
+        assert path.read_bytes() == written
+    assert done.returncode == 0, done.stderr
+    n_fits, n_made, n_warnings, message = done.stdout.split(maxsplit=3)
+    assert 0 < int(n_made) < int(n_fits)
+    assert n_warnings == "1"
+    assert "cannot be written" in message
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions of POSIX")
+def test_a_journal_without_permission(written):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "search.db"
+        path.write_bytes(written)
+        path.chmod(0)
+        done = as_nobody(f"t.grid({str(path)!r}).fit(t.X, t.Y)", folder)
+    assert "cannot be read (Permission denied); change its permissions" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_a_full_disk(tmp_path):
+    code = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "import test_journal as t, warnings\n"
+        "with warnings.catch_warnings(record=True) as seen:\n"
+        "    warnings.simplefilter('always')\n"
+        f"    search = t.grid({str(tmp_path / 'search.db')!r}, n_rounds=1,\n"
+        "        grid={'alpha': [float(i) for i in range(1, 400)]}).fit(t.X, t.Y)\n"
+        "print(search.n_fits_, len(seen), seen[0].message)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
+    assert done.stdout.startswith("1995 1 journal="), done.stderr
+    assert "Make room" in done.stdout
+    assert 0 < len(read_journal(tmp_path / "search.db")) < 1995
+
+
+def error_of(function):
+    try:
+        function()
+    except ValueError as error:
+        return error
+    return None
+
+
+class Bomb:
+    """Leaves a file behind if it is ever unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+COLUMNS = [
+    "run",
+    "session",
+    "round",
+    "candidate",
+    "split",
+    "params",
+    "status",
+    "test_scores",
+    "train_scores",
+    "fit_time",
+    "score_time",
+    "n_test_samples",
+    "error",
+    "finished",
+    "checksum",
+]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("kind", ["bomb", "sql", "huge", "nested", "number"])
+def test_a_hostile_journal_runs_nothing(column, kind, written, path, tmp_path):
+    trace = tmp_path / "trace"
+    value = {
+        "bomb": pickle.dumps(Bomb(trace)),
+        "sql": "'); DROP TABLE fits; --",
+        "huge": "9" * (1 << 25),
+        "nested": "[" * 100_000,
+        "number": 10**15,
+    }[kind]
+    path.write_bytes(written)
+    execute(path, f"UPDATE fits SET {column} = ? WHERE id = 3", [value])
+    for use in (lambda: grid(path).fit(X, Y), lambda: read_journal(path)):
+        error = error_of(use)
+        assert error is None or "is damaged" in str(error)
+    assert not trace.exists()
+    assert execute(path, "SELECT count(*) FROM fits")[0][0] >= 1
+
+
+def test_hostile_names_are_text(path):
+    class Named(Counted):
+        def get_params(self, deep=True):
+            return {**super().get_params(deep), "a'); DROP TABLE fits; --": 1}
+
+        def set_params(self, **params):
+            params.pop("a'); DROP TABLE fits; --", None)
+            return super().set_params(**params)
+
+        def __init__(self, alpha=1.0, **kwargs):
+            super().__init__(alpha)
+
+        @classmethod
+        def _get_param_names(cls):
+            return ["alpha"]
+
+    globals()["Named"] = Named
+    Named.__qualname__ = "Named"
+    space = {"alpha": [1.0, 2.0], "a'); DROP TABLE fits; --": [1]}
+    for _ in range(2):
+        search = grid(path, estimator=Named(), grid=space, n_rounds=1).fit(X, Y)
+    fits = read_journal(path)
+    assert len(fits) == search.n_fits_
+    assert "DROP TABLE" in fits["params"][0]
+
+
+def test_read_journal_of_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist; name the file"):
+        read_journal(tmp_path / "none.db")
+
+
+def test_read_journal_before_the_first_fit(path):
+    with pytest.raises(RuntimeError, match="stop"):
+        grid(path, estimator=Stops(), error_score="raise").fit(X, Y)
+    assert len(read_journal(path)) == 0
+
+
+class Stops(Ridge):
+    def fit(self, X, y):
+        raise RuntimeError("stop")
+
+
+def test_names_of_metrics_that_are_no_text(path):
+    search = grid(path, scoring=numbered, n_rounds=1)
+    with pytest.warns(UserWarning, match=r"cannot be written .*names of metrics"):
+        search.fit(X, Y)
+    assert search.cv_results_["mean_test_1"].tolist() == [0.5] * 3
+
+
+def numbered(estimator, X, y):
+    return {1: 0.5}
