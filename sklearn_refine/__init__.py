@@ -1,6 +1,6 @@
 """Hyperparameter searches for scikit-learn that refine themselves in rounds."""
 
-from sklearn_refine._refit import one_standard_error
+from sklearn_refine._refit import one_standard_error, smoothed_best
 from sklearn_refine._search import RefiningGridSearchCV, SuccessiveRandomSearchCV
 from sklearn_refine.space._distributions import layer_sizes, log_randint
 
@@ -12,4 +12,5 @@ __all__ = [
     "layer_sizes",
     "log_randint",
     "one_standard_error",
+    "smoothed_best",
 ]

@@ -19,7 +19,10 @@ BELOW = {
     "_base": {"proposal", "evaluation", "_history", "space", "_sklearn_compat"},
     "_search": {"_base", "proposal", "space", "_sklearn_compat"},
     "_sklearn_compat": set(),
-    "_refit": set(),
+    "_parameters": {"space"},
+    "_results": {"_parameters"},
+    "_smoothing": {"_results", "proposal"},
+    "_refit": {"_results", "_smoothing"},
     "__init__": {"_search", "_refit", "space"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
