@@ -2,12 +2,24 @@
 
 from sklearn_refine._refit import one_standard_error, smoothed_best
 from sklearn_refine._search import RefiningGridSearchCV, SuccessiveRandomSearchCV
+from sklearn_refine.plotting import (
+    ParallelCoordinateDisplay,
+    ParameterImportanceDisplay,
+    SearchHistoryDisplay,
+    SearchLandscapeDisplay,
+    SearchSliceDisplay,
+)
 from sklearn_refine.space._distributions import layer_sizes, log_randint
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ParallelCoordinateDisplay",
+    "ParameterImportanceDisplay",
     "RefiningGridSearchCV",
+    "SearchHistoryDisplay",
+    "SearchLandscapeDisplay",
+    "SearchSliceDisplay",
     "SuccessiveRandomSearchCV",
     "layer_sizes",
     "log_randint",

@@ -101,7 +101,7 @@ class Parameter:
         labels = [short(value) for value in self.levels]
         twice = {label for label in labels if labels.count(label) > 1}
         for place, label in enumerate(labels):
-            if label in twice and isinstance(self.levels[place], str):
+            if label in twice:
                 labels[place] = shorten(repr(self.levels[place]))
         seen: dict[str, int] = {}
         for place, label in enumerate(labels):
@@ -227,6 +227,8 @@ def short(value: Any) -> str:
         return f"array {value.shape}"
     if callable(value) and hasattr(value, "__name__"):
         return shorten(value.__name__)
+    if hasattr(value, "get_params"):
+        return shorten(type(value).__name__)
     return shorten(repr(value))
 
 

@@ -23,7 +23,8 @@ BELOW = {
     "_results": {"_parameters"},
     "_smoothing": {"_results", "proposal"},
     "_refit": {"_results", "_smoothing"},
-    "__init__": {"_search", "_refit", "space"},
+    "plotting": {"plotting", "_parameters", "_results", "_smoothing", "space"},
+    "__init__": {"_search", "_refit", "plotting", "space"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 
