@@ -8,6 +8,7 @@ from sklearn_refine.plotting import (
     SearchHistoryDisplay,
     SearchLandscapeDisplay,
     SearchSliceDisplay,
+    search_report,
 )
 from sklearn_refine.space._distributions import layer_sizes, log_randint
 
@@ -24,5 +25,6 @@ __all__ = [
     "layer_sizes",
     "log_randint",
     "one_standard_error",
+    "search_report",
     "smoothed_best",
 ]

@@ -200,19 +200,19 @@ def read_parameter(
 def _is_log(numbers: list[Any]) -> bool:
     """Whether numbers are meant as logarithmic, or drawn so.
 
-    A list is read as the searches read it. Of numbers drawn at random, the median tells
-    more than the ends: it lies near the middle of the range on the right scale.
+    A short list is read as the searches read it. Of many numbers, perhaps drawn at
+    random, the median tells more than the ends: it lies near the middle of the range
+    on the right scale.
     """
-    different = np.unique(np.asarray(numbers, dtype=float))
-    if len(different) == 1:
-        return False
-    if len(different) < 8 or len(different) <= len(numbers) / 2:
-        return is_log(numbers)
-    if different[-1] < 10 * different[0]:
+    x = np.asarray(numbers, dtype=float)
+    n_different = len(np.unique(x))
+    if n_different < 8:
+        return n_different > 1 and is_log(numbers)
+    if x.max() < 10 * x.min():
         return False
     linear, log = (
-        abs((np.median(x) - x.min()) / (x.max() - x.min()) - 0.5)
-        for x in (different, np.log(different))
+        abs((np.median(z) - z.min()) / (z.max() - z.min()) - 0.5)
+        for z in (x, np.log(x))
     )
     return bool(log < linear)
 

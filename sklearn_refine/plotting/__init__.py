@@ -4,6 +4,7 @@ from sklearn_refine.plotting._history import SearchHistoryDisplay
 from sklearn_refine.plotting._importance import ParameterImportanceDisplay
 from sklearn_refine.plotting._landscape import SearchLandscapeDisplay
 from sklearn_refine.plotting._parallel import ParallelCoordinateDisplay
+from sklearn_refine.plotting._report import search_report
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "SearchHistoryDisplay",
     "SearchLandscapeDisplay",
     "SearchSliceDisplay",
+    "search_report",
 ]

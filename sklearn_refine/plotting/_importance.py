@@ -15,7 +15,9 @@ from sklearn_refine._results import Results, read_search
 from sklearn_refine.plotting._style import new_axes, plain
 
 #: Trees of a forest, parts that the candidates are divided into, and permutations.
-N_TREES, N_FOLDS, N_REPEATS = 60, 5, 5
+N_TREES, N_FOLDS, N_REPEATS = 60, 5, 10
+#: The most candidates that a tree learns from.
+MOST = 400
 
 
 class ParameterImportanceDisplay:
@@ -53,7 +55,7 @@ class ParameterImportanceDisplay:
     -----
     The measure is permutation importance. The candidates are divided into five parts; a
     random forest is fitted to four of them and predicts the fifth, once as it is, and
-    five times with the values of one parameter exchanged at random among the
+    ten times with the values of one parameter exchanged at random among the
     candidates. The importance is the mean by which that raises the squared error, in
     units of the variance of what is predicted: the normal scores of the ranks of the
     mean scores, so that one diverged candidate does not decide. What a parameter does
@@ -135,7 +137,7 @@ class ParameterImportanceDisplay:
         frame : DataFrame
             A row for each parameter that varies, the most important first: its name,
             `parameter`, its `importance`, and the standard deviation of that over
-            parts and permutations, `std`.
+            the permutations, `std`.
         """
         return self.data.copy()
 
@@ -172,7 +174,7 @@ class ParameterImportanceDisplay:
         share = max(self.explained, 0.0)
         ax.set_title(
             f"{plain(self.score_name)}: the forest explains {share:.0%} "
-            "of unseen candidates",
+            "of the variance\nof candidates it has not seen",
             fontsize=10,
         )
         self.ax_, self.figure_ = ax, ax.figure
@@ -202,18 +204,23 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
     variance = y.var() or 1.0
     rng = check_random_state(random_state)
     folds = KFold(min(N_FOLDS, len(rows)), shuffle=True, random_state=rng)
-    errors, rises = [], []
+    errors = []
+    rises = np.zeros((N_REPEATS, len(parameters)))
     for train, test in folds.split(X):
         forest = RandomForestRegressor(
-            N_TREES, min_samples_leaf=2 if len(train) > 20 else 1, random_state=rng
+            N_TREES,
+            min_samples_leaf=2 if len(train) > 20 else 1,
+            max_samples=MOST if len(train) > MOST else None,
+            random_state=rng,
         ).fit(X[train], y[train])
         error = np.mean((forest.predict(X[test]) - y[test]) ** 2) / variance
-        errors.append(error * len(test) / len(rows))
-        for _ in range(N_REPEATS):
+        weight = len(test) / len(rows)
+        errors.append(weight * error)
+        for rise in rises:
             shuffled = _shuffled(X, test, ends, rng)
             predicted = forest.predict(shuffled.reshape(-1, X.shape[1]))
             squares = (predicted.reshape(len(ends), -1) - y[test]) ** 2
-            rises.append(squares.mean(axis=1) / variance - error)
+            rise += weight * (squares.mean(axis=1) / variance - error)
     frame = pd.DataFrame(
         {
             "parameter": [parameter.name for parameter in parameters],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,9 @@ from sklearn_refine.plotting._style import (
     MANY,
     candidates_frame,
     column,
+    cut,
     new_axes,
+    numbers_apart,
     plain,
     score_limits,
     shown_levels,
@@ -177,13 +180,11 @@ class ParallelCoordinateDisplay:
         )
         share = np.linspace(0, 1, len(scores))
         colors = matplotlib.colormaps[COLORMAP](0.1 + 0.9 * share)
-        many = len(scores) > MANY
-        colors[:, 3] = np.clip(0.15 + 0.85 * share**3, 0, 1) if many else 0.85
-        style: dict[str, Any] = {
-            "colors": colors,
-            "linewidths": 0.6 + 1.2 * share**4,
-        }
-        style |= {"rasterized": many, **(line_kw or {})}
+        strength = share ** max(1.0, len(scores) / 30)
+        if len(scores) > 60:  # the others would cover each other
+            colors[:, 3] = 0.12 + 0.78 * strength
+        style: dict[str, Any] = {"colors": colors, "linewidths": 0.5 + 1.3 * strength}
+        style |= {"rasterized": len(scores) > MANY, **(line_kw or {})}
         ax.add_collection(LineCollection([*lines[order]], **style))
         self._axes(ax, low, high)
         self.ax_, self.figure_ = ax, ax.figure
@@ -208,8 +209,12 @@ class ParallelCoordinateDisplay:
         for place, parameter in enumerate(self.parameters):
             for height, label in _ticks(parameter):
                 _write(ax, place, height, label)
-        for share in (0, 0.25, 0.5, 0.75, 1):
-            _write(ax, n, share, f"{low + share * (high - low):.4g}")
+        shares = np.linspace(0, 1, 5)
+        labels = numbers_apart((low + shares * (high - low)).tolist())
+        if self.data["score"].min() < low:
+            labels[0] = "≤ " + labels[0]
+        for share, label in zip(shares.tolist(), labels, strict=True):
+            _write(ax, n, share, label)
 
 
 def _heights(parameter: Parameter) -> np.ndarray:
@@ -235,15 +240,22 @@ def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
         labels = [parameter.labels[place] for place in places]
         return list(zip(heights.tolist(), labels, strict=True))
     low, high = float(parameter.levels[0]), float(parameter.levels[-1])
-    make = np.geomspace if parameter.kind == "log" else np.linspace
-    values = make(low, high, 5) if len(parameter.levels) > 4 else parameter.levels
-    heights = _share(parameter, np.array(values, dtype=float))
-    return [(h, f"{v:.3g}") for h, v in zip(heights.tolist(), values, strict=True)]
+    if len(parameter.levels) <= 4:
+        values = np.array(parameter.levels, dtype=float)
+    elif parameter.kind == "log":
+        first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
+        values = 10.0 ** np.arange(first, last + 1, max(1, (last - first) // 5))
+        values = values if len(values) > 1 else np.geomspace(low, high, 5)
+    else:
+        values = np.linspace(low, high, 5)
+    heights = _share(parameter, values)
+    ticks = zip(heights.tolist(), numbers_apart(values.tolist()), strict=True)
+    return list(ticks)
 
 
 def _write(ax: Any, place: float, height: float, label: str) -> None:
     ax.annotate(
-        plain(label if len(label) <= 16 else label[:15] + "…"),
+        plain(cut(label, 16)),
         (place, height),
         xytext=(4, 0),
         textcoords="offset points",

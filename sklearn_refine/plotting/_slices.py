@@ -199,7 +199,7 @@ class SearchSliceDisplay:
         rounds = self.data["round"].to_numpy()
         dropped = self.data["status"].to_numpy() == "dropped"
         low, high = score_limits(scores)
-        set_axis(ax, "x", parameter, most=6)
+        set_axis(ax, "x", parameter, most=6, length=14)
         set_score_limits(ax, low, high)
         bottom = ax.get_ylim()[0]
         x = spread(parameter.positions, parameter)
@@ -223,5 +223,5 @@ class SearchSliceDisplay:
         below = {"marker": "v", "color": "0.4", "clip_on": False, "linewidth": 0}
         ax.scatter(x[rows], np.full(rows.sum(), bottom), s=size, **below)
         if self.best is not None:
-            star = {"marker": "*", "s": 130, "color": "white", "edgecolor": "black"}
+            star = {"marker": "*", "s": 110, "color": "white", "edgecolor": "black"}
             ax.scatter(x[self.best], scores[self.best], zorder=4, **star)

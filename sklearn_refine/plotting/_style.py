@@ -100,6 +100,11 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def cut(text: str, length: int) -> str:
+    """Return text with its end cut off if it is longer than `length`."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def title_of(parameter: Parameter) -> str:
     """Return a parameter's name, broken after a step's name where it is long."""
     name = parameter.name
@@ -130,7 +135,7 @@ def score_limits(scores: np.ndarray) -> tuple[float, float]:
 
 def set_score_limits(ax: Any, low: float, high: float) -> None:
     """Let a vertical axis show these scores, with room for a line of text below."""
-    ax.set_ylim(low - 0.12 * (high - low), high + 0.05 * (high - low))
+    ax.set_ylim(low - 0.12 * (high - low), high + 0.08 * (high - low))
 
 
 def legend_above(ax: Any, neutral: Sequence[str] = ()) -> None:
@@ -192,7 +197,9 @@ def marker_of(number: int) -> str:
     return MARKERS[(number - 1) % len(MARKERS)]
 
 
-def set_axis(ax: Any, which: str, parameter: Parameter, most: int = 10) -> None:
+def set_axis(
+    ax: Any, which: str, parameter: Parameter, most: int = 10, length: int = 28
+) -> None:
     """Scale, tick and label one axis of a plot for a parameter.
 
     Parameters
@@ -205,6 +212,8 @@ def set_axis(ax: Any, which: str, parameter: Parameter, most: int = 10) -> None:
         What lies on it.
     most : int, default=10
         The most choices that are named.
+    length : int, default=28
+        The most characters of a name.
     """
     getattr(ax, f"set_{which}label")(title_of(parameter))
     if parameter.is_number:
@@ -212,7 +221,7 @@ def set_axis(ax: Any, which: str, parameter: Parameter, most: int = 10) -> None:
             getattr(ax, f"set_{which}scale")("log")
         return
     places = shown_levels(len(parameter.labels), most)
-    labels = [plain(parameter.labels[place]) for place in places]
+    labels = [plain(cut(parameter.labels[place], length)) for place in places]
     axis = getattr(ax, f"{which}axis")
     axis.set_ticks(places, labels)
     getattr(ax, f"set_{which}lim")(-0.5, len(parameter.labels) - 0.5)
