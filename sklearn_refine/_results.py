@@ -111,6 +111,11 @@ class Results:
     def chosen(self, names: Any) -> list[Parameter]:
         """Return the parameters called so, or those that vary if None is given."""
         if names is None:
+            if not self.parameters:
+                raise ValueError(
+                    "this search sets no parameter, so there is none to draw; search "
+                    "over at least one."
+                )
             return self.varying or self.parameters
         if isinstance(names, str):
             raise ValueError(

@@ -28,9 +28,9 @@ p { max-width: 46rem; margin: .5rem 0; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid #e4e4e4; }
-td { overflow-wrap: anywhere; min-width: 4rem; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums;
-  white-space: nowrap; }
+td { overflow-wrap: anywhere; min-width: 5.5rem; }
+td.number, th.number { min-width: 0; text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
 .lines th, .lines td { white-space: nowrap; }
 figure { margin: 1rem 0; overflow-x: auto; }
 figure img { display: block; width: 100%; height: auto; }

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 
 from sklearn_refine._results import Results, read_search
-from sklearn_refine.plotting._style import new_axes, plain
+from sklearn_refine.plotting._style import new_axes, plain, title_of
 
 #: Trees of a forest, parts that the candidates are divided into, and permutations.
 N_TREES, N_FOLDS, N_REPEATS = 60, 5, 10
@@ -167,7 +167,7 @@ class ParameterImportanceDisplay:
         ax = new_axes(type(self).__name__, ax, (6.4, 1.4 + 0.35 * n))
         style = {"color": "tab:blue", "xerr": self.data["std"], "ecolor": "0.3"}
         ax.barh(range(n), self.data["importance"], **{**style, **(bar_kw or {})})
-        ax.set_yticks(range(n), [plain(name) for name in self.data["parameter"]])
+        ax.set_yticks(range(n), [title_of(name) for name in self.data["parameter"]])
         ax.invert_yaxis()
         ax.axvline(0, color="0.3", linewidth=0.8)
         ax.set_xlabel("permutation importance (share of variance)")
@@ -216,11 +216,10 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
         error = np.mean((forest.predict(X[test]) - y[test]) ** 2) / variance
         weight = len(test) / len(rows)
         errors.append(weight * error)
-        for rise in rises:
-            shuffled = _shuffled(X, test, ends, rng)
-            predicted = forest.predict(shuffled.reshape(-1, X.shape[1]))
-            squares = (predicted.reshape(len(ends), -1) - y[test]) ** 2
-            rise += weight * (squares.mean(axis=1) / variance - error)
+        shuffled = _shuffled(X, test, ends, rng)
+        predicted = forest.predict(shuffled.reshape(-1, X.shape[1]))
+        squares = (predicted.reshape(*shuffled.shape[:-1]) - y[test]) ** 2
+        rises += weight * (squares.mean(axis=-1) / variance - error)
     frame = pd.DataFrame(
         {
             "parameter": [parameter.name for parameter in parameters],
@@ -235,11 +234,13 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
 def _shuffled(
     X: np.ndarray, test: np.ndarray, ends: np.ndarray, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Return the test rows, once for each parameter, with its values exchanged.
+    """Return the test rows, again and again with one parameter's values exchanged.
 
-    They are exchanged with those of any candidate, for the test rows may be one.
+    That is an array of shape (N_REPEATS, n_parameters, n_test, n_features). The values
+    are exchanged with those of any candidate, for there may be one test row only.
     """
-    copies = np.repeat(X[test][np.newaxis], len(ends), axis=0)
-    for copy, start, end in zip(copies, [0, *ends[:-1]], ends, strict=True):
-        copy[:, start:end] = X[rng.randint(len(X), size=len(test)), start:end]
+    copies = np.tile(X[test], (N_REPEATS, len(ends), 1, 1))
+    for place, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        others = rng.randint(len(X), size=(N_REPEATS, len(test)))
+        copies[:, place, :, start:end] = X[others, start:end]
     return copies

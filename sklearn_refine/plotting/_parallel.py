@@ -198,7 +198,7 @@ class ParallelCoordinateDisplay:
         for spine in ax.spines.values():
             spine.set_visible(False)
         ax.set_yticks([NOT_SET] if missing else [], ["not set"] if missing else [])
-        names = [title_of(parameter) for parameter in self.parameters]
+        names = [title_of(parameter.name) for parameter in self.parameters]
         ax.set_xticks(range(n + 1), [*names, plain(self.score_name)])
         ax.tick_params(length=0)
         ax.xaxis.tick_top()

@@ -20,7 +20,7 @@ from sklearn_refine.plotting._importance import ParameterImportanceDisplay
 from sklearn_refine.plotting._landscape import SearchLandscapeDisplay
 from sklearn_refine.plotting._parallel import ParallelCoordinateDisplay
 from sklearn_refine.plotting._slices import SearchSliceDisplay
-from sklearn_refine.plotting._style import columns, panels
+from sklearn_refine.plotting._style import columns, figure_for, panels
 from sklearn_refine.space._axes import is_number
 
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "matplotlib")
@@ -272,10 +272,10 @@ def _window(windows: list[tuple[Any, ...]]) -> str:
 
 
 def _pictures(search: Any, results: Results) -> list[str]:
-    from matplotlib.figure import Figure  # no window, and no state outside the page
+    make = figure_for("search_report")
 
     def new(width: float, height: float) -> Any:
-        return Figure(figsize=(width, height), layout="constrained")
+        return make(figsize=(width, height), layout="constrained")
 
     options = {"metric": results.metric}
     figure = new(7.5, 4.2)
@@ -331,7 +331,7 @@ def _searched(search: Any, results: Results) -> list[str]:
     parts = ["<h2>What was searched</h2>"]
     kinds = {
         "linear": "numbers",
-        "log": "numbers, logarithmic",
+        "log": "logarithmic",
         "layers": "layer sizes",
     }
     rows = []

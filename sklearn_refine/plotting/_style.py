@@ -37,7 +37,8 @@ def new_axes(
     """
     if ax is not None:
         return ax
-    return _pyplot(display).subplots(figsize=size, layout="constrained")[1]
+    plt = pyplot_for(f"{display}.plot")
+    return plt.subplots(figsize=size, layout="constrained")[1]
 
 
 def new_grid(display: str, n: int, ax: Any, size: tuple[float, float]) -> list[Any]:
@@ -60,7 +61,7 @@ def new_grid(display: str, n: int, ax: Any, size: tuple[float, float]) -> list[A
         return given
     n_columns = columns(n)
     n_rows = -(-n // n_columns)
-    figure = _pyplot(display).figure(
+    figure = pyplot_for(f"{display}.plot").figure(
         figsize=(max(size[0] * n_columns, 4.0), size[1] * n_rows), layout="constrained"
     )
     return panels(figure, n)
@@ -84,15 +85,41 @@ def panels(figure: Any, n: int) -> list[Any]:
     return made
 
 
-def _pyplot(display: str) -> Any:
+def pyplot_for(what: str) -> Any:
+    """Return ``matplotlib.pyplot``.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(
-            f"{display}.plot needs matplotlib, which cannot be imported; install it "
-            "with: pip install sklearn-refine[plot]"
-        ) from error
+        raise ImportError(_missing(what)) from error
     return plt
+
+
+def figure_for(what: str) -> Any:
+    """Return the class of figures that belong to no window.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(_missing(what)) from error
+    return Figure
+
+
+def _missing(what: str) -> str:
+    return (
+        f"{what} needs matplotlib, which cannot be imported; install it with: "
+        "pip install sklearn-refine[plot]"
+    )
 
 
 def plain(text: str) -> str:
@@ -105,9 +132,8 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def title_of(parameter: Parameter) -> str:
+def title_of(name: str) -> str:
     """Return a parameter's name, broken after a step's name where it is long."""
-    name = parameter.name
     if len(name) > 22:
         name = name.replace("__", "__\n")
         lines = [textwrap.fill(part, 28) for part in name.split("\n")]
@@ -215,7 +241,7 @@ def set_axis(
     length : int, default=28
         The most characters of a name.
     """
-    getattr(ax, f"set_{which}label")(title_of(parameter))
+    getattr(ax, f"set_{which}label")(title_of(parameter.name))
     if parameter.is_number:
         if parameter.kind == "log":
             getattr(ax, f"set_{which}scale")("log")
