@@ -233,11 +233,9 @@ def read_results(
     splits = np.array([*_split_columns(cv_results, metric)], dtype=float).T
     splits = splits.reshape(len(params), -1)
     means = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
-    n_splits = splits.shape[1]
-    n_run = np.asarray(cv_results.get("n_splits_evaluated", [n_splits] * len(params)))
-    status = np.full(len(params), "failed", dtype=object)
-    status[(np.isfinite(splits).sum(axis=1) == n_run) & (n_run < n_splits)] = "dropped"
-    status[np.isfinite(means)] = "complete"
+    n_run = np.full(len(params), splits.shape[1])
+    n_run = np.asarray(cv_results.get("n_splits_evaluated", n_run))
+    status = _status(splits, n_run, means)
     rounds = _rounds(cv_results, len(params))
     first = rounds == rounds.min(initial=1)
     names = sorted({name for candidate in params for name in candidate})
@@ -281,6 +279,15 @@ def _rounds(cv_results: Mapping[str, Any], n: int) -> np.ndarray:
     if "iter" in cv_results:  # halving counts from 0
         return np.asarray(cv_results["iter"], dtype=int) + 1
     return np.ones(n, dtype=int)
+
+
+def _status(splits: np.ndarray, n_run: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Return what became of each candidate."""
+    status = np.full(len(splits), "failed", dtype=object)
+    all_run = np.isfinite(splits).sum(axis=1) == n_run
+    status[all_run & (n_run < splits.shape[1])] = "dropped"
+    status[np.isfinite(means)] = "complete"
+    return status
 
 
 def _partial_means(splits: np.ndarray, status: np.ndarray) -> np.ndarray:

@@ -70,7 +70,8 @@ def test_every_display_draws_every_search(display, name):
 def test_frames_are_copies():
     for display in DISPLAYS:
         made = read(display, "grid")
-        made.frame()["new"] = 1
+        frame = made.frame()
+        frame["new"] = 1
         assert "new" not in made.frame()
 
 

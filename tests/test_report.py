@@ -61,7 +61,7 @@ def report(search, tmp_path, *args, **options):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Leave out what takes long, where a test is about something else."""
-    monkeypatch.setattr("sklearn_refine.plotting._report._pictures", lambda *_: [])
+    monkeypatch.setattr("sklearn_refine.plotting._report.pictures", lambda *_: [])
 
 
 @pytest.mark.usefixtures("no_pictures")

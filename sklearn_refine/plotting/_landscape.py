@@ -91,14 +91,14 @@ class SearchLandscapeDisplay:
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.linear_model import ElasticNet
+    >>> from sklearn.kernel_ridge import KernelRidge
     >>> from sklearn_refine import RefiningGridSearchCV, SearchLandscapeDisplay
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> grid = {"alpha": [1e-4, 1e-2, 1.0], "l1_ratio": [0.1, 0.5, 0.9]}
-    >>> search = RefiningGridSearchCV(ElasticNet(), grid).fit(X, y)
-    >>> display = SearchLandscapeDisplay.from_search(search, ["alpha", "l1_ratio"])
+    >>> grid = {"alpha": [1e-4, 1e-2, 1.0], "gamma": [0.01, 0.1, 1.0]}
+    >>> search = RefiningGridSearchCV(KernelRidge(kernel="rbf"), grid).fit(X, y)
+    >>> display = SearchLandscapeDisplay.from_search(search, ["alpha", "gamma"])
     >>> display.frame().columns.tolist()
-    ['alpha', 'l1_ratio', 'round', 'status', 'score']
+    ['alpha', 'gamma', 'round', 'status', 'score']
     >>> sorted({window.round for window in display.windows})
     [1, 2, 3]
     >>> display.plot()  # doctest: +SKIP
