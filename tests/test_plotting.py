@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
-from toy_searches import DICTS, EIGHT, UNFITTED, Toy, fitted
+from toy_searches import DICTS, EIGHT, UNFITTED, Toy, X, Y, fitted
 
 from sklearn_refine import (
     ParallelCoordinateDisplay,
     ParameterImportanceDisplay,
+    RefiningGridSearchCV,
     SearchHistoryDisplay,
     SearchLandscapeDisplay,
     SearchSliceDisplay,
@@ -283,6 +284,30 @@ def test_windows_on_choices_and_layer_sizes_cover_levels():
         assert window.y[1] - window.y[0] < len(act.levels)
     first = [window for window in display.windows if window.round == 1]
     assert first[0].y == (-0.45, 2.45)
+    assert first[0].x == (-0.45, len(layers.levels) - 0.55)
+
+
+def test_windows_on_layer_sizes_of_a_grid_cover_what_they_list():
+    grid = {"layers": [(8,), (32, 16)], "alpha": [1e-4, 1e-2]}
+    search = RefiningGridSearchCV(Toy(), grid, n_rounds=2).fit(X, Y)
+    display = SearchLandscapeDisplay.from_search(search, ["layers", "alpha"])
+    layers, _ = display.parameters
+    for window in display.windows:
+        listed = search.rounds_.loc[window.round, "window_layers"][window.center]
+        inside = {
+            level
+            for place, level in enumerate(layers.levels)
+            if window.x[0] < place < window.x[1]
+        }
+        assert inside & set(listed)
+        assert {len(level) for level in inside} <= {len(level) for level in listed}
+
+
+def test_a_legend_tells_the_rounds_apart():
+    display = SearchSliceDisplay.from_search(fitted("refining")).plot()
+    labels = [text.get_text() for text in display.figure_.legends[0].get_texts()]
+    assert labels == [f"round {number}" for number in (1, 2, 3, 4)]
+    assert not SearchSliceDisplay.from_search(fitted("grid")).plot().figure_.legends
 
 
 def test_there_are_no_windows_where_it_is_not_known_which_belong_together():

@@ -36,7 +36,7 @@ def pictures(search: Any, results: Results) -> list[str]:
     slices = SearchSliceDisplay.from_search(search, **options)
     n = len(slices.parameters)
     figure = new(max(3.0 * columns(n), 5.0), 2.9 * -(-n // columns(n)))
-    slices.plot(panels(figure, n))
+    slices.plot(panels(figure, n)).legend()
     parts.append(picture(figure, "Scores over each parameter", "Over each parameter."))
     if len(results.complete) < 3 or not results.varying:
         return parts

@@ -65,7 +65,8 @@ class SearchSliceDisplay:
     of the cloud says how good a value can be. A search that looks closer around the
     best has more and better points there; few points elsewhere say little of what is
     possible there. The worst scores may be drawn at the lower edge, as in
-    :class:`SearchHistoryDisplay`. Points at the same choice are moved apart.
+    :class:`SearchHistoryDisplay`. Points at the same choice are moved apart. Those of
+    later rounds are darker; hollow ones were dropped by a race; the star is the best.
 
     Examples
     --------
@@ -190,7 +191,21 @@ class SearchSliceDisplay:
             ):
                 panel.set_ylabel(plain(self.score_name))
         self.ax_, self.figure_ = column(axes), axes[0].figure
+        if ax is None:
+            self.legend()
         return self
+
+    def legend(self) -> None:
+        """Say above the panels which mark stands for which round.
+
+        :meth:`plot` does so if it makes the figure. Otherwise, the figure needs a
+        layout that makes room for it: ``layout="constrained"``.
+        """
+        if self.data["round"].nunique() < 2:
+            return
+        handles, labels = self.ax_[0].get_legend_handles_labels()
+        options = {"ncols": 8, "frameon": False, "fontsize": 9, "handletextpad": 0.2}
+        self.figure_.legend(handles, labels, loc="outside upper left", **options)
 
     def _panel(self, ax: Any, parameter: Parameter, options: dict[str, Any]) -> None:
         import matplotlib
@@ -215,6 +230,7 @@ class SearchSliceDisplay:
                 "alpha": 0.4 if many else 0.8,
                 "linewidth": 0,
                 "rasterized": many,
+                "label": f"round {number}",
             }
             ax.scatter(x[rows], scores[rows], **{**style, **options})
         rows = dropped & ~(scores < low)

@@ -188,6 +188,7 @@ def legend_above(ax: Any, neutral: Sequence[str] = ()) -> None:
             star = handle.get_label() == "best"
             handle.set_sizes([100.0 if star else 36.0])
         if handle.get_label() in neutral:
+            handle.set_array(None)  # its colours
             handle.set_facecolor("0.85")
             handle.set_edgecolor("black")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +126,8 @@ def windows(search: Any, across: Parameter, up: Parameter) -> list[Rectangle]:
     names = [f"window_{across.name}", f"window_{up.name}"]
     if not set(names) <= set(rounds.columns):
         return []
+    # A random search shows the ends of a range, a grid search what it lists.
+    corners = hasattr(search, "param_distributions")
     found = []
     for number, (first, second) in zip(
         rounds.index, rounds[names].itertuples(index=False), strict=True
@@ -132,8 +135,8 @@ def windows(search: Any, across: Parameter, up: Parameter) -> list[Rectangle]:
         for center, (x, y) in enumerate(zip(first, second, strict=True)):
             found += [
                 Rectangle(int(number), center, a, b)
-                for a in _stretches(across, x)
-                for b in _stretches(up, y)
+                for a in _stretches(across, x, corners=corners)
+                for b in _stretches(up, y, corners=corners)
             ]
     if len(found) > MOST_WINDOWS:
         found = [rectangle for rectangle in found if rectangle.center == 0]
@@ -141,13 +144,21 @@ def windows(search: Any, across: Parameter, up: Parameter) -> list[Rectangle]:
 
 
 def _stretches(
-    parameter: Parameter, shown: tuple[Any, ...]
+    parameter: Parameter, shown: tuple[Any, ...], *, corners: bool
 ) -> list[tuple[float, float]]:
     """Return the ranges that a window covers on an axis; levels are a step wide."""
+    if not shown:
+        return []
     if parameter.is_number:
         return [(float(min(shown)), float(max(shown)))]
     if parameter.kind == "layers":
-        places = _boxed(parameter, shown)
+        widths = [layer_widths(value) for value in shown]
+        inside = _between(*widths) if corners and len(widths) == 2 else _boxed(widths)
+        places = [
+            place
+            for place, level in enumerate(parameter.levels)
+            if inside(layer_widths(level))
+        ]
     else:
         numbers = [value for value in shown if is_number(value)]
         keys = {value_key(value) for value in shown}
@@ -165,19 +176,33 @@ def _stretches(
     ]
 
 
-def _boxed(parameter: Parameter, shown: tuple[Any, ...]) -> list[int]:
-    """Return the levels whose widths lie between those of a window, at its depths."""
-    corners: dict[int, list[list[int]]] = {}
-    for value in shown:
-        corners.setdefault(len(layer_widths(value)), []).append(layer_widths(value))
-    boxes = {
-        depth: (np.min(w, axis=0), np.max(w, axis=0)) for depth, w in corners.items()
-    }
-    places = []
-    for place, level in enumerate(parameter.levels):
-        widths = np.array(layer_widths(level))
-        if len(widths) in boxes:
-            low, high = boxes[len(widths)]
-            if ((widths >= low) & (widths <= high)).all():
-                places.append(place)
-    return places
+def _boxed(shown: list[list[int]]) -> Callable[[list[int]], bool]:
+    """Return whether widths lie between those of a window at the same depth."""
+    depths: dict[int, list[list[int]]] = {}
+    for widths in shown:
+        depths.setdefault(len(widths), []).append(widths)
+    boxes = {n: (np.min(w, axis=0), np.max(w, axis=0)) for n, w in depths.items()}
+
+    def inside(widths: list[int]) -> bool:
+        if len(widths) not in boxes:
+            return False
+        low, high = boxes[len(widths)]
+        return bool(np.all((low <= widths) & (widths <= high)))
+
+    return inside
+
+
+def _between(low: list[int], high: list[int]) -> Callable[[list[int]], bool]:
+    """Return whether layer sizes lie between two corners, which say what they can.
+
+    The lower corner may have fewer layers; then nothing is known of the others.
+    """
+
+    def inside(widths: list[int]) -> bool:
+        deep = len(low) <= len(widths) <= len(high)
+        above = all(a <= b for a, b in zip(low, widths, strict=False))
+        return (
+            deep and above and all(a <= b for a, b in zip(widths, high, strict=False))
+        )
+
+    return inside
