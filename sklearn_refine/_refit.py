@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_refine._results import read_results
-from sklearn_refine._smoothing import smooth
+from sklearn_refine._smoothing import expected_ranks
 
 
 def one_standard_error(
@@ -138,7 +138,7 @@ def smoothed_best(metric: str = "score") -> Callable[[Mapping[str, Any]], int]:
 
     To be passed as `refit` of these searches or of scikit-learn's. The best mean of
     many noisy ones is partly luck. Here a Gaussian process is fitted to all of them,
-    as a function of the parameters, and the candidate that it expects most of is
+    as a function of the parameters, and the candidate of which most is expected is
     chosen: one that lies among other good ones, rather than one lucky score.
 
     Parameters
@@ -169,12 +169,16 @@ def smoothed_best(metric: str = "score") -> Callable[[Mapping[str, Any]], int]:
     The process is that of :class:`SuccessiveRandomSearchCV`, with a Matern 5/2 kernel
     on the ranks of the means. Numbers are read as linear or logarithmic by their
     values, layer sizes by their depth and widths, everything else as choices. The noise
-    of each mean is estimated from its splits, drawn toward that of the others. With
-    more than 500 candidates, it is fitted to the 250 best and 250 of the others.
+    of each mean is estimated from its splits, drawn toward that of the others. What is
+    expected of a candidate is what the process says, and of its own difference from
+    that as much as the spread over the splits does not explain. With more than 500
+    candidates, the process is fitted to the 250 best and 250 of the others.
 
-    Where neighbours tell nothing of each other, the process explains the scores by
-    noise and the choice is no better than that of the best mean. scikit-learn's
-    halving searches do not call `refit`, so it has no effect there.
+    It helps where noise decides between the best: many candidates, few or noisy splits.
+    With little noise it may cost a little, since it takes for noise what is particular
+    to a candidate (docs/benchmarks measures both). The noise that all splits share
+    cannot be seen, nor smoothed away. scikit-learn's halving searches do not call
+    `refit`, so it has no effect there.
 
     References
     ----------
@@ -213,7 +217,7 @@ class _SmoothedBest:
                 "be chosen; correct the scorer or the estimator."
             )
         try:
-            expected = smooth(results, rows).rank(results.features(rows)[0])
+            expected = expected_ranks(results, rows)
         except (ValueError, np.linalg.LinAlgError) as error:
             warnings.warn(
                 f"smoothed_best: the scores were not smoothed, since {error}; the "

@@ -79,6 +79,42 @@ def smooth(results: Results, rows: np.ndarray) -> Smooth:
     return Smooth(process, normal, scores[first])
 
 
+def expected_ranks(results: Results, rows: np.ndarray) -> np.ndarray:
+    """Return how good candidates are expected to be, as normal scores.
+
+    That is what the smooth function says, and of each candidate's own difference from
+    it the part that is no noise: the process takes all of it for noise, but the splits
+    say how much of it can be.
+
+    Parameters
+    ----------
+    results : Results
+        The results of a search.
+    rows : ndarray of int
+        Which candidates; all of them have a score.
+
+    Raises
+    ------
+    ValueError, numpy.linalg.LinAlgError
+        As :func:`smooth`.
+    """
+    smoothed = smooth(results, rows)
+    mean = smoothed.rank(results.features(rows)[0])
+    splits = results.split_scores[rows]
+    n_splits = splits.shape[1]
+    if n_splits < 2 or not np.isfinite(splits).all():
+        return mean
+    scores = results.scores[rows]
+    error = np.sqrt(np.mean(_without_main_effects(splits).var(axis=1)) / (n_splits - 1))
+    below, own, above = (
+        np.interp(scores + shift, smoothed.scores, smoothed.normal)
+        for shift in (-error, 0.0, error)
+    )
+    noise = np.mean((above - below) ** 2) / 4
+    kept = max(0.0, 1 - float(noise) / smoothed.process.kernel.noise)
+    return np.asarray(mean + kept * (own - mean))
+
+
 def noise_of(splits: np.ndarray) -> np.ndarray:
     """Return how noisy each candidate's mean is, relative to the others.
 
@@ -88,10 +124,15 @@ def noise_of(splits: np.ndarray) -> np.ndarray:
     n_splits = splits.shape[1]
     if n_splits < 2 or not np.isfinite(splits).all():
         return np.ones(len(splits))
-    rest = splits - splits.mean(axis=0) - splits.mean(axis=1, keepdims=True)
-    variance = rest.var(axis=1, ddof=1)
+    variance = _without_main_effects(splits).var(axis=1)
     average = np.median(variance)
     if not average > 0:
         return np.ones(len(splits))
     weight = n_splits / (n_splits + 10)
     return np.asarray(1 - weight + weight * np.minimum(variance / average, 10.0))
+
+
+def _without_main_effects(splits: np.ndarray) -> np.ndarray:
+    """Return what neither the split nor the candidate explains of each score."""
+    rest = splits - splits.mean(axis=0)
+    return np.asarray(rest - rest.mean(axis=1, keepdims=True))
