@@ -270,7 +270,7 @@ def _searched(search: Any, results: Results) -> list[str]:
     parts = ["<h2>What was searched</h2>"]
     kinds = {
         "linear": "numbers",
-        "log": "logarithmic",
+        "log": "numbers (log)",
         "layers": "layer sizes",
     }
     rows = []
