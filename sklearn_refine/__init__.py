@@ -1,17 +1,32 @@
 """Hyperparameter searches for scikit-learn that refine themselves in rounds."""
 
 from sklearn_refine._journal import read_journal
-from sklearn_refine._refit import one_standard_error
+from sklearn_refine._refit import one_standard_error, smoothed_best
 from sklearn_refine._search import RefiningGridSearchCV, SuccessiveRandomSearchCV
+from sklearn_refine.plotting import (
+    ParallelCoordinateDisplay,
+    ParameterImportanceDisplay,
+    SearchHistoryDisplay,
+    SearchLandscapeDisplay,
+    SearchSliceDisplay,
+    search_report,
+)
 from sklearn_refine.space._distributions import layer_sizes, log_randint
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ParallelCoordinateDisplay",
+    "ParameterImportanceDisplay",
     "RefiningGridSearchCV",
+    "SearchHistoryDisplay",
+    "SearchLandscapeDisplay",
+    "SearchSliceDisplay",
     "SuccessiveRandomSearchCV",
     "layer_sizes",
     "log_randint",
     "one_standard_error",
     "read_journal",
+    "search_report",
+    "smoothed_best",
 ]

@@ -32,8 +32,12 @@ BELOW = {
     },
     "_search": {"_base", "proposal", "space", "_sklearn_compat"},
     "_sklearn_compat": set(),
-    "_refit": set(),
-    "__init__": {"_search", "_refit", "_journal", "space"},
+    "_parameters": {"space"},
+    "_results": {"_parameters"},
+    "_smoothing": {"_results", "proposal"},
+    "_refit": {"_results", "_smoothing"},
+    "plotting": {"plotting", "_parameters", "_results", "_smoothing", "space"},
+    "__init__": {"_search", "_refit", "_journal", "plotting", "space"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

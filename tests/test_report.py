@@ -1,0 +1,198 @@
+"""The page about a search."""
+
+from __future__ import annotations
+
+import re
+import sys
+from html.parser import HTMLParser
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from toy_searches import UNFITTED, Toy, X, Y, fitted
+
+import sklearn_refine
+from sklearn_refine import RefiningGridSearchCV, search_report
+
+mpl.use("Agg")
+
+
+class Page(HTMLParser):
+    """What a browser would find: tags with their attributes, and text."""
+
+    EMPTY = frozenset({"meta", "link", "img", "br"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.texts = [], [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if data.strip() and self.open[-1:] != ["style"]:
+            self.texts.append(data.strip())
+
+    @property
+    def text(self):
+        return "\n".join(self.texts)
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def report(search, tmp_path, *args, **options):
+    path = search_report(search, tmp_path / "report.html", *args, **options)
+    assert path == tmp_path / "report.html"
+    return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Leave out what takes long, where a test is about something else."""
+    monkeypatch.setattr("sklearn_refine.plotting._report.pictures", lambda *_: [])
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("name", UNFITTED)
+def test_every_search_has_a_report(name, tmp_path):
+    search = fitted(name)
+    page = report(search, tmp_path)
+    assert page.texts[0] == f"{type(search).__name__} of Toy"
+    for text in ("Best parameters", "What was searched", "Versions"):
+        assert text in page.texts
+    assert ("Rounds" in page.texts) == hasattr(search, "rounds_")
+    assert sklearn_refine.__version__ in page.texts
+    for parameter in search.best_params_:
+        assert parameter in page.texts
+
+
+@pytest.mark.parametrize(("name", "n_pictures"), [("one", 4), ("dicts", 5)])
+def test_pictures(name, n_pictures, tmp_path):
+    assert len(report(fitted(name), tmp_path).all("img")) == n_pictures
+
+
+def test_the_page_stands_alone(tmp_path):
+    page = report(fitted("refining"), tmp_path)
+    assert not page.all("script")
+    assert not page.all("iframe")
+    for image in page.all("img"):
+        assert image["src"].startswith("data:image/svg+xml;base64,")
+        assert image["alt"]
+    assert [link["href"] for link in page.all("link")] == ["data:,"]
+    raw = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?:|url\(|@import|\son\w+=", raw)
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in (
+        page.all("meta")
+    )
+
+
+def test_markup_in_values_names_and_scores_is_text(tmp_path):
+    evil = ["<script>alert(1)</script>", "<img src=x onerror=alert(2)>", "</td>&amp;"]
+
+    class Odd(Toy):
+        def __init__(self, s="", alpha=1.0):
+            self.s = s
+            self.alpha = alpha
+
+        def fit(self, X, y):
+            self.mean_ = y.mean()
+            return self
+
+        def score(self, X, y):
+            return len(self.s) + self.alpha
+
+        def __repr__(self):
+            return "<b>Odd</b>"
+
+    search = RefiningGridSearchCV(Odd(), {"s": evil, "alpha": [0.1, 1.0]}, n_rounds=2)
+    page = report(search.fit(X, Y), tmp_path)
+    assert not page.all("script")
+    assert not page.all("b")
+    assert len(page.all("img")) == 5
+    for value in evil:
+        assert value in page.text
+    assert "<b>Odd</b>" in page.text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_what_it_says_of_the_search(tmp_path):
+    search = fitted("racing")
+    text = report(search, tmp_path).text
+    assert f"\nFits\n{search.n_fits_}\n" in text
+    status = re.search(r"Candidates\n(\d+): (.*)\n", text)
+    assert int(status[1]) == len(search.cv_results_["params"])
+    assert {"complete", "dropped", "failed"} <= set(status[2].replace(",", "").split())
+    assert "No held-out data were given" in text
+    assert f"{search.best_score_:.5g} ±" in text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_held_out_data(tmp_path):
+    data = load_diabetes(return_X_y=True)
+    X_train, X_test, y_train, y_test = (
+        part[s] for part in data for s in (slice(300), slice(300, None))
+    )
+    search = GridSearchCV(Ridge(), {"alpha": [0.01, 0.1, 1.0]}).fit(X_train, y_train)
+    text = report(search, tmp_path, X_test, y_test).text
+    held_out = search.score(X_test, y_test)
+    assert f"Held-out data\n{held_out:.6g}\n" in text
+    gap = search.best_score_ - held_out
+    assert f"{'higher' if gap >= 0 else 'lower'} by {abs(gap):.4g}" in text
+    assert "No held-out data" not in text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_held_out_data_of_one_metric_of_several(tmp_path):
+    search = fitted("multimetric")
+    text = report(search, tmp_path, X, Y, metric="neg").text
+    expected = search.scorer_["neg"](search.best_estimator_, X, Y)
+    assert f"Held-out data\n{expected:.6g}\n" in text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_choice_other_than_the_best_mean_is_said(tmp_path):
+    search = GridSearchCV(Toy(), {"alpha": [1e-4, 1e-2, 1.0]}, refit=lambda results: 2)
+    text = report(search.fit(X, Y), tmp_path).text
+    assert "The search chose candidate 2, with a mean of" in text
+
+
+def test_failed_and_single_candidates_have_a_report(tmp_path):
+    search = GridSearchCV(Ridge(), {}).fit(X, Y)
+    assert len(report(search, tmp_path).all("img")) == 1
+    search = GridSearchCV(Toy(), {"alpha": [0.1, 1.0]}, refit=False).fit(X, Y)
+    search.cv_results_["mean_test_score"][:] = np.nan
+    for split in range(5):
+        search.cv_results_[f"split{split}_test_score"][:] = np.nan
+    text = report(search, tmp_path).text
+    assert "No candidate has a score on every split" in text
+
+
+def test_what_cannot_be_reported_is_said(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    with pytest.raises(NotFittedError, match="has no cv_results_"):
+        search_report(GridSearchCV(Ridge(), {}), path)
+    with pytest.raises(TypeError, match="is not a search"):
+        search_report("search", path)
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, refit=False).fit(X, Y)
+    with pytest.raises(ValueError, match="y_test is given without X_test"):
+        search_report(search, path, y_test=Y)
+    with pytest.raises(ValueError, match="no best_estimator_ to score: refit=False"):
+        search_report(search, path, X, Y)
+    with pytest.raises(ValueError, match="metric='x' is not among"):
+        search_report(search, path, metric="x")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"pip install sklearn-refine\[plot\]"):
+        search_report(search, path)
+    assert not path.exists()
