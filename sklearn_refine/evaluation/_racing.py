@@ -144,7 +144,9 @@ def plausible(scores: np.ndarray, *, complete: np.ndarray | None = None) -> np.n
     everyone = np.sort(np.concatenate([means[able], rivals]))[::-1]
     n_going_on = _n_going_on(len(scores) + len(rivals), n_run, n_splits)
     last = everyone[min(n_going_on, len(everyone)) - 1]
-    return np.asarray(able & (means >= last - _rounding(scores[:, run])))
+    with np.errstate(over="ignore"):  # next to the largest number there is
+        least = last - _rounding(scores[:, run])
+    return np.asarray(able & (means >= least))
 
 
 def _n_going_on(n_candidates: int, n_run: int, n_splits: int) -> int:

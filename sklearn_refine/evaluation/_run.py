@@ -344,9 +344,10 @@ class Evaluation:
 
     def _is_tiny(self, cost: float, n_left: int) -> bool:
         """Whether fits take so little time that they are handed out together."""
-        seconds = self._expected(cost)
         n_workers = self._means.crew.n_workers
-        return n_workers > 1 and 0.0 < seconds < TINY_SECONDS and n_left > 8 * n_workers
+        gains = n_workers > 1 or self._means.store is not None
+        is_short = 0.0 < self._expected(cost) < TINY_SECONDS
+        return gains and is_short and n_left > 8 * n_workers
 
 
 def iter_popleft(queue: deque[Unit]) -> Iterator[Unit]:
