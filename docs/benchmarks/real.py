@@ -29,7 +29,8 @@ Columns
     mostly on few rows. seconds: wall time, without the refit. rank: of the searches on
     the same data and seed, 1 the best, ties shared; +- is the standard error of the
     mean over data and seeds. The searches of this package are ranked twice beside
-    those of others, without racing and with it.
+    those of others, without racing and with it. held-out error: 1 - score, divided by
+    that of RandomizedSearchCV.
     reached, seconds to reach: a search's best score so far against the final CV score
     of RandomizedSearchCV. Where it is reached, after what share of the seconds that
     RandomizedSearchCV took in all; the median counts a search that never does as
@@ -458,6 +459,7 @@ def add_shares(table):
         reach = seconds_to_reach(row["curve"], of_random["cv"])
         table.loc[i, "share"] = row["seconds"] / of_random["seconds"]
         table.loc[i, "reach"] = reach / of_random["seconds"]
+        table.loc[i, "error"] = (1 - row["test"]) / (1 - of_random["test"])
     table["spent"] = np.minimum(table["reach"], table["share"])
 
 
@@ -474,12 +476,12 @@ def add_ranks(table):
             table[f"{kind} rank, {name}"] = ranks.reindex(index).to_numpy()
 
 
-def with_error(values):
+def with_error(values, digits=2):
     """Return the mean and its standard error, in words."""
     values = values.dropna()
     if values.empty:
         return ""
-    return f"{values.mean():.2f} +- {values.sem():.2f}"
+    return f"{values.mean():.{digits}f} +- {values.sem():.{digits}f}"
 
 
 def markdown(frame):
@@ -511,6 +513,9 @@ def report(rows, searches):
             (f"{kind} rank, racing", ", racing"),
         )
     }
+    ranks[f"held-out error, of {RANDOM}'s"] = column(
+        lambda t: with_error(t["error"], digits=3)
+    )
     print(markdown(pd.DataFrame(ranks, index=index)), end="\n\n")
     costs = {
         "candidates": column(lambda t: f"{t['candidates'].mean():.1f}"),
@@ -562,7 +567,7 @@ def plot(rows, searches, path):
 
     share = np.linspace(0, 2, 401)
     lines = gaps(rows, share)
-    _, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
+    _, axes = plt.subplots(figsize=(9.5, 4.5), layout="constrained")
     colors = plt.get_cmap("tab10")
     peers = [name for name in searches if name not in PLAIN + RACING]
     for name in searches:
@@ -580,12 +585,12 @@ def plot(rows, searches, path):
         xlabel=f"seconds, as a share of those of {RANDOM}",
         ylabel="gap to the best CV score of all searches\n(1: the median candidate)",
         xlim=(0, 2),
-        ylim=(0.03, 1.05),
+        ylim=(0.05, 1.05),
         yscale="log",
     )
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=7)
-    plt.savefig(path, dpi=110)
+    plt.gcf().legend(loc="outside right upper", fontsize=8)
+    plt.savefig(path, dpi=90)
 
 
 def warm_up(searches):
