@@ -26,7 +26,9 @@ Columns
     CV: mean score of the winner over the splits, all rows of the search in use;
     test: score on what is held out, of the winner fitted to all rows of the search
     (accuracy, or R2). fits: without the refit; those of HalvingRandomSearchCV are
-    mostly on few rows. seconds: wall time, without the refit. rank: of the searches on
+    mostly on few rows. seconds: processor time, without the refit, and beside it the
+    wall time. With one job and one thread the two are the same on a machine that does
+    nothing else; where others disturb it, ratios of processor times stay fair. rank: of the searches on
     the same data and seed, 1 the best, ties shared; +- is the standard error of the
     mean over data and seeds. The searches of this package are ranked twice beside
     those of others, without racing and with it. held-out error: 1 - score, divided by
@@ -40,7 +42,8 @@ Columns
 When a score counts as known: in the searches of others when the last split of a
 candidate is scored; in those of this package only when its round ends, and the
 seconds for proposing, which `rounds_` does not tell by round, are all charged to the
-first round. The one of HalvingRandomSearchCV counts at the end.
+first round. The one of HalvingRandomSearchCV counts at the end. These are moments of
+wall time; all of a search are then scaled by its processor time over its wall time.
 
 Usage: python docs/benchmarks/real.py [--seeds N] [--results FILE] [--plot FILE]
 [--smoke]. Searches whose packages (optuna, scikit-optimize) are missing are left out.
@@ -442,7 +445,17 @@ def run(names, searches, seeds, budget, most_rows, path):
                     with path.open("a") as file:
                         file.write(json.dumps(rows[-1]) + "\n")
     wanted = {(n, s, search) for n in names for s in seeds for search in searches}
-    return [r for r in rows if (r["data"], r["seed"], r["search"]) in wanted]
+    return [
+        processor_time(row)
+        for row in rows
+        if (row["data"], row["seed"], row["search"]) in wanted
+    ]
+
+
+def processor_time(row):
+    """Return a row of results with the times of its curve in processor time."""
+    factor = row["busy"] / row["seconds"]
+    return {**row, "curve": [(at * factor, score) for at, score in row["curve"]]}
 
 
 def seconds_to_reach(curve, target):
@@ -457,8 +470,8 @@ def add_shares(table):
     for i, row in table.iterrows():
         of_random = random.loc[(row["data"], row["seed"])]
         reach = seconds_to_reach(row["curve"], of_random["cv"])
-        table.loc[i, "share"] = row["seconds"] / of_random["seconds"]
-        table.loc[i, "reach"] = reach / of_random["seconds"]
+        table.loc[i, "share"] = row["busy"] / of_random["busy"]
+        table.loc[i, "reach"] = reach / of_random["busy"]
         table.loc[i, "error"] = (1 - row["test"]) / (1 - of_random["test"])
     table["spent"] = np.minimum(table["reach"], table["share"])
 
@@ -520,8 +533,8 @@ def report(rows, searches):
     costs = {
         "candidates": column(lambda t: f"{t['candidates'].mean():.1f}"),
         "fits": column(lambda t: f"{t['fits'].mean():.0f}"),
-        "seconds": column(lambda t: f"{t['seconds'].mean():.1f}"),
-        "of these, processor": column(lambda t: f"{t['busy'].mean():.1f}"),
+        "seconds": column(lambda t: f"{t['busy'].mean():.1f}"),
+        "wall": column(lambda t: f"{t['seconds'].mean():.1f}"),
         f"of {RANDOM}'s": column(lambda t: f"{t['share'].mean():.2f}"),
         "reached": column(lambda t: f"{np.isfinite(t['reach']).sum()} of {len(t)}"),
         "median": column(lambda t: f"{t['reach'].median():.2f}"),
@@ -553,7 +566,7 @@ def gaps(rows, share):
             so_far = np.append(
                 middle, np.maximum(np.maximum.accumulate(scores), middle)
             )
-            known = np.searchsorted(at / random["seconds"], share, side="right")
+            known = np.searchsorted(at / random["busy"], share, side="right")
             gap = (best - so_far[known]) / max(best - middle, 1e-12)
             found.setdefault(row["search"], []).append(gap)
     return {name: np.mean(lines, axis=0) for name, lines in found.items()}
@@ -582,7 +595,7 @@ def plot(rows, searches, path):
             drawstyle="steps-post",
         )
     axes.set(
-        xlabel=f"seconds, as a share of those of {RANDOM}",
+        xlabel=f"processor seconds, as a share of those of {RANDOM}",
         ylabel="gap to the best CV score of all searches\n(1: the median candidate)",
         xlim=(0, 2),
         ylim=(0.05, 1.05),
