@@ -23,16 +23,16 @@ Space
     others, on few rows, and so takes less time than they.
 
 Columns
-    CV: mean score of the winner over the splits, all rows of the search in use;
-    test: score on what is held out, of the winner fitted to all rows of the search
-    (accuracy, or R2). fits: without the refit; those of HalvingRandomSearchCV are
-    mostly on few rows. seconds: processor time, without the refit, and beside it the
-    wall time. With one job and one thread the two are the same on a machine that does
-    nothing else; where others disturb it, ratios of processor times stay fair. rank: of the searches on
-    the same data and seed, 1 the best, ties shared; +- is the standard error of the
-    mean over data and seeds. The searches of this package are ranked twice beside
-    those of others, without racing and with it. held-out error: 1 - score, divided by
-    that of RandomizedSearchCV.
+    CV: mean score of the winner over the splits, all rows of the search in use; test:
+    score on what is held out, of the winner fitted to all rows of the search (accuracy,
+    or R2). fits: without the refit; those of HalvingRandomSearchCV are mostly on few
+    rows. seconds: processor time, without the refit, and beside it the wall time. With
+    one job and one thread the two are the same on a machine that does nothing else;
+    where others disturb it, ratios of processor times stay fair. rank: of the searches
+    on the same data and seed, 1 the best, ties shared; +- is the standard error of the
+    mean over data and seeds. The searches of this package are ranked twice beside those
+    of others, without racing and with it. held-out error: 1 - score, divided by that of
+    RandomizedSearchCV.
     reached, seconds to reach: a search's best score so far against the final CV score
     of RandomizedSearchCV. Where it is reached, after what share of the seconds that
     RandomizedSearchCV took in all; the median counts a search that never does as
