@@ -36,8 +36,9 @@ Columns
     reached, seconds to reach: a search's best score so far against the final CV score
     of RandomizedSearchCV. Where it is reached, after what share of the seconds that
     RandomizedSearchCV took in all; the median counts a search that never does as
-    endless. The last column divides all shares spent, those of searches that never
-    reach it included, by the number of those that do.
+    endless. "spent / reached" divides all shares spent, those of searches that never
+    reach it included, by the number of those that do. The ranks are by these seconds;
+    searches that never reach it share the last.
 
 When a score counts as known: in the searches of others when the last split of a
 candidate is scored; in those of this package only when its round ends, and the
@@ -478,13 +479,13 @@ def add_shares(table):
 
 def add_ranks(table):
     """Add ranks beside the plain searches of this package, and beside those racing."""
-    for kind in ("cv", "test"):
+    for kind in ("cv", "test", "reach"):
         scores = table.pivot_table(
             index=["data", "seed"], columns="search", values=kind
         ).round(9)  # sums in another order are no better or worse
         for name, absent in (("plain", RACING), ("racing", PLAIN)):
             ranks = scores.drop(columns=absent, errors="ignore")
-            ranks = ranks.rank(axis=1, ascending=False).stack()
+            ranks = ranks.rank(axis=1, ascending=kind == "reach").stack()
             index = pd.MultiIndex.from_frame(table[["data", "seed", "search"]])
             table[f"{kind} rank, {name}"] = ranks.reindex(index).to_numpy()
 
@@ -541,12 +542,21 @@ def report(rows, searches):
         "spent / reached": column(
             lambda t: f"{t['spent'].sum() / max(np.isfinite(t['reach']).sum(), 1):.2f}"
         ),
+        "rank": column(lambda t: with_error(t["reach rank, plain"])),
+        "rank, racing": column(lambda t: with_error(t["reach rank, racing"])),
     }
     print(markdown(pd.DataFrame(costs, index=index)), end="\n\n")
     for kind, title in (("test", "held-out score"), ("cv", "CV score")):
         means = table.pivot_table(index="search", columns="data", values=kind)
         means = means.loc[searches, table["data"].unique()]
         print(markdown(means.map("{:.4f}".format).rename_axis(title)), end="\n\n")
+    agree = pd.Series(
+        cell["cv"].corr(cell["test"], method="spearman")
+        for _, cell in table.groupby(["data", "seed"])
+    )
+    print(
+        f"Rank correlation of the searches' CV and held-out scores: {with_error(agree)}"
+    )
 
 
 def gaps(rows, share):
