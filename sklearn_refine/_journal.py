@@ -41,6 +41,7 @@ from sklearn_refine._journal_file import (
 )
 
 SILENT_SECONDS = 900.0  # after which another machine is taken to have stopped
+SEEN_SECONDS = 1.0  # between notes that this session is at work
 _INSERT = (
     f"INSERT OR REPLACE INTO fits (run, session, {COLUMNS}, checksum) "
     f"VALUES ({', '.join('?' * 15)})"
@@ -77,6 +78,9 @@ class Journal:
         self.path = Path(path)
         self._lock = threading.RLock()  # joblib asks for work from threads of its own
         self._known: dict[Position, Outcome] = {}
+        self._in_work: set[Position] = set()
+        self._alone = False
+        self._seen = 0.0
         self._last = 0
         self._version = -1
         self._writes = True
@@ -99,6 +103,7 @@ class Journal:
             self._read_new()
             self._start(run)
             self._file = self._identity()
+            self._alone = not self._others()
         except BaseException:
             self._connection.close()
             raise
@@ -153,6 +158,11 @@ class Journal:
         status = os.stat(self.path)
         return status.st_dev, status.st_ino
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was finished before, nor by another process."""
+        return not self._known
+
     def known(self, position: Position) -> Outcome | None:
         """Return what is known to have come of a fit."""
         outcome = self._known.get(position)
@@ -177,12 +187,24 @@ class Journal:
             if not self._writes:
                 return set()
             try:
+                if self._is_alone():
+                    # Nothing is written, so that another process that starts now may
+                    # begin some of the same fits; it sees the later ones.
+                    self._in_work.update(p for p in positions if p not in self._known)
+                    return set()
                 with transaction(self._connection):
                     self._read_new()
                     return self._claim([p for p in positions if p not in self._known])
             except (sqlite3.Error, JournalError) as error:
                 self._stop_writing(error)
                 return set()
+
+    def _is_alone(self) -> bool:
+        """Whether no other process works on this run."""
+        if self._alone and self._changed():
+            self._alone = not self._others()
+            self._read_new()
+        return self._alone
 
     def _claim(self, positions: Sequence[Position]) -> set[Position]:
         others = self._others()
@@ -195,9 +217,10 @@ class Journal:
             ).fetchone()
             if row is not None and row[0] in others:
                 taken.add(position)
+        self._in_work.update(p for p in positions if p not in taken)
         self._connection.executemany(
             "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)",
-            [(self._run, *p, self._session) for p in positions if p not in taken],
+            [(self._run, *p, self._session) for p in self._in_work],
         )
         self._say_seen(time.time())
         return taken
@@ -221,6 +244,9 @@ class Journal:
         return process == _process(process.partition(":")[0])
 
     def _say_seen(self, seen: float) -> None:
+        if 0.0 < seen - self._seen < SEEN_SECONDS:
+            return
+        self._seen = seen
         self._connection.execute(
             "UPDATE sessions SET seen = ? WHERE id = ?", (seen, self._session)
         )
@@ -249,12 +275,14 @@ class Journal:
                     self._connection.executemany(
                         _INSERT, [(*of_run, *row, checksum_of(row)) for row in rows]
                     )
-                    self._connection.executemany(
-                        "DELETE FROM claims "
-                        "WHERE run = ? AND candidate = ? AND split = ?",
-                        [(self._run, *position) for position, _, _ in fits],
-                    )
+                    if not self._alone:
+                        self._connection.executemany(
+                            "DELETE FROM claims "
+                            "WHERE run = ? AND candidate = ? AND split = ?",
+                            [(self._run, *position) for position, _, _ in fits],
+                        )
                     self._say_seen(time.time())
+                self._in_work.difference_update(position for position, _, _ in fits)
             except (sqlite3.Error, OSError, TypeError, ValueError) as error:
                 self._stop_writing(error)
 
@@ -273,12 +301,16 @@ class Journal:
             with suppress(sqlite3.Error):
                 self._connection.close()
 
-    def _read_new(self) -> None:
-        """Read what was written since the last time."""
+    def _changed(self) -> bool:
+        """Whether another process has written to the file."""
         (now,) = self._connection.execute("PRAGMA data_version").fetchone()
-        if now == self._version:
+        return bool(now != self._version)
+
+    def _read_new(self) -> None:
+        """Read what others have written since the last time."""
+        if not self._changed():
             return
-        self._version = now
+        (self._version,) = self._connection.execute("PRAGMA data_version").fetchone()
         rows = self._connection.execute(
             f"SELECT id, {COLUMNS}, checksum FROM fits WHERE run = ? AND id > ? "
             "ORDER BY id",

@@ -59,6 +59,8 @@ class Ledger:
 
     def known(self, candidate: Candidate, split: int) -> Outcome | None:
         """Return the outcome of a fit that was finished before."""
+        if self._journal.is_empty:
+            return None
         outcome = self._journal.known(self._position(candidate, split))
         if outcome is None or outcome["fit_error"] is None:
             return outcome

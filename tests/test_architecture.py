@@ -17,7 +17,7 @@ BELOW = {
     "proposal": {"proposal", "_history", "space"},
     "evaluation": {"evaluation", "_history", "space", "_sklearn_compat"},
     "_fingerprint": set(),
-    "_journal_file": {"_fingerprint", "_history"},
+    "_journal_file": {"_history"},
     "_journal": {"_journal_file", "_history"},
     "_ledger": {"_journal", "_fingerprint", "_history"},
     "_reporting": {"evaluation", "_history", "_sklearn_compat"},
