@@ -306,7 +306,7 @@ def _dump(scores: Any) -> str:
 def from_row(path: Path, number: int, row: Sequence[Any]) -> tuple[Any, Outcome]:
     """Return which fit a row is, and its outcome."""
     *values, checksum = row
-    if checksum != checksum_of(values) or not all(map(isinstance, values, _TYPES)):
+    if not all(map(isinstance, values, _TYPES)) or checksum != checksum_of(values):
         raise JournalError(damaged(path, f"fit number {number}"))
     _, candidate, split, _, _, test, train, fit_time, score_time, n, error, _ = values
     outcome: Outcome = {
@@ -335,4 +335,9 @@ def _load(path: Path, number: int, text: str) -> Any:
 
 def checksum_of(values: Sequence[Any]) -> str:
     """Return what tells a row that was damaged from one that was not."""
-    return f"{crc32(repr(list(values)).encode('utf-8', 'backslashreplace')):08x}"
+    number, candidate, split, params, status, test, train, *seconds, n, error, at = (
+        values
+    )
+    text = "\0".join((candidate, params, status, test, train or "", error or ""))
+    numbers = struct.pack("<qqqddd", number, split, n, *seconds, at)
+    return f"{crc32(numbers, crc32(text.encode('utf-8', 'backslashreplace'))):08x}"

@@ -1,0 +1,130 @@
+"""What a journal costs: while a search writes it, and when it is read back.
+
+Writing: the search of overhead.py (500 candidates, 5 splits, fits of next to no time)
+with and without ``journal=``, in one process, in turn; which of the two goes first
+changes from repeat to repeat. Each journal is a new file. The difference is printed for
+each fit, and the ratio of the medians and the median of the ratios within each repeat.
+
+Reading: a journal of 100,000 fits is made, and opened by a process of its own, which
+prints the seconds that it took to have all fits in memory, and its peak memory with all
+that it imports.
+
+BLAS and OpenMP have one thread.
+
+Usage: python docs/benchmarks/journal.py [--repeats N] [--smoke]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+
+import numpy as np
+
+from sklearn_refine import RefiningGridSearchCV
+from sklearn_refine._journal import Journal
+
+N_SPLITS = 5
+READ = """
+import resource, sys, time
+from sklearn_refine._journal import Journal
+start = time.perf_counter()
+journal = Journal(sys.argv[1], "run", search="", estimator="")
+seconds = time.perf_counter() - start
+assert journal.known((f"{int(sys.argv[2]) - 1:032d}", 4)) is not None
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(f"{seconds:.2f} s, peak memory {peak:.0f} MB", end="")
+"""
+
+
+def seconds_of(search, X, y, journal):
+    search.set_params(journal=journal)
+    start = time.perf_counter()
+    search.fit(X, y)
+    return time.perf_counter() - start
+
+
+def write(folder, n_a, n_b, repeats):
+    from overhead import TwoNumbers, make_grid
+
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(100, 5)), rng.randint(2, size=100)
+    grid = make_grid(n_a, n_b)
+    n_fits = n_a * n_b * N_SPLITS
+    print(f"{'n_jobs':>6}{'fits':>7}{'without s':>11}{'with s':>8}{'ms a fit':>10}")
+    for n_jobs in (1, 2):
+        search = RefiningGridSearchCV(
+            TwoNumbers(), grid, cv=N_SPLITS, n_rounds=1, n_jobs=n_jobs, refit=False
+        )
+        search.fit(X, y)  # starts the workers, fills caches
+        pairs = []
+        for repeat in range(repeats):
+            journal = folder / f"{n_jobs}-{repeat}.db"
+            order = (None, journal) if repeat % 2 else (journal, None)
+            took = {path: seconds_of(search, X, y, path) for path in order}
+            pairs.append((took[None], took[journal]))
+        plain, kept = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+        paired = statistics.median(b / a for a, b in pairs)
+        each = 1e3 * (kept - plain) / n_fits
+        print(
+            f"{n_jobs:>6}{n_fits:>7}{plain:>11.3f}{kept:>8.3f}{each:>10.3f}"
+            f"   ratio {kept / plain:.3f}, paired {paired:.3f}",
+            flush=True,
+        )
+
+
+def read(folder, n_candidates):
+    path = folder / "large.db"
+    journal = Journal(path, "run", search="", estimator="")
+    outcome = {
+        "fit_error": None,
+        "n_test_samples": 100,
+        "fit_time": 0.25,
+        "score_time": 0.01,
+    }
+    rng = np.random.RandomState(0)
+    for start in range(0, n_candidates, 1000):
+        fits = []
+        for number in range(start, min(start + 1000, n_candidates)):
+            params = f"{{'alpha': {rng.rand()}, 'hidden_layer_sizes': (64, 32)}}"
+            for split in range(N_SPLITS):
+                found = {**outcome, "test_scores": float(rng.rand())}
+                fits.append(((f"{number:032d}", split), params, found))
+        journal.save(1, fits)
+    journal.close()
+    size = path.stat().st_size / 1e6
+    print(
+        f"{n_candidates * N_SPLITS} fits, {size:.0f} MB on the disk, read in ", end=""
+    )
+    sys.stdout.flush()
+    subprocess.run(
+        [sys.executable, "-c", READ, str(path), str(n_candidates)], check=True
+    )
+    print()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--smoke", action="store_true", help="small; means nothing")
+    args = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).parent))
+    with tempfile.TemporaryDirectory() as folder:
+        if args.smoke:
+            write(Path(folder), 5, 4, 1)
+            read(Path(folder), 200)
+        else:
+            write(Path(folder), 25, 20, args.repeats)
+            read(Path(folder), 20_000)
+
+
+if __name__ == "__main__":
+    main()
