@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 from scipy.stats import loguniform
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.utils.fixes import parse_version
@@ -146,3 +147,14 @@ def test_same_result_with_and_without(search):
 
 def _seed(search):
     return {"random_state": 0} if hasattr(search, "random_state") else {}
+
+
+@with_callbacks
+@pytest.mark.parametrize("search", SEARCHES, ids=lambda s: type(s).__name__)
+def test_callbacks_hear_of_fits_that_are_read_back(search, tmp_path):
+    recorders = [Recorder(), Recorder()]
+    for recorder in recorders:
+        running = clone(search).set_params(journal=tmp_path / "search.db")
+        running.set_callbacks(recorder).fit(X, Y)
+    first, second = recorders
+    assert sorted(map(str, first.paths)) == sorted(map(str, second.paths))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from itertools import count, islice
@@ -37,6 +37,8 @@ class Crew:
 
     def __init__(self, n_jobs: int | None, pre_dispatch: Any, *, at_once: bool) -> None:
         backend, _ = get_active_backend()
+        self._backend = backend
+        self._heard: Callable[[Any], None] | None = None
         name = type(backend).__name__
         self.n_workers = effective_n_jobs(n_jobs)
         #: For calls; no two have the same, also of several runs.
@@ -52,23 +54,47 @@ class Crew:
         self._streams = self.n_workers == 1 or backend.supports_return_generator
         self._chunk = 2 * self.n_workers if at_once else None
         self._pre_dispatch = pre_dispatch
-        self._parallel = Parallel(
-            n_jobs=n_jobs,
-            pre_dispatch=pre_dispatch,
+        self._n_jobs = n_jobs
+        self._parallel = self._new()
+
+    def _new(self) -> Parallel:
+        return Parallel(
+            n_jobs=self._n_jobs,
+            backend=self._backend if self.n_workers > 1 else None,
             batch_size=1,  # units of work are cut to size already
             return_as="generator_unordered" if self._streams else "list",
         )
 
     def __enter__(self) -> Crew:
         self._parallel.__enter__()
+        backend = self._backend
+        if self.n_workers > 1 and backend.supports_retrieve_callback:
+            # joblib looks for results every 10 ms. A process that is killed should not
+            # have lost what came in between.
+            retrieve = backend.retrieve_result_callback
+
+            def retrieve_and_tell(out: Any) -> Any:
+                results = retrieve(out)
+                if self._heard is not None:
+                    with suppress(Exception):
+                        for result in results:
+                            self._heard(result)
+                return results
+
+            backend.retrieve_result_callback = retrieve_and_tell
         return self
 
     def __exit__(self, *error: Any) -> None:
+        vars(self._backend).pop("retrieve_result_callback", None)
         with _quiet():
             self._parallel.__exit__(*error)
 
     def run(
-        self, calls: Iterator[Call], *, ahead: Any = None
+        self,
+        calls: Iterator[Call],
+        *,
+        ahead: Any = None,
+        heard: Callable[[Any], None] | None = None,
     ) -> Generator[Any, None, None]:
         """Make calls; yield what they return in the order in which they finish.
 
@@ -81,7 +107,11 @@ class Crew:
             Read as workers get free, from any thread.
         ahead : int or str, default=None
             Number of calls handed out ahead, if not that of the search.
+        heard : callable, default=None
+            Given each result as soon as it is there, mostly before it is yielded, in
+            another thread, and only by backends that can do so.
         """
+        self._heard = heard
         self._parallel.pre_dispatch = self._pre_dispatch if ahead is None else ahead
         self.lost = []
         handed_out: dict[int, None] = {}
@@ -94,16 +124,19 @@ class Crew:
         results = self._results(dispatch())
         try:
             for result in results:
-                # joblib makes a call twice that it had read, but not yet handed to a
-                # worker when another one died.
-                if result[0] in handed_out:
-                    del handed_out[result[0]]
-                    yield result
+                del handed_out[result[0]]
+                yield result
         except BrokenExecutor:
             self.lost = list(handed_out)
         finally:
             with _quiet():
                 results.close()
+        if self.lost:
+            # joblib still holds calls that it had read when the worker died, and would
+            # make them with those of the next run.
+            self.__exit__(None, None, None)
+            self._parallel = self._new()
+            self.__enter__()
 
     def _results(self, calls: Iterator[Any]) -> Generator[Any, None, None]:
         if self._streams:

@@ -18,7 +18,7 @@ from sklearn_refine.evaluation._crew import Call, Crew
 from sklearn_refine.evaluation._failures import died
 from sklearn_refine.evaluation._racing import Race, not_run
 from sklearn_refine.evaluation._task import Job, Task
-from sklearn_refine.evaluation._unit import work
+from sklearn_refine.evaluation._unit import Work, work
 from sklearn_refine.evaluation._units import Shareable, Unit, look, make_units
 
 TINY_SECONDS = 0.015  # that fits of next to no time are handed out for at once
@@ -290,10 +290,19 @@ class Evaluation:
                 running[number] = unit
                 yield number, self._call(number, unit)
 
-        with closing(crew.run(calls(), ahead=ahead)) as results:
+        kept: set[int] = set()
+
+        def keep(result: Work) -> None:
+            self._keep(running[result[0]], result[1])
+            kept.add(result[0])
+
+        with closing(crew.run(calls(), ahead=ahead, heard=keep)) as results:
             for number, outcomes, seconds in results:
                 self._means.check()
-                self._book(running.pop(number), outcomes, seconds)
+                unit = running.pop(number)
+                if number not in kept:
+                    self._keep(unit, outcomes)
+                self._book(unit, outcomes, seconds)
         return [running[number] for number in crew.lost]
 
     def _call(self, number: int, unit: Unit) -> Any:
@@ -317,19 +326,27 @@ class Evaluation:
                     (pair,) = unit.pairs
                     task, params = self._means.task, self._candidates[pair[0]].params
                     seconds = time.perf_counter() - start
-                    self._book(unit, [died(task, pair[1], params, seconds)], seconds)
+                    outcomes = [died(task, pair[1], params, seconds)]
+                    self._keep(unit, outcomes)
+                    self._book(unit, outcomes, seconds)
+
+    def _keep(self, unit: Unit, outcomes: list[Outcome]) -> None:
+        """Give what came of a unit to the store."""
+        if self._means.store is not None:
+            self._means.store.save(
+                [
+                    (self._candidates[i], split, outcome)
+                    for (i, split), outcome in zip(unit.pairs, outcomes, strict=True)
+                ]
+            )
 
     def _book(self, unit: Unit, outcomes: list[Outcome], seconds: float) -> None:
-        """Take what came of a unit, and keep it."""
+        """Take what came of a unit."""
         for pair, outcome in zip(unit.pairs, outcomes, strict=True):
             self.stop |= outcome.pop("stop")
             self._found[pair] = outcome
         self._spent[0] += seconds
         self._spent[1] += unit.cost
-        if self._means.store is not None:
-            self._means.store.save(
-                [(self._candidates[i], k, self._found[i, k]) for i, k in unit.pairs]
-            )
 
     def _expected(self, cost: float) -> float:
         """Return the seconds that a unit may take; 0 before anything is known."""
