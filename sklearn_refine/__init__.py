@@ -1,6 +1,6 @@
 """Hyperparameter searches for scikit-learn that refine themselves in rounds."""
 
-from sklearn_refine._journal import read_journal
+from sklearn_refine._journal_table import read_journal
 from sklearn_refine._refit import one_standard_error, smoothed_best
 from sklearn_refine._search import RefiningGridSearchCV, SuccessiveRandomSearchCV
 from sklearn_refine.plotting import (

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,15 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 
-from sklearn_refine._history import History, Outcome, Proposal, Round, was_run
-from sklearn_refine._ledger import Ledger
+from sklearn_refine._history import (
+    History,
+    Outcome,
+    Proposal,
+    Proposer,
+    Round,
+    was_run,
+)
+from sklearn_refine._ledger import Ledger, warn_of_other_splits
 from sklearn_refine._reporting import Reporting, no_warnings
 from sklearn_refine._sklearn_compat import (
     BaseSearchCV,
@@ -38,20 +45,6 @@ from sklearn_refine.evaluation._signals import Interrupts
 from sklearn_refine.evaluation._task import Task
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
-
-
-class Proposer(Protocol):
-    """What the loop asks of a policy; both methods are pure but for the `rng`."""
-
-    def plan(self) -> list[int]:
-        """Return the most candidates of each round."""
-        ...
-
-    def propose(
-        self, history: History, limit: int, rng: np.random.RandomState
-    ) -> Proposal:
-        """Return what the next round shall evaluate."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -277,13 +270,7 @@ class BaseRefiningSearchCV(Reporting):
         """Return the finished fits of this very search, if a journal is asked for."""
         if self.journal is None:
             return None
-        if getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True):
-            warnings.warn(
-                f"cv={cv!r} draws other splits each time, so a later run cannot go on "
-                f"from journal={str(self.journal)!r}; give cv a random_state.",
-                UserWarning,
-                stacklevel=3,
-            )
+        warn_of_other_splits(self.journal, cv)
         asked = {
             "estimator": self.estimator,
             "scoring": self.scoring,
@@ -295,14 +282,7 @@ class BaseRefiningSearchCV(Reporting):
             "search": type(self).__name__,
             **self._space(),
         }
-        return Ledger(
-            self.journal,
-            asked,
-            search=type(self).__name__,
-            estimator=type(self.estimator).__name__,
-            error_score=self.error_score,
-            fit_timeout=self.fit_timeout,
-        )
+        return Ledger(self.journal, asked, self.error_score, self.fit_timeout)
 
     def _run_rounds(
         self, job: _Job, history: History, root: Any, interrupts: Interrupts
@@ -348,7 +328,7 @@ class BaseRefiningSearchCV(Reporting):
         self, job: _Job, means: Means, history: History, search: Any
     ) -> None:
         for limit in job.plan["n_candidates"]:
-            best = _best(history)
+            best = history.best_score()
             proposal = job.proposer.propose(history, limit, job.rng)
             if not proposal.candidates:
                 self.stop_reason_ = "exhausted"
@@ -361,7 +341,7 @@ class BaseRefiningSearchCV(Reporting):
             if stop:
                 self.stop_reason_ = "callback"
                 break
-            if self.tol is not None and _best(history) - best < self.tol:
+            if self.tol is not None and history.best_score() - best < self.tol:
                 self.stop_reason_ = "tol"
                 break
 
@@ -466,10 +446,3 @@ def _plan(proposer: Proposer, n_splits: int) -> pd.DataFrame:
     )
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
     return frame
-
-
-def _best(history: History) -> float:
-    """Return the best score so far, minus infinity before there is one."""
-    if not len(history) or not history.ranking():
-        return -np.inf
-    return float(history.mean_scores()[history.ranking()[0]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -225,6 +225,12 @@ class History:
                 ranked.append(original)
         return ranked
 
+    def best_score(self) -> float:
+        """Return the best score so far, minus infinity before there is one."""
+        if not len(self) or not self.ranking():
+            return -np.inf
+        return float(self.mean_scores()[self.ranking()[0]])
+
     def rounds_frame(self) -> pd.DataFrame:
         """Return what each round looked at, took and found."""
         means = np.where(np.isnan(self.mean_scores()), -np.inf, self.mean_scores())
@@ -252,3 +258,17 @@ class History:
         frame = pd.DataFrame(rows)
         frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
         return frame
+
+
+class Proposer(Protocol):
+    """What the loop asks of a policy; both methods are pure but for the `rng`."""
+
+    def plan(self) -> list[int]:
+        """Return the most candidates of each round."""
+        ...
+
+    def propose(
+        self, history: History, limit: int, rng: np.random.RandomState
+    ) -> Proposal:
+        """Return what the next round shall evaluate."""
+        ...

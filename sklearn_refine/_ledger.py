@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,8 @@ class Ledger:
     path : path-like
         The journal.
     parts : dict of str to object
-        What decides the scores of the run; see `fingerprint`.
-    search, estimator : str
-        What the run is, for the reader of the journal.
+        What decides the scores of the run; see `fingerprint`. "search" is the name of
+        the class, and "estimator" the estimator.
     error_score : 'raise' or float
         The score of failed fits, also of those in the journal.
     fit_timeout : float or None
@@ -38,9 +38,6 @@ class Ledger:
         self,
         path: Any,
         parts: dict[str, Any],
-        *,
-        search: str,
-        estimator: str,
         error_score: Any,
         fit_timeout: float | None,
     ) -> None:
@@ -55,7 +52,12 @@ class Ledger:
         self._error_score = error_score
         self._fit_timeout = fit_timeout
         self._texts: dict[int, tuple[Candidate, str, str]] = {}
-        self._journal = Journal(Path(path), run, search=search, estimator=estimator)
+        self._journal = Journal(
+            Path(path),
+            run,
+            search=parts["search"],
+            estimator=type(parts["estimator"]).__name__,
+        )
 
     def known(self, candidate: Candidate, split: int) -> Outcome | None:
         """Return the outcome of a fit that was finished before."""
@@ -121,3 +123,14 @@ def _nameless(path: Any, error: UnknownIdentityError) -> ValueError:
         "of a module), or give a value that is made of numbers, text and named "
         "functions."
     )
+
+
+def warn_of_other_splits(path: Any, cv: Any) -> None:
+    """Warn where a later run cannot be the same, since its splits are others."""
+    if getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True):
+        warnings.warn(
+            f"cv={cv!r} draws other splits each time, so a later run cannot go on from "
+            f"journal={str(path)!r}; give cv a random_state.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -19,6 +19,7 @@ BELOW = {
     "_fingerprint": set(),
     "_journal_file": {"_history"},
     "_journal": {"_journal_file", "_history"},
+    "_journal_table": {"_journal_file", "_history"},
     "_ledger": {"_journal", "_fingerprint", "_history"},
     "_reporting": {"evaluation", "_history", "_sklearn_compat"},
     "_base": {
@@ -37,7 +38,7 @@ BELOW = {
     "_smoothing": {"_results", "proposal"},
     "_refit": {"_results", "_smoothing"},
     "plotting": {"plotting", "_parameters", "_results", "_smoothing", "space"},
-    "__init__": {"_search", "_refit", "_journal", "plotting", "space"},
+    "__init__": {"_search", "_refit", "_journal_table", "plotting", "space"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

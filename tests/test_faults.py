@@ -410,7 +410,7 @@ def test_failed_fits_are_read_back(tmp_path):
         search = faulty("unpicklable", journal=tmp_path / "search.db", **more)
         return search.set_params(estimator__log=str(tmp_path / "log"))
 
-    with pytest.warns(FitFailedWarning):
+    with pytest.warns(FitFailedWarning, match="UnpicklableError"):
         make().fit(X, Y)
     assert n_lines(tmp_path / "log") == 18 + 1
     with pytest.warns(FitFailedWarning, match="UnpicklableError"):
