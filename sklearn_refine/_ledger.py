@@ -111,7 +111,7 @@ class Ledger:
             except UnknownIdentityError as error:
                 raise _nameless(self._path, error) from None
             # The candidate is kept, so that its id stays its own.
-            known = (candidate, digest(text.encode()), text)
+            known = (candidate, digest(text.encode())[:16], text)
             self._texts[id(candidate)] = known
         return known[1:]
 

@@ -21,7 +21,7 @@ from sklearn_refine.evaluation._task import Job, Task
 from sklearn_refine.evaluation._unit import Work, work
 from sklearn_refine.evaluation._units import Shareable, Unit, look, make_units
 
-TINY_SECONDS = 0.015  # that fits of next to no time are handed out for at once
+TINY_SECONDS = 0.02  # that fits of next to no time are handed out for at once
 WAIT_SECONDS = 0.05  # between looks at what other processes have finished
 
 #: The index of a candidate in its round, and that of a split.
@@ -361,10 +361,8 @@ class Evaluation:
 
     def _is_tiny(self, cost: float, n_left: int) -> bool:
         """Whether fits take so little time that they are handed out together."""
-        n_workers = self._means.crew.n_workers
-        gains = n_workers > 1 or self._means.store is not None
         is_short = 0.0 < self._expected(cost) < TINY_SECONDS
-        return gains and is_short and n_left > 8 * n_workers
+        return is_short and n_left > 8 * self._means.crew.n_workers
 
 
 def iter_popleft(queue: deque[Unit]) -> Iterator[Unit]:
