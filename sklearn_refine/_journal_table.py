@@ -32,7 +32,8 @@ def read_journal(path: Any) -> pd.DataFrame:
     -------
     fits : DataFrame
         A row for each finished fit, in the order of finishing: `run` (int; searches
-        with the same data, splits, estimator and space are one run), `search` and
+        with the same data, splits, estimator and space are one run), `session` (int;
+        each call of ``fit`` is one), `search` and
         `estimator` (their names), `round` (from 1 on), `params` (the candidate's
         parameters, as text), `split` (from 0 on), `status` ('ok', 'failed', 'timeout'
         or 'died'), ``test_<metric>`` and, if they were asked for, ``train_<metric>``,
@@ -81,16 +82,17 @@ def read_journal(path: Any) -> pd.DataFrame:
         )
     check_file(path)
     names = ["id", *COLUMNS.split(", "), "checksum"]
-    sides = ["run", "search", "estimator", "host", "process", "versions"]
+    sides = ["run", "session", "search", "estimator", "host", "process", "versions"]
     try:
         connection = connect_to_read(path)
     except sqlite3.Error as error:
         raise unusable(path, error) from error
     try:
         rows = connection.execute(
-            f"SELECT {', '.join('fits.' + name for name in names)}, runs.id, search, "
-            "estimator, host, process, versions FROM fits JOIN runs ON "
-            "runs.id = fits.run JOIN sessions ON sessions.id = fits.session "
+            f"SELECT {', '.join('fits.' + name for name in names)}, runs.id, "
+            "sessions.id, search, estimator, host, process, versions FROM fits "
+            "JOIN runs ON runs.id = fits.run "
+            "JOIN sessions ON sessions.id = fits.session "
             "ORDER BY fits.id"
         ).fetchall()
     except sqlite3.Error as error:
@@ -102,13 +104,13 @@ def read_journal(path: Any) -> pd.DataFrame:
         number, *of_fit = row[: len(names)]
         _, outcome = from_row(path, number, of_fit)
         about = row[len(names) :]
-        if not all(isinstance(value, str) for value in about[1:]):
+        if not all(isinstance(value, str) for value in about[2:]):
             raise JournalError(damaged(path, f"the session of fit number {number}"))
         values = dict(zip(names, row, strict=False)) | dict(
             zip(sides, about, strict=True)
         )
         table.append(_tidy(values, outcome))
-    first = ["run", "search", "estimator", "round", "params", "split", "status"]
+    first = [*sides[:4], "round", "params", "split", "status"]
     frame = pd.DataFrame(table, columns=None if table else first)
     frame["finished"] = pd.to_datetime(
         frame["finished"] if table else [], unit="s", utc=True
@@ -117,7 +119,8 @@ def read_journal(path: Any) -> pd.DataFrame:
 
 
 def _tidy(values: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
-    first = ("run", "search", "estimator", "round", "params", "split", "status")
+    about = ("run", "session", "search", "estimator")
+    first = (*about, "round", "params", "split", "status")
     last = ("fit_time", "score_time", "n_test_samples", "error", "finished")
     tidy = {name: values[name] for name in first}
     for kind in ("test", "train"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -477,3 +478,21 @@ def test_nothing_of_the_user_is_changed():
     assert [step for _, step in pipe.steps] == [scaler, network]
     np.testing.assert_array_equal(X, data)
     np.testing.assert_array_equal(Y, target)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("alpha", [-1.0, 1.0]), ("learning_rate", ["none", "constant"])],
+)
+def test_errors_are_told_as_by_grid_search(name, values):
+    model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=2, random_state=0))
+    grid = {f"mlpclassifier__{name}": values}
+    texts = []
+    for kind, more in ((GridSearchCV, {}), (RefiningGridSearchCV, {"n_rounds": 1})):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            kind(model, grid, cv=2, refit=False, **more).fit(X, Y)
+        # The lines are those of scikit-learn's way with and without callbacks.
+        told = [str(w.message) for w in seen if "failed" in str(w.message)]
+        texts.append([re.sub(r"line \d+", "line", text) for text in told])
+    assert texts[0] == texts[1] != []

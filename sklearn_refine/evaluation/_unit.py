@@ -207,21 +207,26 @@ class _Member:
         start = time.perf_counter()
         try:
             with time_limit(limit and limit - spent, task.may_exit):
-                return self._outcome()
+                outcome = self._outcome()
         except TimeUp:
             spent = self.prefix.fit_seconds + self.fit.seconds
             seconds = spent + time.perf_counter() - start
             return timed_out(task, self.job.split, seconds)
-        except _AloneError:
-            return run_alone(task, self.job)
+        return run_alone(task, self.job) if outcome is None else outcome
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> Outcome | None:
+        """Return the outcome, or None where scikit-learn must say what is wrong."""
+        # What follows an error is done outside its handler, or its own traceback would
+        # show this one, too.
+        diverged = False
         try:
             self._fit()
         except _DivergedError:
-            return self._failed()
+            diverged = True
         except Exception:
-            raise _AloneError from None
+            return None
+        if diverged:
+            return self._failed()
         X, y, weight = self.prefix.callback_data
         with fit_task(self.job.context, self.task.caller, X, y, weight) as stop:
             out = self._scored()
@@ -297,10 +302,6 @@ class _Member:
             seconds = self.prefix.fit_seconds + self.fit.seconds
             out = failure(self.task, self.job.split, message, seconds)
         return {**out, "stop": stop()}
-
-
-class _AloneError(Exception):
-    """A fit that scikit-learn must make by itself, to say what is wrong."""
 
 
 class _DivergedError(Exception):
