@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from typing import Any
 
@@ -18,8 +19,30 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
+
+# Examples are run when the site is built, but for those that need a file which is not
+# part of the repository: they are shown only. SKLEARN_REFINE_EXAMPLES="" shows all and
+# runs none, for a quick build.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": os.environ.get(
+        "SKLEARN_REFINE_EXAMPLES",
+        r"(band_gap|loss_surface|digits|text|nested|resume)\w*\.py$",
+    )
+    or "(?!)",
+    "within_subsection_order": "ExampleTitleSortKey",
+    "download_all_examples": False,
+    "plot_gallery": True,
+    "abort_on_example_error": True,
+    "show_memory": False,
+}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 templates_path = ["_templates"]
 default_role = "code"
 

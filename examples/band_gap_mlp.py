@@ -46,7 +46,9 @@ from sklearn_refine import (
     layer_sizes,
 )
 
-DATA = Path(__file__).parent / "data" / "band_gap.csv.gz"
+# A gallery runs this file in its own folder, and without a name.
+HERE = Path(__file__).parent if "__file__" in globals() else Path()
+DATA = HERE / "data" / "band_gap.csv.gz"
 SEED = 0
 SCORING = "neg_mean_absolute_error"
 ALPHA, RATE, LAYERS = (

@@ -29,7 +29,7 @@ from sklearn_refine import RefiningGridSearchCV, SearchLandscapeDisplay
 SMOKE = "--smoke" in sys.argv  # a few seconds, for CI
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
-folder = Path(__file__).parent if "__file__" in globals() else Path("examples")
+folder = Path(__file__).parent if "__file__" in globals() else Path()
 table = pd.read_csv(folder / "data" / "band_gap.csv.gz")
 features = [column for column in table if column.startswith("avg_")]
 table = table.drop_duplicates(subset=features).sample(400, random_state=0)
