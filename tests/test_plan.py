@@ -85,8 +85,15 @@ def test_large_data_are_taken_a_split_at_a_time():
 def test_units_suffice_for_all_workers(n_workers):
     units = plan_units(cells(16, 5), n_workers, 5)
     assert len(units) >= n_workers
-    sizes = [len(unit) for unit in units]
-    assert max(sizes) - min(sizes) <= 1
+    done = [0] * n_workers
+    for unit in units:
+        done[done.index(min(done))] += len(unit)
+    assert max(done) - min(done) <= 2
+
+
+def test_networks_of_a_split_train_together_where_they_are_many():
+    units = plan_units(cells(16, 5), 1, 5)
+    assert [{cell.split for cell in unit} for unit in units] == [{i} for i in range(5)]
 
 
 def test_costly_networks_are_cut_finer():

@@ -78,6 +78,10 @@ def plan_units(
     fewest = min(FEWEST_TOGETHER, max(1, n_stacked // (2 * n_workers)))
     for group in stacked:
         wanted = n_units * _cost(group) / total if n_workers > 1 and total else 1.0
+        parts = _cut_into_splits(group)
+        if n_workers <= len(parts) and (len(stacked) == 1 or n_workers == 1):
+            units += _cut_last(parts, n_workers)
+            continue
         for part in _cut_stacks(group, wanted, fewest):
             units += _cut_splits(part, splits_at_once)
     return sorted(units, key=_start)
@@ -110,6 +114,23 @@ def _cut_last(groups: list[list[Cell]], n_workers: int) -> list[list[Cell]]:
     for group in groups[len(groups) - rest :]:
         units += _cut(group, min(len(group), ceil(n_workers / rest)))
     return units
+
+
+def _cut_into_splits(group: list[Cell]) -> list[list[Cell]]:
+    """Cut MLPs of one kind by split, if there are enough of each for a stack.
+
+    Models that see the same rows in the same order have less to gather.
+    """
+    of_split: dict[int, list[Cell]] = {}
+    for cell in group:
+        of_split.setdefault(cell.split, []).append(cell)
+    if min(map(len, of_split.values())) < WELL_TOGETHER:
+        return []
+    return [
+        part
+        for cells in of_split.values()
+        for part in _cut(cells, ceil(len(cells) / MOST_TOGETHER))
+    ]
 
 
 def _cut_stacks(group: list[Cell], wanted: float, fewest: int) -> list[list[Cell]]:
