@@ -64,7 +64,7 @@ class SearchHistoryDisplay:
     >>> display = SearchHistoryDisplay.from_search(search)
     >>> display.frame()[["round", "best_so_far"]].round(3).iloc[-1].tolist()
     [3.0, 0.482]
-    >>> display.plot()  # doctest: +SKIP
+    >>> display = display.plot()
     """
 
     def __init__(self, *, data: pd.DataFrame, score_name: str) -> None:

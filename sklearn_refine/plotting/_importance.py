@@ -85,7 +85,7 @@ class ParameterImportanceDisplay:
     >>> display = ParameterImportanceDisplay.from_search(search)
     >>> display.frame()["parameter"].tolist()
     ['alpha', 'solver']
-    >>> display.plot()  # doctest: +SKIP
+    >>> display = display.plot()
     """
 
     def __init__(

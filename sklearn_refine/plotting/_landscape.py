@@ -101,7 +101,7 @@ class SearchLandscapeDisplay:
     ['alpha', 'gamma', 'round', 'status', 'score']
     >>> sorted({window.round for window in display.windows})
     [1, 2, 3]
-    >>> display.plot()  # doctest: +SKIP
+    >>> display = display.plot()
     """
 
     def __init__(

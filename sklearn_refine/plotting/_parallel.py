@@ -75,7 +75,7 @@ class ParallelCoordinateDisplay:
     >>> display = ParallelCoordinateDisplay.from_search(search)
     >>> display.frame().columns.tolist()
     ['round', 'alpha', 'solver', 'score']
-    >>> display.plot()  # doctest: +SKIP
+    >>> display = display.plot()
     """
 
     def __init__(

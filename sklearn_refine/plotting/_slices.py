@@ -72,15 +72,20 @@ class SearchSliceDisplay:
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.linear_model import Ridge
-    >>> from sklearn.model_selection import GridSearchCV
-    >>> from sklearn_refine import SearchSliceDisplay
+    >>> from sklearn_refine import RefiningGridSearchCV, SearchSliceDisplay
     >>> X, y = load_diabetes(return_X_y=True)
     >>> grid = {"alpha": [0.01, 0.1, 1.0], "solver": ["auto", "svd"]}
-    >>> search = GridSearchCV(Ridge(), grid).fit(X, y)
+    >>> search = RefiningGridSearchCV(Ridge(), grid, n_rounds=2).fit(X, y)
     >>> display = SearchSliceDisplay.from_search(search)
     >>> display.frame().groupby("parameter")["score"].max().round(3).to_dict()
-    {'alpha': 0.481, 'solver': 0.481}
-    >>> display.plot()  # doctest: +SKIP
+    {'alpha': 0.482, 'solver': 0.482}
+    >>> display = display.plot()
+
+    On axes of one's own:
+
+    >>> import matplotlib.pyplot as plt
+    >>> figure, axes = plt.subplots(1, 2, figsize=(6, 3), layout="constrained")
+    >>> display.plot(axes).legend()
     """
 
     def __init__(
