@@ -186,7 +186,7 @@ class SearchHistoryDisplay:
         bottom = ax.get_ylim()[0]
         size = point_size(len(scores))
         complete = status == "complete"
-        below = complete & (scores < low)
+        below = (status != "failed") & (scores < low)
         hollow = {"facecolor": "none", "edgecolor": "0.45", "linewidth": 0.8}
         filled = {"color": "tab:blue", "alpha": 0.75, "linewidth": 0}
         dropped = (status == "dropped") & (scores >= low)
