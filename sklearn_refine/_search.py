@@ -68,7 +68,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
 
     verbose : int, default=0
         Messages, as for GridSearchCV: from 1 on a line a round with its number of
-        fits, from 2 on a line a fit.
+        fits and, from the second round on, the best score so far; from 2 on a line a
+        fit.
 
     pre_dispatch : int or str, default='2*n_jobs'
         Number of fits dispatched ahead, as for GridSearchCV.
@@ -419,7 +420,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
 
     verbose : int, default=0
         Messages, as for GridSearchCV: from 1 on a line a round with its number of
-        fits, from 2 on a line a fit.
+        fits and, from the second round on, the best score so far; from 2 on a line a
+        fit.
 
     pre_dispatch : int or str, default='2*n_jobs'
         Number of fits dispatched ahead, as for GridSearchCV.
