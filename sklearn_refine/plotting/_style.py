@@ -197,6 +197,7 @@ def legend_above(ax: Any, neutral: Sequence[str] = ()) -> None:
             handle.set_array(None)  # its colours
             handle.set_facecolor("0.85")
             handle.set_edgecolor("black")
+            handle.set_linewidth(0.7)  # as where candidates are few
 
 
 def enlarge(legend: Any) -> None:
