@@ -58,16 +58,19 @@ def random():
     def quantile(value, name):
         return space[name].cdf(np.asarray(value, dtype=float))
 
-    figure, panels = _panels("quantile of C (its value)", "quantile of gamma")
+    _, panels = _panels("quantile of C (its value)", "quantile of gamma")
     for number, axes in enumerate(panels, start=1):
         _candidates_and_windows(axes, search, number, quantile)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         for axis, name in ((axes.xaxis, C), (axes.yaxis, GAMMA)):
             quantiles = [0, 0.5, 1]
-            labels = [f"{q:g} ({float(f'{space[name].ppf(q):.2g}'):g})" for q in quantiles]
+            values = space[name].ppf(quantiles)
+            labels = [
+                f"{q:g} ({float(f'{value:.2g}'):g})"
+                for q, value in zip(quantiles, values, strict=True)
+            ]
             axis.set_ticks(quantiles, labels)
     panels[0].legend(loc="lower left", fontsize="small")
-    return figure
 
 
 def _panels(across, up):
