@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_refine._sklearn_compat import (
+    CheckedData,
     early_stopping_scores,
     prepare_stochastic_fit,
     start_optimizer,
@@ -26,7 +27,7 @@ from sklearn_refine.evaluation._mlp_rows import HeldOut, Stream
 from sklearn_refine.evaluation._mlp_stack import Stack
 
 AUTO_BATCH = 200  # what scikit-learn's batch_size="auto" is at most
-CACHE_BYTES = 1 << 24  # that a stack may take; the outer caches of today hold it
+CACHE_BYTES = 3 << 21  # that a stack may take; a little more than inner caches hold
 MOST_IN_STACK = 25
 
 
@@ -170,7 +171,7 @@ class _Prepared:
 class _Known:
     """What fits have in common, by what it follows from."""
 
-    arrays: dict[Hashable, Any] = field(default_factory=dict)
+    data: dict[Hashable, CheckedData] = field(default_factory=dict)
     twins: dict[Hashable, Any] = field(default_factory=dict)
     streams: dict[Hashable, Stream] = field(default_factory=dict)
     states: dict[int, tuple[Any, bytes]] = field(default_factory=dict)
@@ -208,14 +209,15 @@ def _initialise(fit: Fit, known: _Known) -> tuple[Any, Any, Any]:
         start_optimizer(model)
     else:
         own = set(vars(model))
-        known.arrays[data] = prepare_stochastic_fit(
-            model, fit.X, fit.y, fit.weight, known.arrays.get(data)
+        # A single column is warned of in each fit.
+        checked = known.data.get(data) if np.shape(fit.y)[1:] != (1,) else None
+        known.data[data] = prepare_stochastic_fit(
+            model, fit.X, fit.y, fit.weight, checked
         )
         if seeded:
             known.twins[key] = (deepcopy(model), vars(model).keys() - own)
         start_optimizer(model)
-    checked: tuple[Any, Any, Any] = known.arrays[data]
-    return checked
+    return known.data[data][0]
 
 
 # What the start of a fit depends on beside the data and the architecture.

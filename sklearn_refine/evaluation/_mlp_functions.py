@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, xlogy
 
-from sklearn_refine.evaluation._mlp_arrays import Array
+from sklearn_refine.evaluation._mlp_arrays import Array, aligned
 
 
 def _identity(X: Array) -> None:
@@ -35,46 +35,59 @@ def _exp(X: Array) -> None:
     np.exp(X, out=X)
 
 
-def _softmax(X: Array) -> None:
-    classes = X.transpose(0, 2, 1)
-    np.subtract(classes, np.maximum.reduce(classes, axis=1)[:, None], out=classes)
-    np.exp(classes, out=classes)
-    np.divide(classes, row_sums(X)[:, None], out=classes)
-
-
 PAIRWISE_BLOCK = 128  # numpy halves longer sums
 
 
-def row_sums(X: Array) -> Array:
-    """Sum over the last axis in the order of ``np.sum(X[i], axis=1)``.
-
-    numpy adds fewer than eight values one after another, and up to 128 in eight
-    running sums that it joins in pairs. Done for many rows at once it is the same sum,
-    faster; a test compares the bits.
+class Softmax:
+    """A softmax over the classes, in place.
 
     Parameters
     ----------
-    X : ndarray of shape (n_models, n_rows, n_values)
-        Transposed in memory: the rows of a value lie side by side.
+    classes : ndarray of shape (n_models, n_classes, n_rows)
+        Where the values will lie: those of a class side by side.
     """
-    n_models, n_rows, n = X.shape
-    values = X.transpose(0, 2, 1)
-    sums: Array
-    if n < 8:
-        sums = np.add.reduce(values, axis=1)
-        return sums
-    if n > PAIRWISE_BLOCK:
-        sums = np.ascontiguousarray(X).sum(axis=2)
-        return sums
-    running = values[:, : n - n % 8].reshape(n_models, -1, 8, n_rows)
-    if running.shape[1] > 1:
-        running = np.add.reduce(running, axis=1, keepdims=True)
-    pairs = running[:, 0, 0::2] + running[:, 0, 1::2]
-    fours = pairs[:, 0::2] + pairs[:, 1::2]
-    sums = fours[:, 0] + fours[:, 1]
-    for value in range(n - n % 8, n):
-        sums += values[:, value]
-    return sums
+
+    def __init__(self, classes: Array) -> None:
+        n_models, n_classes, n_rows = classes.shape
+        self.classes = classes
+        self.largest = aligned((n_models, n_rows), classes.dtype)
+        self.sums = aligned((n_models, n_rows), classes.dtype)
+        self.over_classes = self.largest[:, None], self.sums[:, None]
+        whole = n_classes - n_classes % 8
+        self.running = classes[:, :whole].reshape(n_models, whole // 8, 8, n_rows)
+        self.rest = [classes[:, i] for i in range(whole, n_classes)]
+
+    def __call__(self, _: Array) -> None:
+        """Apply it to what lies there now."""
+        classes, (largest, sums) = self.classes, self.over_classes
+        np.maximum.reduce(classes, axis=1, out=self.largest)
+        np.subtract(classes, largest, out=classes)
+        np.exp(classes, out=classes)
+        self.add_classes()
+        np.divide(classes, sums, out=classes)
+
+    def add_classes(self) -> None:
+        """Sum over the classes in the order of ``np.sum(values[i], axis=1)``.
+
+        numpy adds fewer than eight values one after another, and up to 128 in eight
+        running sums that it joins in pairs. Done for many rows at once it is the same
+        sum, faster; a test compares the bits.
+        """
+        n_classes = self.classes.shape[1]
+        if n_classes < 8:
+            np.add.reduce(self.classes, axis=1, out=self.sums)
+        elif n_classes > PAIRWISE_BLOCK:
+            values = np.ascontiguousarray(self.classes.transpose(0, 2, 1))
+            np.add.reduce(values, axis=2, out=self.sums)
+        else:
+            running = self.running
+            if running.shape[1] > 1:
+                running = np.add.reduce(running, axis=1, keepdims=True)
+            pairs = running[:, 0, 0::2] + running[:, 0, 1::2]
+            fours = pairs[:, 0::2] + pairs[:, 1::2]
+            np.add(fours[:, 0], fours[:, 1], out=self.sums)
+            for values in self.rest:
+                np.add(self.sums, values, out=self.sums)
 
 
 def column_sums(values: Array, out: Array) -> None:
@@ -85,13 +98,13 @@ def column_sums(values: Array, out: Array) -> None:
         np.einsum("sbh->sh", values, out=out)
 
 
+#: All but softmax.
 ACTIVATIONS: dict[str, Callable[[Array], None]] = {
     "identity": _identity,
     "relu": _relu,
     "tanh": _tanh,
     "logistic": _logistic,
     "exp": _exp,
-    "softmax": _softmax,
 }
 
 

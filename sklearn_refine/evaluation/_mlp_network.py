@@ -13,9 +13,12 @@ and views of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
+from math import inf
+from time import perf_counter
 
 import numpy as np
 
@@ -23,9 +26,13 @@ from sklearn_refine.evaluation._mlp_arrays import Array, Layout, aligned
 from sklearn_refine.evaluation._mlp_functions import (
     ACTIVATIONS,
     DERIVATIVES,
+    Softmax,
     column_sums,
     loss_function,
 )
+
+#: Rows of a data stream, and the models that read them.
+Inputs = Sequence[tuple[slice, Array]]
 
 
 @dataclass
@@ -45,7 +52,7 @@ class Batch:
         Sample weights.
     """
 
-    inputs: Sequence[tuple[slice, Array]]
+    inputs: Inputs
     y: Array
     classes: Array | None
     weight: Array | None
@@ -96,12 +103,14 @@ class Network:
             if self.in_place
             else [aligned(shape, grad_dtype) for shape in shapes]
         )
-        self.output = self.activations[-1]
+        self.hidden = ACTIVATIONS[activation]
         if out_activation == "softmax":
             classes = aligned((n_models, layout.units[-1], n_rows), dtype)
             self.output = classes.transpose(0, 2, 1)
-        self.hidden = ACTIVATIONS[activation]
-        self.out_activation = ACTIVATIONS[out_activation]
+            self.out_activation: Callable[[Array], None] = Softmax(classes)
+        else:
+            self.output = self.activations[-1]
+            self.out_activation = ACTIVATIONS[out_activation]
         self.derivative = DERIVATIVES[activation]
         is_relu = activation == "relu"
         self.active = [aligned(shape, bool) for shape in shapes[:-1] if is_relu]
@@ -111,11 +120,11 @@ class Network:
             for i in range(1, len(self.coefs))
         ]
 
-    def forward(self, inputs: Sequence[tuple[slice, Array]]) -> Array:
+    def forward(self, firsts: Sequence[First]) -> Array:
         """Compute all activations; return those of the last layer."""
         out = self.activations[0]
-        for models, X in inputs:
-            np.matmul(X, self.coefs[0][models], out=out[models])
+        for first in firsts:
+            np.matmul(first.X, first.coefs, out=first.out)
         for layer, below in enumerate(self.activations[:-1]):
             np.add(below, self.intercepts[layer], out=below)
             self.hidden(below)
@@ -125,9 +134,17 @@ class Network:
         self.out_activation(self.output)
         return self.output
 
-    def backprop(self, batch: Batch) -> Array:
-        """Write the gradients of a batch; return each model's loss without penalty."""
-        prediction = self.forward(batch.inputs)
+    def backprop(self, batch: Batch, firsts: Sequence[First]) -> Array:
+        """Write the gradients of a batch; return each model's loss without penalty.
+
+        Parameters
+        ----------
+        batch : Batch
+            What the models read.
+        firsts : sequence of First
+            What `bind` made of its inputs.
+        """
+        prediction = self.forward(firsts)
         losses = self.loss(prediction, batch.y, batch.classes, batch.weight)
         delta = self.deltas[-1]
         np.subtract(prediction, batch.y, out=delta)
@@ -146,15 +163,86 @@ class Network:
                 self.back[layer - 1]()
                 self.derivative(below, under)
             delta = under
-        for models, X in batch.inputs:
-            rows = X.swapaxes(-1, -2)
-            np.matmul(rows, delta[models], out=self.coef_grads[0][models])
+        for first in firsts:
+            for columns, grads in first.parts:
+                np.matmul(columns, first.delta, out=grads)
         column_sums(delta, self.intercept_grads[0])
         return losses
+
+    def bind(self, inputs: Inputs) -> list[First]:
+        """Return views of what the first layer's products with some rows need."""
+        return [
+            First(
+                X,
+                self.coefs[0][models],
+                self.activations[0][models],
+                self.deltas[0][models],
+                self.coef_grads[0][models],
+            )
+            for models, X in inputs
+        ]
 
     def squared_norms(self) -> list[Array]:
         """Return the sums of squares of each layer's coefficients, (n_models,) each."""
         return [np.matmul(c, c_t)[:, 0, 0] for c, c_t in self.flat]
+
+
+class First:
+    """The first layer's products with the rows of a data stream.
+
+    Parameters
+    ----------
+    X : ndarray of shape (..., n_rows, n_features)
+        The rows, read.
+    coefs, out, delta, grads : ndarray of shape (n_models, ...)
+        Of the models that read them: coefficients, read; where their product with the
+        rows goes; deltas, read; and where the coefficients' gradients go.
+    """
+
+    def __init__(
+        self, X: Array, coefs: Array, out: Array, delta: Array, grads: Array
+    ) -> None:
+        self.X, self.coefs, self.out, self.delta = X, coefs, out, delta
+        columns = X.swapaxes(-1, -2)
+        n_parts = 1
+        if X.dtype == delta.dtype:
+            n_parts = gradient_parts(*X.shape[-2:], delta.shape[-1], X.dtype.str)
+        bounds = [X.shape[-1] * i // n_parts for i in range(n_parts + 1)]
+        self.parts = [
+            (columns[..., a:b, :], grads[..., a:b, :]) for a, b in pairwise(bounds)
+        ]
+
+
+LARGE_PRODUCT = 500_000  # multiplications; smaller ones gain nothing from being cut
+
+
+@cache
+def gradient_parts(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> int:
+    """Return into how many parts to cut the product that a gradient is.
+
+    BLAS may have a quicker kernel for smaller products. The result is the same to the
+    last bit, or they are not cut.
+    """
+    if n_rows * fan_in * fan_out < LARGE_PRODUCT or fan_in < 16:
+        return 1
+    rng = np.random.default_rng(0)
+    columns = aligned((n_rows, fan_in), dtype)
+    columns[:] = rng.normal(size=columns.shape)
+    delta = aligned((n_rows, fan_out), dtype)
+    delta[:] = rng.normal(size=delta.shape)
+    whole, cut = (aligned((fan_in, fan_out), dtype) for _ in range(2))
+    middle = fan_in // 2
+    seconds = [inf, inf]
+    for _ in range(5):
+        start = perf_counter()
+        np.matmul(columns.T, delta, out=whole)
+        between = perf_counter()
+        np.matmul(columns[:, :middle].T, delta, out=cut[:middle])
+        np.matmul(columns[:, middle:].T, delta, out=cut[middle:])
+        end = perf_counter()
+        seconds = [min(seconds[0], between - start), min(seconds[1], end - between)]
+    faster = seconds[1] < 0.9 * seconds[0]
+    return 2 if faster and np.array_equal(whole, cut) else 1
 
 
 class _Back:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
 
 from sklearn_refine.evaluation._mlp_arrays import Array, Layout, aligned, take
-from sklearn_refine.evaluation._mlp_network import Batch, Network
+from sklearn_refine.evaluation._mlp_network import Batch, First, Network
 from sklearn_refine.evaluation._mlp_optimizers import SGD, Adam
 from sklearn_refine.evaluation._mlp_rows import (
     HeldOut,
@@ -73,7 +74,7 @@ class Stack:
         solver = Adam if first.solver == "adam" else SGD
         self.optimizer = solver(models, self.params, self.grads, self.layout.n_coefs)
         self.best = self.params.copy() if first.early_stopping else None
-        self.schedule: list[tuple[Rows, list[tuple[slice, Network, Batch]]]] = []
+        self.schedule: list[tuple[Rows, list[_Step]]] = []
         self.buffers: dict[str, Array] = {}
         softmax = first.out_activation_ == "softmax"
         for stream in distinct(self.streams):
@@ -114,11 +115,11 @@ class Stack:
             self.schedule = self._schedule()
         for rows, steps in self.schedule:
             rows.gather()
-            for models, network, batch in steps:
-                self._step(models, network, batch, losses)
+            for step in steps:
+                self._step(step, losses)
         return losses
 
-    def _schedule(self) -> list[tuple[Rows, list[tuple[slice, Network, Batch]]]]:
+    def _schedule(self) -> list[tuple[Rows, list[_Step]]]:
         """Return the stretches of rows to gather, and the steps to take on each.
 
         A step is made by the models that have equally many rows left, from `lo` to
@@ -142,7 +143,8 @@ class Stack:
                     if n > 0:
                         network = self._network(lo, hi, n)
                         batch = rows.batch(lo, hi, row - start, n)
-                        steps.append((slice(lo, hi), network, batch))
+                        firsts = network.bind(batch.inputs)
+                        steps.append(_Step(slice(lo, hi), network, batch, firsts))
             schedule.append((rows, steps))
         return schedule
 
@@ -164,9 +166,10 @@ class Stack:
             model.loss,
         )
 
-    def _step(self, models: slice, network: Network, batch: Batch, losses: Any) -> None:
+    def _step(self, step: _Step, losses: Any) -> None:
+        models, network, batch = step.models, step.network, step.batch
         n_rows = network.n_rows
-        of_batch = network.backprop(batch)
+        of_batch = network.backprop(batch, step.firsts)
         norms = network.squared_norms()
         weight_sums: Any = n_rows
         weight_sum: Any = n_rows
@@ -244,9 +247,9 @@ class Stack:
                 whole = (lo, hi) == (start, stop)
                 make = self._network if whole else self._new_network
                 parts = of_streams(self.streams[lo:hi])
-                output = make(lo, hi, n_rows).forward(
-                    [(part, s.held_out.X) for part, s in parts if s.held_out]
-                )
+                network = make(lo, hi, n_rows)
+                inputs = [(part, s.held_out.X) for part, s in parts if s.held_out]
+                output = network.forward(network.bind(inputs))
                 for i, prediction in enumerate(output, start=lo):
                     score = _validation_score(self.models[i], held_out[i], prediction)
                     scores.append(score)
@@ -286,6 +289,16 @@ class Stack:
                 "Solver produced non-finite parameter weights. The input data may"
                 " contain large values and need to be preprocessed."
             )
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A batch, the models that see it, and what they compute with."""
+
+    models: slice
+    network: Network
+    batch: Batch
+    firsts: list[First]
 
 
 def _validation_score(model: Any, held_out: HeldOut, output: Array) -> Any:
