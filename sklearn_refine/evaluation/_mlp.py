@@ -145,10 +145,9 @@ def train_together(fits: Sequence[Fit], limit: float | None = None) -> None:
             prepared.setdefault(ready.key, []).append(ready)
     for group in prepared.values():
         for models in _stacks(group):
-            seeded = models[0].fit.model.random_state is not None
-            fresh = {
-                id(p.stream): p.stream.restart() if seeded else p.stream for p in models
-            }
+            fresh = {id(p.stream): p.stream for p in models}
+            if models[0].fit.model.random_state is not None:
+                fresh = {key: stream.restart() for key, stream in fresh.items()}
             stack = Stack(
                 [p.fit.model for p in models],
                 [fresh[id(p.stream)] for p in models],

@@ -104,10 +104,13 @@ class Network:
             else [aligned(shape, grad_dtype) for shape in shapes]
         )
         self.hidden = ACTIVATIONS[activation]
+        self.products = list(self.activations)
         if out_activation == "softmax":
             classes = aligned((n_models, layout.units[-1], n_rows), dtype)
             self.output = classes.transpose(0, 2, 1)
             self.out_activation: Callable[[Array], None] = Softmax(classes)
+            if writes_transposed(n_rows, *layout.units[-2:], dtype.str):
+                self.products[-1] = self.output
         else:
             self.output = self.activations[-1]
             self.out_activation = ACTIVATIONS[out_activation]
@@ -122,13 +125,13 @@ class Network:
 
     def forward(self, firsts: Sequence[First]) -> Array:
         """Compute all activations; return those of the last layer."""
-        out = self.activations[0]
+        out = self.products[0]
         for first in firsts:
             np.matmul(first.X, first.coefs, out=first.out)
         for layer, below in enumerate(self.activations[:-1]):
             np.add(below, self.intercepts[layer], out=below)
             self.hidden(below)
-            out = self.activations[layer + 1]
+            out = self.products[layer + 1]
             np.matmul(below, self.coefs[layer + 1], out=out)
         np.add(out, self.intercepts[-1], out=self.output)
         self.out_activation(self.output)
@@ -175,7 +178,7 @@ class Network:
             First(
                 X,
                 self.coefs[0][models],
-                self.activations[0][models],
+                self.products[0][models],
                 self.deltas[0][models],
                 self.coef_grads[0][models],
             )
@@ -280,6 +283,21 @@ class _Back:
         else:
             np.copyto(self.copied, self.transposed)
             np.matmul(self.delta, self.copied, out=self.under)
+
+
+@cache
+def writes_transposed(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> bool:
+    """Whether a product has the same bits when it is written transposed."""
+    if min(n_rows, fan_in, fan_out) == 1:
+        return False
+    rng = np.random.default_rng(0)
+    below = aligned((n_rows, fan_in), dtype)
+    below[:] = rng.normal(size=below.shape)
+    coefs = aligned((fan_in, fan_out), dtype)
+    coefs[:] = rng.normal(size=coefs.shape)
+    transposed = aligned((fan_out, n_rows), dtype)
+    np.matmul(below, coefs, out=transposed.T)
+    return bool(np.array_equal(np.matmul(below, coefs), transposed.T))
 
 
 @cache
