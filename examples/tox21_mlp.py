@@ -146,7 +146,7 @@ searches = {
         bounds={"hidden_layer_sizes": (4, 32)},
     ),
     "forest": RefiningGridSearchCV(
-        RandomForestClassifier(5 if SMOKE else 50, random_state=0),
+        RandomForestClassifier(5 if SMOKE else 30, random_state=0),
         {"min_samples_leaf": [1, 4], "max_features": [0.01, 0.03]},
         n_rounds=1 if SMOKE else 2,
         bounds={"max_features": (0.01, 0.03)},
@@ -199,6 +199,12 @@ for assay in ("SR-MMP", "NR-ER"):
     difference = rows[-2]["test"] - rows[-1]["test"]
     error = bootstrap(y_test, *predictions)
     print(f"{assay}: network - forest, on the test set: {difference:+.3f} +- {error:.3f}")
+# %%
+# Validation and test scores differ by what a few hundred compounds leave open, which the
+# standard errors (of a bootstrap of the test compounds) tell. Fingerprints suit a forest:
+# the network, of this size and after so few epochs, is not better on either assay. The
+# split is random, so relatives of a compound are on both sides of it, and new chemistry
+# would be harder.
 table = pd.DataFrame(rows)
 print(table.to_string(index=False, float_format="%.3f"))
 
@@ -209,14 +215,13 @@ print(table.to_string(index=False, float_format="%.3f"))
 # is that? A random search of 48 candidates trains on 500 compounds, and chooses by
 # the validation score. After each candidate we note the best validation score so far,
 # and what the candidate that has it does on the test set. The search does not see the
-# latter. One partition would be an anecdote, so there are ten, each with compounds
-# of its own for training, for validation and for the test; and the same again with ten
-# times as many compounds for validation.
-N_TRAIN, SIZES, N_CANDIDATES, N_PARTITIONS = 500, (100, 1000), 48, 10
+# latter. One partition would be an anecdote, so there are twelve, each a random one
+# of all compounds; and the same again with ten times as many compounds for validation.
+N_TRAIN, SIZES, N_CANDIDATES, N_PARTITIONS = 500, (100, 1000), 48, 12
 if SMOKE:
     N_TRAIN, SIZES, N_CANDIDATES, N_PARTITIONS = 100, (60, 120), 6, 2
 FROM = 4  # a choice between fewer candidates is none
-network = MLPClassifier((16,), max_iter=15, batch_size=100, random_state=0)
+network = MLPClassifier((16,), max_iter=12, batch_size=100, random_state=0)
 space = {
     "alpha": loguniform(1e-2, 3),
     "learning_rate_init": loguniform(1e-3, 3e-2),
@@ -264,6 +269,15 @@ for size, curve in curves.items():
     )
 
 # %%
+# With 100 compounds, of which a dozen are active, the validation score climbs as long as
+# candidates are tried, and most of that is luck: the test score of those that it chooses
+# gains a fraction of it and soon stays where it is. Thin lines are the partitions: in
+# some, the search ends with a worse network than it had after four candidates, and
+# reports a better score. With 1000 compounds both gain about the same, and the search
+# is worth its time. How much of the climb is luck differs from run to run: with other
+# epochs and other partitions of 100 compounds, the test score gained between a fifth and
+# two thirds of what the validation score did. So choose with as many compounds as you
+# can spare (cross-validation makes all of them choose), and judge with others.
 import matplotlib.pyplot as plt
 
 figure, panels = plt.subplots(1, 2, figsize=(10, 4.5), sharey=True, layout="constrained")
@@ -276,7 +290,7 @@ for axes, (size, curve) in zip(panels, curves.items(), strict=True):
     axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     axes.set(
         xlim=(FROM, N_CANDIDATES),
-        ylim=(-0.1, 0.2),
+        ylim=(-0.07, 0.17),
         xlabel="candidates tried",
         title=f"{size} compounds choose",
     )
