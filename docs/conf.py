@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import sklearn_refine
@@ -25,15 +26,29 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 
-# Examples are run when the site is built, but for those that need a file which is not
-# part of the repository: they are shown only. SKLEARN_REFINE_EXAMPLES="" shows all and
-# runs none, for a quick build.
+# Examples are run when the site is built. Those that need a file which is not part of
+# the repository are run if it is in the folder SKLEARN_REFINE_DATA, or else in
+# examples/data, where git ignores it; without it they are shown, with no figures.
+# SKLEARN_REFINE_EXAMPLES="" shows all and runs none, for a quick build.
+examples_data = os.environ.setdefault(
+    "SKLEARN_REFINE_DATA", str(Path(__file__).parents[1] / "examples" / "data")
+)
+needed_files = {
+    "fetal_health_mlp": ["fetal_health.csv"],
+    "tox21_mlp": ["tox21_ecfp1024.npz", "tox21.csv.gz"],
+}
+run_examples = ["band_gap", "loss_surface", "digits", "text", "nested", "resume"]
+run_examples += [
+    example
+    for example, files in needed_files.items()
+    if any((Path(examples_data) / name).exists() for name in files)
+]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": os.environ.get(
         "SKLEARN_REFINE_EXAMPLES",
-        r"(band_gap|loss_surface|digits|text|nested|resume)\w*\.py$",
+        rf"({'|'.join(run_examples)})\w*\.py$",
     )
     or "(?!)",
     "within_subsection_order": "ExampleTitleSortKey",
