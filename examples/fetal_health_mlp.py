@@ -20,12 +20,12 @@ the table does not tell, so no split can keep them together, and all scores may 
 better than for a new patient. The network itself is fitted to the log-loss of all
 cases alike; only the choice among networks looks at the classes equally.
 
-The data are not part of this repository. Give them as a CSV file with ``--data``, in the
-form that circulates as "Fetal Health Classification": 21 measurements and the column
-``fetal_health`` with 1 (normal), 2 (suspect) or 3 (pathological). Without it,
-``fetal_health.csv`` is looked for in the folder `data` beside this script, or in the one
-that the environment variable ``SKLEARN_REFINE_DATA`` gives; and if it is not there, the
-script asks OpenML for the UCI Cardiotocography data (Ayres-de-Campos et al., 2000),
+The data are not part of this repository. Give them as a CSV file with ``--data``, in
+the form that circulates as "Fetal Health Classification": 21 measurements and the
+column ``fetal_health`` with 1 (normal), 2 (suspect) or 3 (pathological). Without it,
+``fetal_health.csv`` is looked for in the folder `data` beside this script, or in the
+one that the environment variable ``SKLEARN_REFINE_DATA`` gives; and if it is not there,
+the script asks OpenML for the UCI Cardiotocography data (Ayres-de-Campos et al., 2000),
 which differ a little in their columns.
 """
 
@@ -280,7 +280,7 @@ def draw(results, best, X_test, y_test):
     The colours of the matrix are shares of a row, so that its diagonal holds what the
     balanced accuracy is the mean of; the numbers are cases.
     """
-    figure, (left, right) = plt.subplots(
+    _, (left, right) = plt.subplots(
         1, 2, figsize=(11, 4.2), layout="constrained", width_ratios=(1.3, 1)
     )
     places = np.arange(len(results))
@@ -317,7 +317,8 @@ def draw(results, best, X_test, y_test):
     left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     counts = confusion_matrix(y_test, best.predict(X_test), labels=list(CLASSES))
     shares = ConfusionMatrixDisplay(
-        counts / counts.sum(axis=1, keepdims=True), display_labels=list(CLASSES.values())
+        counts / counts.sum(axis=1, keepdims=True),
+        display_labels=list(CLASSES.values()),
     ).plot(ax=right, cmap="Blues", include_values=False, im_kw={"vmin": 0, "vmax": 1})
     for (i, j), count in np.ndenumerate(counts):
         dark = count / counts[i].sum() > 0.5

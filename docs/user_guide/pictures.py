@@ -1,6 +1,11 @@
-"""The pictures of the user guide, drawn when the site is built."""
+"""The pictures of the user guide, drawn when the site is built.
+
+Run as a script, it draws the one of the README again: docs/images/rounds.png.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,6 +51,7 @@ def grid():
         _candidates_and_windows(axes, search, number, lambda value, _: value)
     panels[0].legend(loc="upper right", fontsize="small")
     figure.colorbar(filled, ax=panels, label="mean R2 of five splits")
+    return figure
 
 
 def random():
@@ -102,3 +108,9 @@ def _candidates_and_windows(axes, search, number, place):
         low, high = place(np.array(window.y), GAMMA)
         corner, size = (left, low), (right - left, high - low)
         axes.add_patch(Rectangle(corner, *size, fill=False, linewidth=1.5))
+
+
+if __name__ == "__main__":
+    images = Path(__file__).parents[1] / "images"
+    images.mkdir(exist_ok=True)
+    grid().savefig(images / "rounds.png", dpi=90)
