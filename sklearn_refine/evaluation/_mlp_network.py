@@ -97,10 +97,10 @@ class Network:
         self.transposed = [a.transpose(0, 2, 1) for a in self.activations]
         # Once its mask is known, a layer's activations may make room for its deltas:
         # what lies in the cache is half as much.
-        self.in_place = activation in ("relu", "identity") and dtype == grad_dtype
+        in_place = activation in ("relu", "identity") and dtype == grad_dtype
         self.deltas = (
             self.activations
-            if self.in_place
+            if in_place
             else [aligned(shape, grad_dtype) for shape in shapes]
         )
         self.hidden = ACTIVATIONS[activation]
@@ -109,7 +109,8 @@ class Network:
             classes = aligned((n_models, layout.units[-1], n_rows), dtype)
             self.output = classes.transpose(0, 2, 1)
             self.out_activation: Callable[[Array], None] = Softmax(classes)
-            if writes_transposed(n_rows, *layout.units[-2:], dtype.str):
+            inner = len(self.coefs) > 1  # what X lies like is not known here
+            if inner and writes_transposed(n_rows, *layout.units[-2:], dtype.str):
                 self.products[-1] = self.output
         else:
             self.output = self.activations[-1]
@@ -208,7 +209,7 @@ class First:
         self.X, self.coefs, self.out, self.delta = X, coefs, out, delta
         columns = X.swapaxes(-1, -2)
         n_parts = 1
-        if X.dtype == delta.dtype:
+        if X.dtype == delta.dtype and X.strides[-1] == X.itemsize:
             n_parts = gradient_parts(*X.shape[-2:], delta.shape[-1], X.dtype.str)
         bounds = [X.shape[-1] * i // n_parts for i in range(n_parts + 1)]
         self.parts = [

@@ -21,7 +21,7 @@ from sklearn_refine.evaluation._task import Job, Task
 from sklearn_refine.evaluation._unit import Work, work
 from sklearn_refine.evaluation._units import Shareable, Unit, look, make_units
 
-TINY_SECONDS = 0.02  # that fits of next to no time are handed out for at once
+TINY_SECONDS = 0.05  # that fits of next to no time are handed out for at once
 WAIT_SECONDS = 0.05  # between looks at what other processes have finished
 
 #: The index of a candidate in its round, and that of a split.
