@@ -21,7 +21,9 @@ from sklearn_refine.evaluation._task import Job, Task
 from sklearn_refine.evaluation._unit import Work, work
 from sklearn_refine.evaluation._units import Shareable, Unit, look, make_units
 
-TINY_SECONDS = 0.05  # that fits of next to no time are handed out for at once
+TINY_SECONDS = 0.02  # that fits of next to no time are handed out for at once
+LEAST_SECONDS = 0.002  # of a fit; shorter ones cost less than to hand them out,
+LEAST_TOGETHER = 0.05  # so that more of them go together: for these seconds
 WAIT_SECONDS = 0.05  # between looks at what other processes have finished
 
 #: The index of a candidate in its round, and that of a split.
@@ -256,7 +258,7 @@ class Evaluation:
         while queue:
             unit = queue.popleft()
             while queue and not unit.share and not queue[0].share:
-                if not self._is_tiny(unit.cost + queue[0].cost, len(queue)):
+                if not self._is_tiny(unit, queue[0], len(queue)):
                     break
                 unit = unit + queue.popleft()
             if self._is_late(unit.cost):
@@ -359,9 +361,11 @@ class Evaluation:
             return False
         return time.perf_counter() + self._expected(cost) > deadline
 
-    def _is_tiny(self, cost: float, n_left: int) -> bool:
+    def _is_tiny(self, unit: Unit, more: Unit, n_left: int) -> bool:
         """Whether fits take so little time that they are handed out together."""
-        is_short = 0.0 < self._expected(cost) < TINY_SECONDS
+        least = self._expected(more.cost / len(more.pairs)) < LEAST_SECONDS
+        most = LEAST_TOGETHER if least else TINY_SECONDS
+        is_short = 0.0 < self._expected(unit.cost + more.cost) < most
         return is_short and n_left > 8 * self._means.crew.n_workers
 
 
