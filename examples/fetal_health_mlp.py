@@ -22,14 +22,18 @@ cases alike; only the choice among networks looks at the classes equally.
 
 Give the data as a CSV file with ``--data``, in the form that circulates as "Fetal
 Health Classification": 21 measurements and the column ``fetal_health`` with 1
-(normal), 2 (suspect) or 3 (pathological). Without it, the script asks OpenML for the
+(normal), 2 (suspect) or 3 (pathological). Without it, `fetal_health.csv` is looked for
+in the folder `data` beside this script, or in the one that the environment variable
+``SKLEARN_REFINE_DATA`` gives; and if it is not there, the script asks OpenML for the
 UCI Cardiotocography data (Ayres-de-Campos et al., 2000), which differ a little in
 their columns.
 """
 
 import argparse
+import os
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -77,7 +81,8 @@ def main():
     # calls itself converged. scikit-learn hands this filter on to its workers.
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
-    table = from_openml() if args.data is None else from_csv(args.data)
+    path = args.data or find_data()
+    table = from_openml() if path is None else from_csv(path)
     # Left in, a row of the test set could be known from the training set.
     table = table.drop_duplicates()
     if args.smoke:
@@ -127,19 +132,31 @@ def main():
     print(refining.rounds_[shown].round(3).to_string())
 
     best = max(searches, key=lambda search: search.best_score_)
+    counts = confusion(y_test, best.predict(X_test))
     print(f"\nTest cases, by {type(best).__name__}, whose CV score is the highest:")
-    print(confusion(y_test, best.predict(X_test)).to_string())
+    print(counts.to_string())
     if args.smoke:
         print("\nA smoke run: too little data and training for a comparison.")
+    draw(counts, type(best).__name__, pd.DataFrame(rows))
 
 
 def parse_args():
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="Tune a network for fetal health.")
-    parser.add_argument("--data", metavar="PATH", help="CSV file; default: OpenML")
+    parser.add_argument(
+        "--data", metavar="PATH", help="CSV file; see above for the default"
+    )
     parser.add_argument("--n-jobs", type=int, default=-1, help="fits in parallel")
     parser.add_argument("--smoke", action="store_true", help="a few seconds, for CI")
     return parser.parse_args()
+
+
+def find_data():
+    """Return the path of the CSV file in the folder for such files, or None."""
+    here = Path(__file__).parent if "__file__" in globals() else Path()
+    folder = Path(os.environ.get("SKLEARN_REFINE_DATA", here / "data"))
+    path = folder / "fetal_health.csv"
+    return path if path.exists() else None
 
 
 def from_csv(path):
@@ -256,6 +273,58 @@ def confusion(y_test, predicted):
         index=pd.Index(names, name="judged as"),
         columns=[f"predicted {name}" for name in names],
     )
+
+
+def draw(counts, name, table):
+    """Draw the confusion matrix, and the two accuracies of each method."""
+    import matplotlib.pyplot as plt
+
+    _, (left, right) = plt.subplots(
+        1, 2, figsize=(10, 4), layout="constrained", width_ratios=[2, 3]
+    )
+    parts = counts.div(counts.sum(axis=1), axis=0).to_numpy()
+    left.imshow(parts, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), part in np.ndenumerate(parts):
+        left.text(
+            column,
+            row,
+            f"{counts.iloc[row, column]}\n{part:.0%}",
+            color="white" if part > 0.5 else "black",
+            ha="center",
+            va="center",
+        )
+    names = list(CLASSES.values())
+    left.set_xticks(range(3), names)
+    left.set_yticks(range(3), names, rotation=90, va="center")
+    left.set(xlabel="predicted", ylabel="judged as")
+    left.set_title(f"Cases held out\n{name}", fontsize="medium")
+
+    position = np.arange(len(table))
+    right.barh(
+        position - 0.2, table["test accuracy"], 0.38, color="0.75", label="accuracy"
+    )
+    right.barh(
+        position + 0.2,
+        table["test balanced"],
+        0.38,
+        color="C0",
+        xerr=table["+-"],
+        label="balanced accuracy, standard error",
+    )
+    right.plot(
+        table["CV balanced"],
+        position + 0.2,
+        "o",
+        color="C1",
+        label="balanced accuracy in the search",
+    )
+    null = table["test accuracy"].iloc[0]
+    right.axvline(null, color="0.5", linestyle=":")
+    right.text(null, -0.75, "null accuracy", ha="center", color="0.4")
+    right.set_yticks(position, table["method"])
+    right.set(xlim=(0, 1), ylim=(len(table) - 0.5, -0.6), xlabel="on cases held out")
+    right.legend(loc="upper center", bbox_to_anchor=(0.4, -0.15), ncols=2)
+    plt.show()
 
 
 def readable(value):

@@ -2,15 +2,15 @@
 Toxicity: three sets of compounds, and why three
 ================================================
 
-Does a compound disturb the signals of a cell? In Tox21 some 8000 compounds were measured
-in twelve assays, not each of them in all. The features are fingerprints: which of the
-small groups of atoms a compound has, hashed to 1024 bits. A network and a random forest
-are tuned here for two of the assays, with three sets of compounds: one trains, one
-chooses among the candidates, one says how good the choice is. The second half shows what
-a score is worth that came from the set that chose.
+Does a compound disturb the signals of a cell? In Tox21 some 8000 compounds were
+measured in twelve assays, not each of them in all. The features are fingerprints: which
+of the small groups of atoms a compound has, hashed to 1024 bits. A network and a random
+forest are tuned here for two of the assays, with three sets of compounds: one trains,
+one chooses among the candidates, one says how good the choice is. The second half shows
+what a score is worth that came from the set that chose.
 
-The data are not part of this repository. Give ``--data`` MoleculeNet's `tox21.csv.gz`, a
-path or its address,
+The data are not part of this repository. Give ``--data`` MoleculeNet's `tox21.csv.gz`,
+a path or its address,
 https://deepchemdata.s3-us-west-1.amazonaws.com/datasets/tox21.csv.gz (its fingerprints
 are then made by rdkit, ``pip install rdkit``), or an .npz file of fingerprints, whose
 arrays ``read_npz`` names. Without ``--data``, files of these names are looked for in
@@ -62,7 +62,7 @@ def find_data():
         if (folder / name).exists():
             return str(folder / name)
     return sys.exit(
-        f"No {' or '.join(NAMES)} in {folder}. The data are not part of the repository. "
+        f"No {' or '.join(NAMES)} in {folder}. The data are not in the repository. "
         f"Download MoleculeNet's table from {ADDRESS}, and give its path with --data, "
         "or put it into that folder. Making its fingerprints needs rdkit: "
         "pip install rdkit."
@@ -72,9 +72,9 @@ def find_data():
 def read_npz(path):
     """Return bits and outcomes from an .npz file.
 
-    `indices`, `indptr` and `shape` are those of a CSR matrix of ones, compounds by bits;
-    `y` holds compounds by assays, 1 active, 0 inactive, -1 not measured; `tasks` names
-    the assays.
+    `indices`, `indptr` and `shape` are those of a CSR matrix of ones, compounds by
+    bits; `y` holds compounds by assays, 1 active, 0 inactive, -1 not measured; `tasks`
+    names the assays.
     """
     with np.load(path) as file:
         ones = np.ones(len(file["indices"]), dtype=np.float32)
@@ -130,10 +130,11 @@ print(f"{len(BITS)} compounds, {OUTCOMES.shape[1]} assays")
 # %%
 # Three sets, each used for one thing
 # -----------------------------------
-# 60 % of the compounds train the candidates, 20 % choose one of them. The winner is then
-# trained on both together, as ``refit`` does, and is asked once about the last 20 %,
-# which nothing before has seen. Few compounds are active, so accuracy would say little;
-# the ROC AUC is the chance that an active compound is ranked above an inactive one.
+# 60 % of the compounds train the candidates, 20 % choose one of them. The winner is
+# then trained on both together, as ``refit`` does, and is asked once about the last
+# fifth, which nothing before has seen. Few compounds are active, so accuracy would say
+# little; the ROC AUC is the chance that an active compound is ranked above an inactive
+# one.
 searches = {
     "network": RefiningGridSearchCV(
         MLPClassifier(max_iter=2 if SMOKE else 10, batch_size=100, random_state=0),
@@ -161,7 +162,9 @@ def bootstrap(y, *predictions):
     for _ in range(200):
         part = rng.integers(len(y), size=len(y))
         if 0 < y[part].sum() < len(y):
-            aucs = [roc_auc_score(y[part], predicted[part]) for predicted in predictions]
+            aucs = [
+                roc_auc_score(y[part], predicted[part]) for predicted in predictions
+            ]
             drawn.append(aucs[0] - sum(aucs[1:]))
     return np.std(drawn, ddof=1)
 
@@ -198,13 +201,16 @@ for assay in ("SR-MMP", "NR-ER"):
         )
     difference = rows[-2]["test"] - rows[-1]["test"]
     error = bootstrap(y_test, *predictions)
-    print(f"{assay}: network - forest, on the test set: {difference:+.3f} +- {error:.3f}")
+    print(
+        f"{assay}: network - forest, on the test set: {difference:+.3f} +- {error:.3f}"
+    )
+
 # %%
-# Validation and test scores differ by what a few hundred compounds leave open, which the
-# standard errors (of a bootstrap of the test compounds) tell. Fingerprints suit a forest:
-# the network, of this size and after so few epochs, is not better on either assay. The
-# split is random, so relatives of a compound are on both sides of it, and new chemistry
-# would be harder.
+# Validation and test scores differ by what a few hundred compounds leave open, which
+# the standard errors (of a bootstrap of the test compounds) tell. Fingerprints suit a
+# forest: the network, of this size and after so few epochs, is as good on one assay,
+# and worse on the other. The split is random, so relatives of a compound are on both
+# sides of it, and new chemistry would be harder.
 table = pd.DataFrame(rows)
 print(table.to_string(index=False, float_format="%.3f"))
 
@@ -212,11 +218,11 @@ print(table.to_string(index=False, float_format="%.3f"))
 # The score that chose
 # --------------------
 # It is tempting to leave the test set out and to quote the score that chose. How wrong
-# is that? A random search of 48 candidates trains on 500 compounds, and chooses by
-# the validation score. After each candidate we note the best validation score so far,
-# and what the candidate that has it does on the test set. The search does not see the
-# latter. One partition would be an anecdote, so there are twelve, each a random one
-# of all compounds; and the same again with ten times as many compounds for validation.
+# is that? A random search of 48 candidates trains on 500 compounds, and chooses by the
+# validation score. After each candidate we note the best validation score so far, and
+# what the candidate that has it does on the test set. The search does not see the
+# latter. One partition would be an anecdote, so there are twelve, each a random one of
+# all compounds; and the same again with ten times as many compounds for validation.
 N_TRAIN, SIZES, N_CANDIDATES, N_PARTITIONS = 500, (100, 1000), 48, 12
 if SMOKE:
     N_TRAIN, SIZES, N_CANDIDATES, N_PARTITIONS = 100, (60, 120), 6, 2
@@ -269,18 +275,21 @@ for size, curve in curves.items():
     )
 
 # %%
-# With 100 compounds, of which a dozen are active, the validation score climbs as long as
-# candidates are tried, and most of that is luck: the test score of those that it chooses
-# gains a fraction of it and soon stays where it is. Thin lines are the partitions: in
-# some, the search ends with a worse network than it had after four candidates, and
-# reports a better score. With 1000 compounds both gain about the same, and the search
-# is worth its time. How much of the climb is luck differs from run to run: with other
-# epochs and other partitions of 100 compounds, the test score gained between a fifth and
-# two thirds of what the validation score did. So choose with as many compounds as you
-# can spare (cross-validation makes all of them choose), and judge with others.
+# With 100 compounds, of which a dozen are active, the validation score climbs as long
+# as candidates are tried, and most of that is luck: the test score of those that it
+# chooses gains a fraction of it and soon stays where it is. Thin lines are the
+# partitions: in some, the search ends with a worse network than it had after four
+# candidates, and reports a better score. With 1000 compounds both gain about the same,
+# and the search is worth its time. How much of the climb is luck is itself uncertain:
+# with other epochs, spaces and partitions, 100 compounds each, the test score gained
+# between a sixth and two thirds of what the validation score did. So choose with as
+# many compounds as you can spare (cross-validation makes all of them choose), and judge
+# with others.
 import matplotlib.pyplot as plt
 
-figure, panels = plt.subplots(1, 2, figsize=(10, 4.5), sharey=True, layout="constrained")
+figure, panels = plt.subplots(
+    1, 2, figsize=(10, 4.5), sharey=True, layout="constrained"
+)
 candidates = np.arange(1, N_CANDIDATES + 1)
 for axes, (size, curve) in zip(panels, curves.items(), strict=True):
     for number, (name, color) in enumerate({"validation": "C1", "test": "C0"}.items()):
