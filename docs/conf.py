@@ -28,8 +28,8 @@ exclude_patterns = ["_build"]
 # Examples are run when the site is built. SKLEARN_REFINE_EXAMPLES gives a pattern of
 # those to run instead; an empty one shows all and runs none, for a quick build. Two
 # examples need a file that is not part of the repository. Each is run if its file is in
-# the folder SKLEARN_REFINE_DATA, by default examples/data, where git ignores it; without
-# it, the page shows the code and no figures.
+# the folder SKLEARN_REFINE_DATA, by default examples/data, where git ignores it;
+# without it, the page shows the code and no figures.
 data = (Path(__file__).parent / "../examples/data").resolve()
 data = Path(os.environ.setdefault("SKLEARN_REFINE_DATA", str(data))).resolve()
 # The examples look into the same folder, and are run in another directory.
