@@ -22,39 +22,45 @@ extensions = [
     "myst_parser",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
+    "matplotlib.sphinxext.plot_directive",
 ]
 exclude_patterns = ["_build"]
 
-# Examples are run when the site is built. SKLEARN_REFINE_EXAMPLES gives a pattern of
-# those to run instead; an empty one shows all and runs none, for a quick build. Two
-# examples need a file that is not part of the repository. Each is run if its file is in
-# the folder SKLEARN_REFINE_DATA, by default examples/data, where git ignores it;
-# without it, the page shows the code and no figures.
-data = (Path(__file__).parent / "../examples/data").resolve()
-data = Path(os.environ.setdefault("SKLEARN_REFINE_DATA", str(data))).resolve()
-# The examples look into the same folder, and are run in another directory.
-os.environ["SKLEARN_REFINE_DATA"] = str(data)
-needs_file = {
+# Examples are run when the site is built. Those that need a file which is not part of
+# the repository are run if it is in the folder SKLEARN_REFINE_DATA, or else in
+# examples/data, where git ignores it; without it they are shown, with no figures.
+# SKLEARN_REFINE_EXAMPLES="" shows all and runs none, for a quick build.
+examples_data = os.environ.setdefault(
+    "SKLEARN_REFINE_DATA", str(Path(__file__).parents[1] / "examples" / "data")
+)
+needed_files = {
     "fetal_health_mlp": ["fetal_health.csv"],
     "tox21_mlp": ["tox21_ecfp1024.npz", "tox21.csv.gz"],
 }
-without_file = [
+run_examples = ["band_gap", "loss_surface", "digits", "text", "nested", "resume"]
+run_examples += [
     example
-    for example, files in needs_file.items()
-    if not any((data / file).exists() for file in files)
+    for example, files in needed_files.items()
+    if any((Path(examples_data) / name).exists() for name in files)
 ]
-to_run = rf"[\\/](?!{'|'.join(without_file)})\w+\.py$" if without_file else r"\.py$"
-
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "filename_pattern": os.environ.get("SKLEARN_REFINE_EXAMPLES", to_run) or "(?!)",
+    "filename_pattern": os.environ.get(
+        "SKLEARN_REFINE_EXAMPLES",
+        rf"({'|'.join(run_examples)})\w*\.py$",
+    )
+    or "(?!)",
     "within_subsection_order": "ExampleTitleSortKey",
     "download_all_examples": False,
     "plot_gallery": True,
     "abort_on_example_error": True,
     "show_memory": False,
 }
+# The pictures of the user guide (user_guide/pictures.py).
+plot_formats = [("png", 120)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 templates_path = ["_templates"]

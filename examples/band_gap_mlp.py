@@ -42,6 +42,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_refine import (
     RefiningGridSearchCV,
+    SearchHistoryDisplay,
     SuccessiveRandomSearchCV,
     layer_sizes,
 )
@@ -125,6 +126,7 @@ def main():
     print(rounds_windows(refining.rounds_).to_string(index=False))
     if args.smoke:
         print("\nA smoke run: too little data and training for a comparison.")
+    draw(searches)
 
 
 def parse_args():
@@ -211,6 +213,25 @@ def rounds_windows(rounds):
     windows = rounds.filter(like="window_").rename(columns=short)
     # A cell holds an entry for each center.
     return windows.explode(list(windows)).map(looked_at).reset_index()
+
+
+def draw(searches):
+    """Draw the smallest error so far of each search against the fits it took."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:  # the package itself does not need it
+        print("\n(pip install matplotlib to see this as a picture)")
+        return
+    _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for search, line in zip(searches, ("-", "--", "-."), strict=True):
+        table = SearchHistoryDisplay.from_search(search).frame()
+        fits = search.n_splits_ * np.arange(1, len(table) + 1)
+        name = type(search).__name__
+        axes.step(fits, -table["best_so_far"], line, where="post", label=name)
+    axes.set(xlabel="fits", ylabel="smallest CV error so far, eV")
+    axes.set_title("Band gaps: what further rounds are worth")
+    axes.legend()
+    plt.show()
 
 
 def looked_at(values):

@@ -20,13 +20,13 @@ the table does not tell, so no split can keep them together, and all scores may 
 better than for a new patient. The network itself is fitted to the log-loss of all
 cases alike; only the choice among networks looks at the classes equally.
 
-Give the data as a CSV file with ``--data``, in the form that circulates as "Fetal
-Health Classification": 21 measurements and the column ``fetal_health`` with 1
-(normal), 2 (suspect) or 3 (pathological). Without it, `fetal_health.csv` is looked for
-in the folder `data` beside this script, or in the one that the environment variable
-``SKLEARN_REFINE_DATA`` gives; and if it is not there, the script asks OpenML for the
-UCI Cardiotocography data (Ayres-de-Campos et al., 2000), which differ a little in
-their columns.
+The data are not part of this repository. Give them as a CSV file with ``--data``, in
+the form that circulates as "Fetal Health Classification": 21 measurements and the
+column ``fetal_health`` with 1 (normal), 2 (suspect) or 3 (pathological). Without it,
+``fetal_health.csv`` is looked for in the folder `data` beside this script, or in the
+one that the environment variable ``SKLEARN_REFINE_DATA`` gives; and if it is not there,
+the script asks OpenML for the UCI Cardiotocography data (Ayres-de-Campos et al., 2000),
+which differ a little in their columns.
 """
 
 import argparse
@@ -35,13 +35,14 @@ import time
 import warnings
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from scipy.stats import loguniform
 from sklearn.datasets import fetch_openml
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score, confusion_matrix
+from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, confusion_matrix
 from sklearn.model_selection import (
     GridSearchCV,
     StratifiedKFold,
@@ -81,7 +82,7 @@ def main():
     # calls itself converged. scikit-learn hands this filter on to its workers.
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
-    path = args.data or find_data()
+    path = args.data or local_file()
     table = from_openml() if path is None else from_csv(path)
     # Left in, a row of the test set could be known from the training set.
     table = table.drop_duplicates()
@@ -124,39 +125,37 @@ def main():
     ]
     rows = [baseline(*split, **common)]
     rows += [report(search, *split) for search in searches]
+    results = pd.DataFrame(rows).set_index("method")
     print("\nBalanced accuracy (+-: its standard error over the test cases), accuracy:")
-    print(pd.DataFrame(rows).fillna("").set_index("method").to_string())
+    print(results.fillna("").to_string())
 
     print("\nWhat the rounds of RefiningGridSearchCV took and found:")
     shown = ["n_candidates", "n_fits", "seconds", "best_score", "best_so_far"]
     print(refining.rounds_[shown].round(3).to_string())
 
     best = max(searches, key=lambda search: search.best_score_)
-    counts = confusion(y_test, best.predict(X_test))
     print(f"\nTest cases, by {type(best).__name__}, whose CV score is the highest:")
-    print(counts.to_string())
+    print(confusion(y_test, best.predict(X_test)).to_string())
     if args.smoke:
         print("\nA smoke run: too little data and training for a comparison.")
-    draw(counts, type(best).__name__, pd.DataFrame(rows))
+    draw(results, best, X_test, y_test)
+
+
+def local_file():
+    """Return the path of the data in the folder for such files, None if not there."""
+    here = Path(__file__).parent if "__file__" in globals() else Path()
+    folder = Path(os.environ.get("SKLEARN_REFINE_DATA", here / "data"))
+    path = folder / "fetal_health.csv"
+    return path if path.exists() else None
 
 
 def parse_args():
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="Tune a network for fetal health.")
-    parser.add_argument(
-        "--data", metavar="PATH", help="CSV file; see above for the default"
-    )
+    parser.add_argument("--data", metavar="PATH", help="CSV file; default: OpenML")
     parser.add_argument("--n-jobs", type=int, default=-1, help="fits in parallel")
     parser.add_argument("--smoke", action="store_true", help="a few seconds, for CI")
     return parser.parse_args()
-
-
-def find_data():
-    """Return the path of the CSV file in the folder for such files, or None."""
-    here = Path(__file__).parent if "__file__" in globals() else Path()
-    folder = Path(os.environ.get("SKLEARN_REFINE_DATA", here / "data"))
-    path = folder / "fetal_health.csv"
-    return path if path.exists() else None
 
 
 def from_csv(path):
@@ -275,55 +274,56 @@ def confusion(y_test, predicted):
     )
 
 
-def draw(counts, name, table):
-    """Draw the confusion matrix, and the two accuracies of each method."""
-    import matplotlib.pyplot as plt
+def draw(results, best, X_test, y_test):
+    """Draw what accuracy hides: both scores of each method, and the best one's errors.
 
+    The colours of the matrix are shares of a row, so that its diagonal holds what the
+    balanced accuracy is the mean of; the numbers are cases.
+    """
     _, (left, right) = plt.subplots(
-        1, 2, figsize=(10, 4), layout="constrained", width_ratios=[2, 3]
+        1, 2, figsize=(11, 4.2), layout="constrained", width_ratios=(1.3, 1)
     )
-    parts = counts.div(counts.sum(axis=1), axis=0).to_numpy()
-    left.imshow(parts, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), part in np.ndenumerate(parts):
-        left.text(
-            column,
-            row,
-            f"{counts.iloc[row, column]}\n{part:.0%}",
-            color="white" if part > 0.5 else "black",
-            ha="center",
-            va="center",
-        )
-    names = list(CLASSES.values())
-    left.set_xticks(range(3), names)
-    left.set_yticks(range(3), names, rotation=90, va="center")
-    left.set(xlabel="predicted", ylabel="judged as")
-    left.set_title(f"Cases held out\n{name}", fontsize="medium")
-
-    position = np.arange(len(table))
-    right.barh(
-        position - 0.2, table["test accuracy"], 0.38, color="0.75", label="accuracy"
-    )
-    right.barh(
-        position + 0.2,
-        table["test balanced"],
+    places = np.arange(len(results))
+    left.barh(
+        places - 0.2,
+        results["test accuracy"],
         0.38,
+        color="0.75",
+        edgecolor="0.3",
+        label="accuracy",
+    )
+    left.barh(
+        places + 0.2,
+        results["test balanced"],
+        0.38,
+        xerr=results["+-"],
         color="C0",
-        xerr=table["+-"],
-        label="balanced accuracy, standard error",
+        edgecolor="0.3",
+        hatch="//",
+        label="balanced accuracy",
     )
-    right.plot(
-        table["CV balanced"],
-        position + 0.2,
-        "o",
-        color="C1",
-        label="balanced accuracy in the search",
+    null = results["test accuracy"].iloc[0]
+    left.axvline(null, color="0.3", linestyle="--", linewidth=1)
+    left.annotate(
+        f"always normal: {null:.2f}",
+        (null, -0.62),
+        xytext=(-4, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
     )
-    null = table["test accuracy"].iloc[0]
-    right.axvline(null, color="0.5", linestyle=":")
-    right.text(null, -0.75, "null accuracy", ha="center", color="0.4")
-    right.set_yticks(position, table["method"])
-    right.set(xlim=(0, 1), ylim=(len(table) - 0.5, -0.6), xlabel="on cases held out")
-    right.legend(loc="upper center", bbox_to_anchor=(0.4, -0.15), ncols=2)
+    left.set(xlim=(0, 1), ylim=(len(results) - 0.5, -0.9), xlabel="on held-out cases")
+    left.set_yticks(places, results.index)
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+    counts = confusion_matrix(y_test, best.predict(X_test), labels=list(CLASSES))
+    shares = ConfusionMatrixDisplay(
+        counts / counts.sum(axis=1, keepdims=True),
+        display_labels=list(CLASSES.values()),
+    ).plot(ax=right, cmap="Blues", include_values=False, im_kw={"vmin": 0, "vmax": 1})
+    for (i, j), count in np.ndenumerate(counts):
+        dark = count / counts[i].sum() > 0.5
+        right.text(j, i, count, ha="center", va="center", color="w" if dark else "k")
+    shares.ax_.set(title=type(best).__name__, ylabel="judged as", xlabel="predicted")
     plt.show()
 
 

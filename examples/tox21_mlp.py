@@ -62,9 +62,9 @@ def find_data():
         if (folder / name).exists():
             return str(folder / name)
     return sys.exit(
-        f"No {' or '.join(NAMES)} in {folder}. The data are not in the repository. "
-        f"Download MoleculeNet's table from {ADDRESS}, and give its path with --data, "
-        "or put it into that folder. Making its fingerprints needs rdkit: "
+        f"No {' or '.join(NAMES)} in {folder}. The data are not part of the "
+        f"repository. Download MoleculeNet's table from {ADDRESS}, and give its path "
+        "with --data, or put it into that folder. Making its fingerprints needs rdkit: "
         "pip install rdkit."
     )
 
@@ -131,8 +131,8 @@ print(f"{len(BITS)} compounds, {OUTCOMES.shape[1]} assays")
 # Three sets, each used for one thing
 # -----------------------------------
 # 60 % of the compounds train the candidates, 20 % choose one of them. The winner is
-# then trained on both together, as ``refit`` does, and is asked once about the last
-# fifth, which nothing before has seen. Few compounds are active, so accuracy would say
+# then trained on both together, as ``refit`` does, and is asked once about the last 20
+# %, which nothing before has seen. Few compounds are active, so accuracy would say
 # little; the ROC AUC is the chance that an active compound is ranked above an inactive
 # one.
 searches = {
@@ -204,13 +204,12 @@ for assay in ("SR-MMP", "NR-ER"):
     print(
         f"{assay}: network - forest, on the test set: {difference:+.3f} +- {error:.3f}"
     )
-
 # %%
 # Validation and test scores differ by what a few hundred compounds leave open, which
 # the standard errors (of a bootstrap of the test compounds) tell. Fingerprints suit a
-# forest: the network, of this size and after so few epochs, is as good on one assay,
-# and worse on the other. The split is random, so relatives of a compound are on both
-# sides of it, and new chemistry would be harder.
+# forest: the network, of this size and after so few epochs, is not better on either
+# assay. The split is random, so relatives of a compound are on both sides of it, and
+# new chemistry would be harder.
 table = pd.DataFrame(rows)
 print(table.to_string(index=False, float_format="%.3f"))
 
@@ -218,11 +217,11 @@ print(table.to_string(index=False, float_format="%.3f"))
 # The score that chose
 # --------------------
 # It is tempting to leave the test set out and to quote the score that chose. How wrong
-# is that? A random search of 48 candidates trains on 500 compounds, and chooses by the
-# validation score. After each candidate we note the best validation score so far, and
-# what the candidate that has it does on the test set. The search does not see the
-# latter. One partition would be an anecdote, so there are twelve, each a random one of
-# all compounds; and the same again with ten times as many compounds for validation.
+# is that? A random search of 48 candidates trains on 500 compounds, and chooses by
+# the validation score. After each candidate we note the best validation score so far,
+# and what the candidate that has it does on the test set. The search does not see the
+# latter. One partition would be an anecdote, so there are twelve, each a random one
+# of all compounds; and the same again with ten times as many compounds for validation.
 N_TRAIN, SIZES, N_CANDIDATES, N_PARTITIONS = 500, (100, 1000), 48, 12
 if SMOKE:
     N_TRAIN, SIZES, N_CANDIDATES, N_PARTITIONS = 100, (60, 120), 6, 2
@@ -280,9 +279,9 @@ for size, curve in curves.items():
 # chooses gains a fraction of it and soon stays where it is. Thin lines are the
 # partitions: in some, the search ends with a worse network than it had after four
 # candidates, and reports a better score. With 1000 compounds both gain about the same,
-# and the search is worth its time. How much of the climb is luck is itself uncertain:
-# with other epochs, spaces and partitions, 100 compounds each, the test score gained
-# between a sixth and two thirds of what the validation score did. So choose with as
+# and the search is worth its time. How much of the climb is luck differs from run to
+# run: with other epochs and other partitions of 100 compounds, the test score gained
+# between a fifth and two thirds of what the validation score did. So choose with as
 # many compounds as you can spare (cross-validation makes all of them choose), and judge
 # with others.
 import matplotlib.pyplot as plt

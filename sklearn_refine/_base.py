@@ -357,6 +357,7 @@ class BaseRefiningSearchCV(Reporting):
             print(  # noqa: T201 - what scikit-learn prints, at the same verbosity
                 f"Fitting {most}{history.n_splits} folds for each of {len(fresh)} "
                 f"candidates, totalling {most}{n_fits} fits"
+                + _progress(history, len(job.plan))
             )
         context = search.subcontext(
             task_name="round", max_subtasks=n_fits, sequential_subtasks=False
@@ -417,6 +418,15 @@ class BaseRefiningSearchCV(Reporting):
             history.preferred = int(
                 self._select_best_index(self.refit, history.metric, results)
             )
+
+
+def _progress(history: History, n_rounds: int) -> str:
+    """Return what a round's message says that scikit-learn's cannot: nothing if one."""
+    if n_rounds == 1:
+        return ""
+    number = len(history.rounds) + 1
+    best = f", best {history.metric} so far {history.best_score():.5g}"
+    return f" (round {number} of {n_rounds}{best if history.ranking() else ''})"
 
 
 def _add_round(

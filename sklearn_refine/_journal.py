@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -329,7 +329,10 @@ def _now() -> str:
 @cache
 def _versions() -> str:
     found = {"python": platform.python_version()}
-    return json.dumps({**found, **{name: version(name) for name in _LIBRARIES}})
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):  # a copy on the path has no metadata
+            found[name] = version(name)
+    return json.dumps(found)
 
 
 def _me() -> tuple[str, str]:

@@ -23,6 +23,8 @@ from sklearn_refine._journal_file import (
 def read_journal(path: Any) -> pd.DataFrame:
     """Return the fits in a journal, of all runs and also while a search writes it.
 
+    Nothing is fitted, and the file is not changed.
+
     Parameters
     ----------
     path : str or path-like
@@ -47,6 +49,11 @@ def read_journal(path: Any) -> pd.DataFrame:
         If there is no such file.
     JournalError
         A ValueError: the file is not a journal, is damaged, or of a later version.
+
+    See Also
+    --------
+    RefiningGridSearchCV : A search that writes one, as `journal`.
+    SuccessiveRandomSearchCV : Another.
 
     Notes
     -----

@@ -49,6 +49,10 @@ def one_standard_error(
         When called, if the results have no such parameter or metric, no candidate has
         a score, or a value of the parameter is neither a number nor layer sizes.
 
+    See Also
+    --------
+    smoothed_best : The candidate with the best score once the scores are smoothed.
+
     References
     ----------
     L. Breiman, J. Friedman, R. Olshen and C. Stone, "Classification and Regression

@@ -68,7 +68,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
 
     verbose : int, default=0
         Messages, as for GridSearchCV: from 1 on a line a round with its number of
-        fits, from 2 on a line a fit.
+        fits and, from the second round on, the best score so far; from 2 on a line a
+        fit.
 
     pre_dispatch : int or str, default='2*n_jobs'
         Number of fits dispatched ahead, as for GridSearchCV.
@@ -175,13 +176,14 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
 
     best_score_ : float
         Mean cross-validated score of the best candidate. Not with a callable
-        `refit`.
+        `refit`, nor with several metrics and ``refit=False``.
 
     best_params_ : dict
-        Parameters of the best candidate.
+        Parameters of the best candidate. Not with several metrics and
+        ``refit=False``.
 
     best_index_ : int
-        Its index in ``cv_results_``.
+        Its index in ``cv_results_``. Not with several metrics and ``refit=False``.
 
     rounds_ : DataFrame
         A row for each round, indexed from 1: `n_candidates`, `n_fits`, the
@@ -256,6 +258,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     >>> from sklearn_refine import RefiningGridSearchCV
     >>> X, y = load_diabetes(return_X_y=True)
     >>> search = RefiningGridSearchCV(Ridge(), {"alpha": [0.01, 0.1, 1.0]})
+    >>> search.plan(X, y)["n_fits"].tolist()
+    [15, 15, 15]
     >>> search.fit(X, y)
     RefiningGridSearchCV(estimator=Ridge(), param_grid={'alpha': [0.01, 0.1, 1.0]})
     >>> search.best_params_
@@ -416,7 +420,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
 
     verbose : int, default=0
         Messages, as for GridSearchCV: from 1 on a line a round with its number of
-        fits, from 2 on a line a fit.
+        fits and, from the second round on, the best score so far; from 2 on a line a
+        fit.
 
     pre_dispatch : int or str, default='2*n_jobs'
         Number of fits dispatched ahead, as for GridSearchCV.
@@ -518,13 +523,14 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
 
     best_score_ : float
         Mean cross-validated score of the best candidate. Not with a callable
-        `refit`.
+        `refit`, nor with several metrics and ``refit=False``.
 
     best_params_ : dict
-        Parameters of the best candidate.
+        Parameters of the best candidate. Not with several metrics and
+        ``refit=False``.
 
     best_index_ : int
-        Its index in ``cv_results_``.
+        Its index in ``cv_results_``. Not with several metrics and ``refit=False``.
 
     rounds_ : DataFrame
         A row for each round, indexed from 1: `n_candidates`, `n_fits`, the
@@ -613,6 +619,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     >>> search = SuccessiveRandomSearchCV(
     ...     Ridge(), {"alpha": loguniform(1e-4, 1e2)}, n_iter=12, random_state=0
     ... )
+    >>> search.plan(X, y)["n_candidates"].tolist()
+    [6, 6]
     >>> search = search.fit(X, y)
     >>> round(float(search.best_score_), 3)
     0.482

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -48,6 +49,7 @@ else:
 __all__ = [
     "SUPPORTS_CALLBACKS",
     "BaseSearchCV",
+    "CheckedData",
     "HasMethods",
     "Interval",
     "MultimetricScorer",
@@ -187,18 +189,27 @@ def is_own_scorer(scorer: Any) -> bool:
     return type(scorer) in (_Scorer, _PassthroughScorer)
 
 
+#: What an MLP's ``fit`` makes of its data: X, y of shape (n_samples, n_outputs) and the
+#: sample weights as the epochs see them, and the attributes that come of the data.
+CheckedData = tuple[tuple[Any, Any, Any], dict[str, Any]]
+
+
 def prepare_stochastic_fit(
-    model: Any, X: Any, y: Any, weight: Any, known: tuple[Any, Any, Any] | None
-) -> tuple[Any, Any, Any]:
+    model: Any, X: Any, y: Any, weight: Any, known: CheckedData | None
+) -> CheckedData:
     """Let an MLP do all that its ``fit`` does before the first epoch.
 
     Parameters and data are checked, targets encoded and weights drawn by scikit-learn
-    itself. Returned are X, y of shape (n_samples, n_outputs) and the sample weights as
-    the epochs would see them; or `known`, what this returned for a model before, so
-    that equal arrays are not kept twice.
+    itself; the data only once, if `known` is what this returned for another model of
+    the type on the same data.
     """
     seen: list[Any] = []
     model._fit_stochastic = lambda *args: seen.extend(args)
+    if known is not None:
+        arrays, attributes = known
+        model._validate_input = lambda *_, **__: arrays[:2]
+        for name, value in attributes.items():
+            setattr(model, name, copy(value))
     try:
         if weight is None:
             model.fit(X, y)
@@ -206,7 +217,13 @@ def prepare_stochastic_fit(
             model.fit(X, y, sample_weight=weight)
     finally:
         del model._fit_stochastic
-    return known or tuple(seen[:3])
+        if known is not None:
+            del model._validate_input
+    found = {name: getattr(model, name) for name in _OF_DATA if hasattr(model, name)}
+    return known or ((seen[0], seen[1], seen[2]), found)
+
+
+_OF_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_label_binarizer")
 
 
 def start_optimizer(model: Any) -> None:

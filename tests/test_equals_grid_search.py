@@ -337,6 +337,10 @@ def test_same_messages(verbose, capsys):
             X_REG, Y_REG
         )
         lines = capsys.readouterr().out.splitlines()
+        if verbose == 1:
+            assert lines == [
+                "Fitting 2 folds for each of 2 candidates, totalling 4 fits"
+            ]
         printed.append([line.partition("total time")[0].strip("[].") for line in lines])
     cleaned = [[" ".join(x.replace(".", " ").split()) for x in p] for p in printed]
     assert cleaned[0] == cleaned[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,9 +18,12 @@ from sklearn.datasets import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network._base import inplace_softmax
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
+from sklearn_refine.evaluation._mlp_arrays import Layout, aligned
+from sklearn_refine.evaluation._mlp_functions import Softmax
 
 EQUAL = (
     "n_iter_",
@@ -428,3 +432,36 @@ def test_any_settings(name, candidates, settings, n_rows, weighted):
     models = _models(name, candidates, **settings)
     with np.errstate(over="ignore", invalid="ignore"):  # a network may diverge
         _check(models, X[:n_rows], y[:n_rows], weight)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_has_the_bits_of_scikit_learns(dtype):
+    rng = np.random.default_rng(0)
+    for n_classes in (1, 2, 7, 8, 9, 10, 15, 16, 17, 31, 40, 127, 128, 129, 300):
+        values = rng.normal(scale=5, size=(3, 21, n_classes)).astype(dtype)
+        classes = aligned((3, n_classes, 21), dtype)
+        classes[:] = values.transpose(0, 2, 1)
+        Softmax(classes)(classes)
+        for found, expected in zip(classes, values, strict=True):
+            inplace_softmax(expected)
+            np.testing.assert_array_equal(found.T, expected)
+
+
+def test_arrays_start_on_cache_lines():
+    for shape in ((3,), (7, 5), (2, 3, 11)):
+        for dtype in (bool, np.float32, float):
+            assert aligned(shape, dtype).ctypes.data % 64 == 0
+    assert (aligned((4, 4), float, 0.0) == 0).all()
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=5))
+def test_a_layout_gives_back_what_it_is_given(units):
+    rng = np.random.default_rng(0)
+    layout = Layout(tuple(units))
+    parts = [rng.normal(size=shape) for shape in pairwise(units)]
+    parts += [rng.normal(size=width) for width in units[1:]]
+    vector = layout.join(parts)
+    assert len(vector) == layout.n_params
+    assert np.count_nonzero(vector) == sum(part.size for part in parts)
+    for found, part in zip(layout.split(vector), parts, strict=True):
+        np.testing.assert_array_equal(found, part)

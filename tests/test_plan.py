@@ -54,7 +54,7 @@ def test_every_fit_is_in_one_unit(grids, n_splits, n_workers, at_once):
     for unit in units:
         assert unit
         assert len({cell.prefix for cell in unit}) == 1
-        assert len({cell.stack for cell in unit}) == 1
+        assert len({cell.stack is None for cell in unit}) == 1
         splits = {cell.split for cell in unit}
         assert len(splits) <= (1 if unit[0].stack is None else at_once)
         assert unit[0].stack is None or len(unit) <= MOST_TOGETHER
@@ -85,15 +85,31 @@ def test_large_data_are_taken_a_split_at_a_time():
 def test_units_suffice_for_all_workers(n_workers):
     units = plan_units(cells(16, 5), n_workers, 5)
     assert len(units) >= n_workers
-    sizes = [len(unit) for unit in units]
-    assert max(sizes) - min(sizes) <= 1
+    done = [0] * n_workers
+    for unit in units:
+        done[done.index(min(done))] += len(unit)
+    assert max(done) - min(done) <= 2
+
+
+def test_networks_of_a_split_train_together_where_they_are_many():
+    units = plan_units(cells(16, 5), 1, 5)
+    assert [{cell.split for cell in unit} for unit in units] == [{i} for i in range(5)]
 
 
 def test_costly_networks_are_cut_finer():
     small, large = cells(9, 5, stack="small"), cells(9, 5, stack="large", cost=20.0)
     units = plan_units([*small, *large], 8, 5)
-    count = Counter(unit[0].stack for unit in units)
+    count = Counter(stack for unit in units for stack in {c.stack for c in unit})
     assert count["large"] > 2 * count["small"]
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_few_networks_of_each_kind_share_a_unit(n_workers):
+    several = [cell for i in range(20) for cell in cells(1, 5, stack=i)]
+    units = plan_units(several, n_workers, 5)
+    assert 4 <= len(units) <= 10
+    for unit in units:
+        assert set(Counter(cell.stack for cell in unit).values()) == {5}
 
 
 def test_larger_networks_are_expected_to_take_longer():

@@ -22,6 +22,7 @@ from sklearn_refine import (
     SearchLandscapeDisplay,
     SearchSliceDisplay,
 )
+from sklearn_refine.plotting._style import score_limits
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -141,6 +142,78 @@ def test_few_and_many_candidates_are_drawn(n):
     assert len(ParallelCoordinateDisplay.from_search(search).frame()) == n
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 7, 8])
+def test_at_most_a_quarter_of_the_scores_is_left_out(n):
+    scores = np.array([1.0 - 1e-3 * place for place in range(n)])
+    scores[: n // 2] = -1e6 * np.arange(1, n // 2 + 1)
+    low, high = score_limits(scores)
+    assert (scores < low).sum() <= n / 4
+    assert high == scores.max()
+    scores[: n // 2] = 0.5
+    scores[: n // 4] = -1e6
+    assert score_limits(scores)[0] == (0.5 if n > 1 else 1.0)
+
+
+def test_dropped_candidates_are_drawn_however_bad_they_are():
+    search = fitted_with([0.5, 0.51, 0.52, 0.53, 0.54, np.nan])
+    search.cv_results_["split0_test_score"][-1] = -1e6
+    search.cv_results_["split1_test_score"] = search.cv_results_["mean_test_score"]
+    search.cv_results_["n_splits_evaluated"] = np.array([2, 2, 2, 2, 2, 1])
+    display = SearchHistoryDisplay.from_search(search)
+    assert display.frame()["status"].iloc[-1] == "dropped"
+    assert display.frame()["score"].iloc[-1] == -1e6
+    assert n_drawn(display.plot().ax_) == {"candidate": 5, "worse": 1}
+    display = SearchSliceDisplay.from_search(search).plot()
+    assert n_drawn(display.ax_[0]) == {"candidate": 5, "worse": 1}
+
+
+def n_drawn(ax):
+    """Return how many points of each label are drawn; others have none."""
+    return {
+        marks.get_label(): len(marks.get_offsets())
+        for marks in ax.collections
+        if not marks.get_label().startswith("_")
+    }
+
+
+def test_slices_draw_what_failed():
+    display = SearchSliceDisplay.from_search(fitted("failing"))
+    frame = display.frame()
+    failed = frame[(frame["parameter"] == "lr") & (frame["status"] == "failed")]
+    assert failed["value"].tolist() == [1.0, 1.0]
+    assert failed["score"].isna().all()
+    display.plot()
+    assert n_drawn(display.ax_[0])["failed"] == 2
+    (legend,) = display.figure_.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["candidate", "failed"]
+
+
+def test_marks_in_the_legend_of_many_candidates_can_be_seen():
+    search = fitted_with(np.random.RandomState(0).normal(size=3000))
+    search.cv_results_["round"] = np.repeat([1, 2], 1500)
+    display = SearchSliceDisplay.from_search(search).plot()
+    for handle in display.figure_.legends[0].legend_handles:
+        assert handle.get_sizes().tolist() == [36.0]
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.11, 0.121], [1, 2, 4, 8], [0.3, 1.0, 3.0]])
+def test_a_short_logarithmic_axis_has_few_plain_ticks(values):
+    search = GridSearchCV(Toy(), {"alpha": values}).fit(X, Y)
+    display = SearchSliceDisplay.from_search(search).plot()
+    display.figure_.canvas.draw()
+    ax = display.ax_[0]
+    assert ax.get_xscale() == "log"
+    low, high = ax.get_xlim()
+    shown = [
+        label.get_text()
+        for label in [*ax.get_xticklabels(), *ax.get_xticklabels(minor=True)]
+        if label.get_text() and low <= label.get_position()[0] <= high
+    ]
+    assert 2 <= len(shown) <= 6
+    assert all(float(text) > 0 for text in shown)
+
+
 @pytest.mark.parametrize("name", UNFITTED)
 def test_slices(name):
     search = fitted(name)
@@ -195,6 +268,19 @@ def test_importances_are_the_same_again():
     assert not first.frame().equals(other.frame())
 
 
+def test_nothing_is_explained_of_equal_scores():
+    display = ParameterImportanceDisplay.from_search(fitted_with([0.5] * 6))
+    assert display.explained == 0.0
+    assert (display.frame()[["importance", "std"]] == 0).all(axis=None)
+
+
+def test_equal_scores_have_one_colour():
+    display = ParallelCoordinateDisplay.from_search(fitted_with([0.5, 0.7, 0.5, 0.6]))
+    colors = display.plot().ax_.collections[0].get_colors()
+    assert len(np.unique(colors, axis=0)) == 3
+    np.testing.assert_array_equal(colors[0], colors[1])  # the worst are drawn first
+
+
 def test_the_parameter_that_matters_is_important():
     grid = {"act": ["relu", "identity"], "width": [8, 16, 32], "alpha": [1e-3, 2e-3]}
     search = GridSearchCV(Toy(), grid).fit(np.ones((20, 1)), np.arange(20.0))
@@ -247,6 +333,57 @@ def test_landscapes(name):
 
 def search_best(search):
     return max(np.nanmax(v) for k, v in search.cv_results_.items() if "mean_test" in k)
+
+
+@pytest.mark.parametrize("n", [4, 5])
+def test_there_is_no_surface_through_fewer_than_five_candidates(n):
+    search = fitted_with(np.linspace(0, 1, n))
+    surface = SearchLandscapeDisplay.from_search(search).surface
+    assert (surface is None) == (n < 5)
+
+
+def test_points_on_two_choices_fill_a_square():
+    grid = {"act": ["relu", "tanh"], "flag": [True, False], "alpha": [1e-4, 1e-3, 1e-2]}
+    search = GridSearchCV(Toy(), grid).fit(X, Y)
+    display = SearchLandscapeDisplay.from_search(search, ["act", "flag"]).plot()
+    marks = [c for c in display.ax_.collections if c.get_label() == "candidate"]
+    x, y = (marks[0].get_offsets() % 1).T
+    assert len(x) == 12
+    x, y = (np.where(z > 0.5, z - 1, z) for z in (x, y))
+    assert np.abs([x, y]).max() <= 0.25
+    assert abs(np.corrcoef(x, y)[0, 1]) < 0.5
+
+
+def test_the_scale_of_equal_scores_shows_that_score():
+    display = SearchLandscapeDisplay.from_search(fitted_with([0.25] * 6)).plot()
+    bar = display.figure_.axes[1]
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["0.25"]
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_long_names_stay_inside_the_figure(display):
+    name = "mlpregressor__hidden_layer_sizes_of_the_first_network"
+    search = fitted_with(np.linspace(0, 1, 8))
+    search.scoring = "neg_root_mean_squared_error"
+    for params in search.cv_results_["params"]:
+        params[name] = params.pop("a")
+    made = display.from_search(search).plot()
+    made.figure_.canvas.draw()
+    width, height = made.figure_.bbox.size
+    texts = made.figure_.findobj(
+        lambda artist: (
+            isinstance(artist, mpl.text.Text)
+            and artist.get_visible()
+            and len(artist.get_text()) > 20
+        )
+    )
+    assert texts
+    for text in texts:
+        box = text.get_window_extent()
+        assert box.x0 >= -1
+        assert box.y0 >= -1
+        assert box.x1 <= width + 1
+        assert box.y1 <= height + 1
 
 
 def test_the_surface_passes_near_what_was_seen():

@@ -9,10 +9,11 @@ from html.parser import HTMLParser
 import matplotlib as mpl
 import numpy as np
 import pytest
+from scipy.stats import uniform
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from toy_searches import UNFITTED, Toy, X, Y, fitted
 
 import sklearn_refine
@@ -29,7 +30,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.tags, self.open, self.texts = [], [], []
-        self.feed(text)
+        self.feed(text.replace("<wbr>", ""))
         assert not self.open
 
     def handle_starttag(self, tag, attrs):
@@ -136,6 +137,27 @@ def test_what_it_says_of_the_search(tmp_path):
     assert {"complete", "dropped", "failed"} <= set(status[2].replace(",", "").split())
     assert "No held-out data were given" in text
     assert f"{search.best_score_:.5g} ±" in text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_search_spaces_are_readable(tmp_path):
+    text = report(fitted("eight"), tmp_path).text
+    assert "\nalpha: loguniform(1e-06, 1)\n" in text
+    assert "\nlayers: layer_sizes(depth=(1, 3), width=(4, 128))\n" in text
+    assert "\nflag: [True, False]\n" in text
+    text = report(fitted("dicts"), tmp_path).text
+    assert "\nparam_grid[1]\nalpha: [0.0001, 0.01]\nmix: ['scale'," in text
+    space = {"alpha": uniform(loc=np.float64(0.5), scale=2.0), "lr": [1e-2]}
+    search = RandomizedSearchCV(Toy(), space, n_iter=2, random_state=0).fit(X, Y)
+    assert "\nalpha: uniform(loc=0.5, scale=2.0)\n" in report(search, tmp_path).text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_names_are_broken_after_underscores(tmp_path):
+    report(fitted("one"), tmp_path)
+    raw = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<td>return_<wbr>train_<wbr>score</td>" in raw
+    assert "_train_score</td>" not in raw
 
 
 @pytest.mark.usefixtures("no_pictures")

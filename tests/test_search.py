@@ -357,3 +357,66 @@ def test_documented_and_shared_words():
     ours, other = sections.values()
     for name in set(ours) & set(other) - own:
         assert ours[name] == other[name], name
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"racing": True},
+        {"scoring": ["accuracy", "neg_log_loss"], "refit": "neg_log_loss"},
+        {"refit": lambda results: int(np.argmin(results["mean_test_score"]))},
+    ],
+    ids=["plain", "racing", "two metrics", "callable refit"],
+)
+@pytest.mark.parametrize("cls", [RefiningGridSearchCV, SuccessiveRandomSearchCV])
+def test_verbose_says_in_a_line_a_round_how_far_the_search_is(cls, options, capsys):
+    X, y = load_iris(return_X_y=True)
+    space = {"C": [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0]}
+    given = {"n_rounds": 3} | ({"n_iter": 6} if cls is SuccessiveRandomSearchCV else {})
+    model = LogisticRegression(max_iter=5000)
+    search = cls(model, space, cv=3, verbose=1, **given, **options).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == search.n_rounds_ == 3
+    most = "at most " if "racing" in options else ""
+    metric = options["refit"] if "scoring" in options else "score"
+    best = -np.inf
+    for number, line in enumerate(lines, start=1):
+        text = re.fullmatch(
+            rf"Fitting {most}3 folds for each of (\d+) candidates, totalling {most}"
+            rf"(\d+) fits \(round {number} of 3(?:, best {metric} so far (.*))?\)",
+            line,
+        )
+        row = search.rounds_.loc[number]
+        assert int(text[2]) == 3 * int(text[1])
+        assert row["n_fits"] <= int(text[2])
+        if not most:
+            assert row["n_fits"] == int(text[2])
+        assert (text[3] is None) == (number == 1)
+        if number > 1:
+            assert text[3] == f"{best:.5g}"
+        rows = search.cv_results_["round"] <= number
+        means = search.cv_results_[f"mean_test_{metric}"][rows]
+        best = means.min() if callable(search.refit) else np.nanmax(means)
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_verbose_knows_no_best_score_before_there_is_one(capsys):
+    X, y = load_iris(return_X_y=True)
+    one_class, all_classes = np.arange(50), np.arange(150)
+    search = SuccessiveRandomSearchCV(
+        LogisticRegression(max_iter=5000),
+        {"C": loguniform(1e-3, 1)},
+        n_iter=4,
+        n_rounds=2,
+        surrogate=None,
+        cv=[(one_class, all_classes), (all_classes, all_classes)],
+        refit=False,
+        verbose=1,
+    ).fit(X, y)
+    assert np.isnan(search.cv_results_["mean_test_score"]).all()
+    assert capsys.readouterr().out.splitlines() == [
+        "Fitting 2 folds for each of 2 candidates, totalling 4 fits (round 1 of 2)",
+        "Fitting 2 folds for each of 2 candidates, totalling 4 fits (round 2 of 2)",
+    ]

@@ -6,7 +6,7 @@ import pickle
 import time
 from collections.abc import Hashable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_refine._sklearn_compat import (
+    CheckedData,
     early_stopping_scores,
     prepare_stochastic_fit,
     start_optimizer,
@@ -26,7 +27,7 @@ from sklearn_refine.evaluation._mlp_rows import HeldOut, Stream
 from sklearn_refine.evaluation._mlp_stack import Stack
 
 AUTO_BATCH = 200  # what scikit-learn's batch_size="auto" is at most
-CACHE_BYTES = 1 << 24  # that a stack may take; the outer caches of today hold it
+CACHE_BYTES = 3 << 21  # that a stack may take; a little more than inner caches hold
 MOST_IN_STACK = 25
 
 
@@ -131,13 +132,11 @@ def train_together(fits: Sequence[Fit], limit: float | None = None) -> None:
         Seconds that each may take, of the time that they share.
     """
     prepared: dict[Hashable, list[_Prepared]] = {}
-    arrays: dict[Hashable, Any] = {}
-    streams: dict[Hashable, Stream] = {}
-    twins: dict[Hashable, Any] = {}
+    known = _Known()
     for fit in fits:
         start = time.perf_counter()
         try:
-            ready = _prepare(fit, arrays, streams, twins)
+            ready = _prepare(fit, known)
         except Exception as error:
             fit.error = error
             ready = None
@@ -146,10 +145,9 @@ def train_together(fits: Sequence[Fit], limit: float | None = None) -> None:
             prepared.setdefault(ready.key, []).append(ready)
     for group in prepared.values():
         for models in _stacks(group):
-            seeded = models[0].fit.model.random_state is not None
-            fresh = {
-                id(p.stream): p.stream.restart() if seeded else p.stream for p in models
-            }
+            fresh = {id(p.stream): p.stream for p in models}
+            if models[0].fit.model.random_state is not None:
+                fresh = {key: stream.restart() for key, stream in fresh.items()}
             stack = Stack(
                 [p.fit.model for p in models],
                 [fresh[id(p.stream)] for p in models],
@@ -168,9 +166,23 @@ class _Prepared:
     key: Hashable
 
 
-def _initialise(
-    fit: Fit, arrays: dict[Hashable, Any], twins: dict[Hashable, Any]
-) -> tuple[Any, Any, Any]:
+@dataclass
+class _Known:
+    """What fits have in common, by what it follows from."""
+
+    data: dict[Hashable, CheckedData] = field(default_factory=dict)
+    twins: dict[Hashable, Any] = field(default_factory=dict)
+    streams: dict[Hashable, Stream] = field(default_factory=dict)
+    states: dict[int, tuple[Any, bytes]] = field(default_factory=dict)
+
+    def state(self, rng: np.random.RandomState) -> bytes:
+        """Return the state of a generator, which nobody draws from."""
+        if id(rng) not in self.states:
+            self.states[id(rng)] = rng, pickle.dumps(rng.get_state(legacy=False))
+        return self.states[id(rng)][1]
+
+
+def _initialise(fit: Fit, known: _Known) -> tuple[Any, Any, Any]:
     """Let scikit-learn check and initialise a model; return what it trains on.
 
     A model whose check and initialisation would be that of another takes it from
@@ -184,37 +196,37 @@ def _initialise(
         str(model.hidden_layer_sizes),
         *(getattr(model, name) for name in _INITIAL),
     )
-    if seeded and key in twins:
+    if seeded and key in known.twins:
         model._validate_params()
-        twin, names = twins[key]
+        twin, names = known.twins[key]
         for name in names:
-            setattr(model, name, deepcopy(getattr(twin, name)))
+            value = getattr(twin, name)
+            # No object is as costly to copy; nothing is drawn from it, but from the
+            # copies that streams make.
+            own_copy = value if name == "_random_state" else deepcopy(value)
+            setattr(model, name, own_copy)
         start_optimizer(model)
     else:
         own = set(vars(model))
-        arrays[data] = prepare_stochastic_fit(
-            model, fit.X, fit.y, fit.weight, arrays.get(data)
+        # A single column is warned of in each fit.
+        checked = known.data.get(data) if np.shape(fit.y)[1:] != (1,) else None
+        known.data[data] = prepare_stochastic_fit(
+            model, fit.X, fit.y, fit.weight, checked
         )
         if seeded:
-            twins[key] = (deepcopy(model), vars(model).keys() - own)
+            known.twins[key] = (deepcopy(model), vars(model).keys() - own)
         start_optimizer(model)
-    checked: tuple[Any, Any, Any] = arrays[data]
-    return checked
+    return known.data[data][0]
 
 
 # What the start of a fit depends on beside the data and the architecture.
 _INITIAL = ("activation", "solver", "loss", "early_stopping", "random_state")
 
 
-def _prepare(
-    fit: Fit,
-    arrays: dict[Hashable, Any],
-    streams: dict[Hashable, Stream],
-    twins: dict[Hashable, Any],
-) -> _Prepared | None:
+def _prepare(fit: Fit, known: _Known) -> _Prepared | None:
     """Initialise a model; find what it can share."""
     model = fit.model
-    X, y, weight = _initialise(fit, arrays, twins)
+    X, y, weight = _initialise(fit, known)
     data = (id(fit.X), id(fit.y), id(fit.weight))  # kept alive by the fits
     single = X.dtype == np.float32
     if single and (
@@ -230,12 +242,13 @@ def _prepare(
     shared = model.random_state is not None
     stream_key = (
         data,
-        _state(rng) if shared else id(model),
+        known.state(rng) if shared else id(model),
         model.early_stopping and model.validation_fraction,
     )
-    if stream_key not in streams:
-        streams[stream_key] = _make_stream(model, X, y, weight, rng)
-    stream = streams[stream_key]
+    if stream_key not in known.streams:
+        own = deepcopy(rng) if shared else rng
+        known.streams[stream_key] = _make_stream(model, X, y, weight, own)
+    stream = known.streams[stream_key]
     _warn_of_batch_size(fit, len(stream.X))
     key = (
         type(model),
@@ -260,10 +273,6 @@ _SHARED = (
     "early_stopping",
     "nesterovs_momentum",
 )
-
-
-def _state(rng: np.random.RandomState) -> Hashable:
-    return pickle.dumps(rng.get_state(legacy=False))
 
 
 def _nominal_batch(model: Any) -> int:

@@ -3,72 +3,36 @@
 Everything here does for a stack of models what scikit-learn's ``_backprop`` does for
 one: the same elementary operations on the same numbers in the same order, so that the
 results are the same to the last bit. A stacked ``matmul`` makes one BLAS call for each
-model, of the shape and layout that scikit-learn uses; elementwise operations do not
-depend on how arrays are laid out; and sums keep their order of addition.
+model, of the shape and layout that scikit-learn uses, or of another one that was seen
+to give the same bits; elementwise operations do not depend on how arrays are laid out;
+and sums keep their order of addition.
+
+Networks are small and steps many, so what a step needs is made beforehand: buffers,
+and views of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Any
+from math import inf
+from time import perf_counter
 
 import numpy as np
-from scipy.special import expit, xlogy
 
-Array = np.ndarray[Any, Any]
+from sklearn_refine.evaluation._mlp_arrays import Array, Layout, aligned
+from sklearn_refine.evaluation._mlp_functions import (
+    ACTIVATIONS,
+    DERIVATIVES,
+    Softmax,
+    column_sums,
+    loss_function,
+)
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the weights of a network lie in its vector of parameters.
-
-    Attributes
-    ----------
-    units : tuple of int
-        Width of each layer, from the features to the outputs.
-    """
-
-    units: tuple[int, ...]
-
-    @property
-    def n_coefs(self) -> int:
-        return sum(a * b for a, b in pairwise(self.units))
-
-    @property
-    def n_params(self) -> int:
-        return self.n_coefs + sum(self.units[1:])
-
-    def coefs(self, vectors: Array) -> list[Array]:
-        """Return views of shape (n_models, fan_in, fan_out), one for each layer."""
-        views = []
-        start = 0
-        for fan_in, fan_out in pairwise(self.units):
-            stop = start + fan_in * fan_out
-            views.append(vectors[:, start:stop].reshape(-1, fan_in, fan_out))
-            start = stop
-        return views
-
-    def intercepts(self, vectors: Array) -> list[Array]:
-        """Return views of shape (n_models, fan_out), one for each layer."""
-        views = []
-        start = self.n_coefs
-        for fan_out in self.units[1:]:
-            views.append(vectors[:, start : start + fan_out])
-            start += fan_out
-        return views
-
-
-def split(vector: Array, shapes: Sequence[Any]) -> list[Array]:
-    """Return copies of the parts of a model's parameters, in their shapes."""
-    parts = []
-    start = 0
-    for shape in shapes:
-        stop = start + int(np.prod(shape))
-        parts.append(vector[start:stop].reshape(shape).copy())
-        start = stop
-    return parts
+#: Rows of a data stream, and the models that read them.
+Inputs = Sequence[tuple[slice, Array]]
 
 
 @dataclass
@@ -88,7 +52,7 @@ class Batch:
         Sample weights.
     """
 
-    inputs: Sequence[tuple[slice, Array]]
+    inputs: Inputs
     y: Array
     classes: Array | None
     weight: Array | None
@@ -107,8 +71,6 @@ class Network:
         Rows of a batch.
     activation, out_activation, loss : str
         As scikit-learn names them.
-    alpha : ndarray of shape (n_models, 1)
-        The L2 penalties.
     """
 
     def __init__(
@@ -120,257 +82,242 @@ class Network:
         activation: str,
         out_activation: str,
         loss: str,
-        alpha: Array,
     ) -> None:
         n_models = len(params)
         dtype, grad_dtype = params.dtype, grads.dtype
         self.n_rows = n_rows
-        self.n_coefs = layout.n_coefs
-        self.params, self.grads, self.alpha = params, grads, alpha
         self.coefs = layout.coefs(params)
         self.intercepts = [b[:, None, :] for b in layout.intercepts(params)]
         self.coef_grads = layout.coefs(grads)
         self.intercept_grads = layout.intercepts(grads)
-        self.flat = [c.reshape(n_models, 1, -1) for c in self.coefs]
+        flat = [c.reshape(n_models, 1, -1) for c in self.coefs]
+        self.flat = [(c, c.transpose(0, 2, 1)) for c in flat]
         shapes = [(n_models, n_rows, width) for width in layout.units[1:]]
-        self.activations = [np.empty(shape, dtype) for shape in shapes]
+        self.activations = [aligned(shape, dtype) for shape in shapes]
+        self.transposed = [a.transpose(0, 2, 1) for a in self.activations]
         # Once its mask is known, a layer's activations may make room for its deltas:
         # what lies in the cache is half as much.
         self.in_place = activation in ("relu", "identity") and dtype == grad_dtype
         self.deltas = (
             self.activations
             if self.in_place
-            else [np.empty(shape, grad_dtype) for shape in shapes]
+            else [aligned(shape, grad_dtype) for shape in shapes]
         )
         self.hidden = ACTIVATIONS[activation]
-        self.output = ACTIVATIONS[out_activation]
+        self.products = list(self.activations)
+        if out_activation == "softmax":
+            classes = aligned((n_models, layout.units[-1], n_rows), dtype)
+            self.output = classes.transpose(0, 2, 1)
+            self.out_activation: Callable[[Array], None] = Softmax(classes)
+            if writes_transposed(n_rows, *layout.units[-2:], dtype.str):
+                self.products[-1] = self.output
+        else:
+            self.output = self.activations[-1]
+            self.out_activation = ACTIVATIONS[out_activation]
         self.derivative = DERIVATIVES[activation]
         is_relu = activation == "relu"
-        self.active = [np.empty(shape, bool) for shape in shapes[:-1] if is_relu]
-        self.loss = _loss(loss, out_activation, grad_dtype)
-        self.penalty = np.empty(
-            (n_models, self.n_coefs), np.result_type(alpha.dtype, dtype)
-        )
+        self.active = [aligned(shape, bool) for shape in shapes[:-1] if is_relu]
+        self.loss = loss_function(loss, out_activation, grad_dtype)
+        self.back = [
+            _Back(self.deltas[i], self.coefs[i], self.deltas[i - 1])
+            for i in range(1, len(self.coefs))
+        ]
 
-    def forward(self, inputs: Sequence[tuple[slice, Array]]) -> Array:
+    def forward(self, firsts: Sequence[First]) -> Array:
         """Compute all activations; return those of the last layer."""
-        last = len(self.coefs) - 1
-        below: Array | None = None
-        for layer, out in enumerate(self.activations):
-            if below is None:
-                for models, X in inputs:
-                    np.matmul(X, self.coefs[0][models], out=out[models])
-            else:
-                np.matmul(below, self.coefs[layer], out=out)
-            np.add(out, self.intercepts[layer], out=out)
-            (self.output if layer == last else self.hidden)(out)
-            below = out
-        return self.activations[-1]
+        out = self.products[0]
+        for first in firsts:
+            np.matmul(first.X, first.coefs, out=first.out)
+        for layer, below in enumerate(self.activations[:-1]):
+            np.add(below, self.intercepts[layer], out=below)
+            self.hidden(below)
+            out = self.products[layer + 1]
+            np.matmul(below, self.coefs[layer + 1], out=out)
+        np.add(out, self.intercepts[-1], out=self.output)
+        self.out_activation(self.output)
+        return self.output
 
-    def backprop(self, batch: Batch) -> Array:
-        """Write the gradients of a batch; return each model's loss without penalty."""
-        prediction = self.forward(batch.inputs)
-        losses = self.loss(prediction, batch)
-        last = len(self.coefs) - 1
-        np.subtract(prediction, batch.y, out=self.deltas[last])
+    def backprop(self, batch: Batch, firsts: Sequence[First]) -> Array:
+        """Write the gradients of a batch; return each model's loss without penalty.
+
+        Parameters
+        ----------
+        batch : Batch
+            What the models read.
+        firsts : sequence of First
+            What `bind` made of its inputs.
+        """
+        prediction = self.forward(firsts)
+        losses = self.loss(prediction, batch.y, batch.classes, batch.weight)
+        delta = self.deltas[-1]
+        np.subtract(prediction, batch.y, out=delta)
         if batch.weight is not None:
-            self.deltas[last] *= batch.weight[:, :, None]
-        for layer in range(last, -1, -1):
-            delta = self.deltas[layer]
-            if layer:
-                below = self.activations[layer - 1]
-                np.matmul(below.transpose(0, 2, 1), delta, out=self.coef_grads[layer])
-                under = self.deltas[layer - 1]
-                if self.active:
-                    np.not_equal(below, 0, out=self.active[layer - 1])
-                np.matmul(delta, self.coefs[layer].transpose(0, 2, 1), out=under)
-                if self.active:
-                    np.multiply(under, self.active[layer - 1], out=under)
-                else:
-                    self.derivative(below, under)
-            else:
-                for models, X in batch.inputs:
-                    rows = X.swapaxes(-1, -2)
-                    np.matmul(rows, delta[models], out=self.coef_grads[0][models])
+            delta *= batch.weight[:, :, None]
+        for layer in range(len(self.coefs) - 1, 0, -1):
+            below, under = self.activations[layer - 1], self.deltas[layer - 1]
+            np.matmul(self.transposed[layer - 1], delta, out=self.coef_grads[layer])
             column_sums(delta, self.intercept_grads[layer])
+            if self.active:
+                active = self.active[layer - 1]
+                np.not_equal(below, 0, out=active)
+                self.back[layer - 1]()
+                np.multiply(under, active, out=under)
+            else:
+                self.back[layer - 1]()
+                self.derivative(below, under)
+            delta = under
+        for first in firsts:
+            for columns, grads in first.parts:
+                np.matmul(columns, first.delta, out=grads)
+        column_sums(delta, self.intercept_grads[0])
         return losses
 
-    def regularise(self, weight_sum: Any) -> None:
-        """Add the penalty's gradient and divide by the weight of the batch."""
-        coefs = self.grads[:, : self.n_coefs]
-        np.multiply(self.alpha, self.params[:, : self.n_coefs], out=self.penalty)
-        np.add(coefs, self.penalty, out=coefs, casting="same_kind")
-        np.divide(self.grads, weight_sum, out=self.grads, casting="same_kind")
+    def bind(self, inputs: Inputs) -> list[First]:
+        """Return views of what the first layer's products with some rows need."""
+        return [
+            First(
+                X,
+                self.coefs[0][models],
+                self.products[0][models],
+                self.deltas[0][models],
+                self.coef_grads[0][models],
+            )
+            for models, X in inputs
+        ]
 
     def squared_norms(self) -> list[Array]:
         """Return the sums of squares of each layer's coefficients, (n_models,) each."""
-        return [np.matmul(c, c.transpose(0, 2, 1))[:, 0, 0] for c in self.flat]
+        return [np.matmul(c, c_t)[:, 0, 0] for c, c_t in self.flat]
 
 
-def column_sums(values: Array, out: Array) -> None:
-    """Sum over the rows, axis 1, in the order of ``np.sum(values[i], axis=0)``."""
-    if values.shape[2] == 1:
-        np.add.reduce(values, axis=1, out=out)
-    else:  # the same additions, in a tighter loop
-        np.einsum("sbh->sh", values, out=out)
+class First:
+    """The first layer's products with the rows of a data stream.
 
-
-def _identity(X: Array) -> None:
-    """Do nothing."""
-
-
-def _relu(X: Array) -> None:
-    np.maximum(X, 0, out=X)
-
-
-def _tanh(X: Array) -> None:
-    np.tanh(X, out=X)
-
-
-def _logistic(X: Array) -> None:
-    expit(X, out=X)
-
-
-def _exp(X: Array) -> None:
-    np.exp(X, out=X)
-
-
-def _softmax(X: Array) -> None:
-    largest = X[:, :, 0].copy()
-    for column in range(1, X.shape[2]):
-        np.maximum(largest, X[:, :, column], out=largest)
-    np.subtract(X, largest[:, :, None], out=X)
-    np.exp(X, out=X)
-    np.divide(X, row_sums(X)[:, :, None], out=X)
-
-
-def row_sums(X: Array) -> Array:
-    """Sum over the last, short axis in the order of ``np.sum(X[i], axis=1)``.
-
-    numpy adds fewer than eight values one after another, and up to 128 in eight
-    running sums that it joins in pairs. Done column by column it is the same sum,
-    faster; a test compares the bits.
+    Parameters
+    ----------
+    X : ndarray of shape (..., n_rows, n_features)
+        The rows, read.
+    coefs, out, delta, grads : ndarray of shape (n_models, ...)
+        Of the models that read them: coefficients, read; where their product with the
+        rows goes; deltas, read; and where the coefficients' gradients go.
     """
-    n = X.shape[2]
-    if n >= 16:
-        sums: Array = X.sum(axis=2)
-        return sums
-    if n < 8:
-        start = 1
-        total: Array = X[:, :, 0].copy()
-    else:
-        start = 8
-        part = [X[:, :, j] for j in range(8)]
-        total = ((part[0] + part[1]) + (part[2] + part[3])) + (
-            (part[4] + part[5]) + (part[6] + part[7])
-        )
-    for column in range(start, n):
-        total += X[:, :, column]
-    return total
+
+    def __init__(
+        self, X: Array, coefs: Array, out: Array, delta: Array, grads: Array
+    ) -> None:
+        self.X, self.coefs, self.out, self.delta = X, coefs, out, delta
+        columns = X.swapaxes(-1, -2)
+        n_parts = 1
+        if X.dtype == delta.dtype:
+            n_parts = gradient_parts(*X.shape[-2:], delta.shape[-1], X.dtype.str)
+        bounds = [X.shape[-1] * i // n_parts for i in range(n_parts + 1)]
+        self.parts = [
+            (columns[..., a:b, :], grads[..., a:b, :]) for a, b in pairwise(bounds)
+        ]
 
 
-ACTIVATIONS: dict[str, Callable[[Array], None]] = {
-    "identity": _identity,
-    "relu": _relu,
-    "tanh": _tanh,
-    "logistic": _logistic,
-    "exp": _exp,
-    "softmax": _softmax,
-}
+LARGE_PRODUCT = 500_000  # multiplications; smaller ones gain nothing from being cut
 
 
-def _tanh_derivative(Z: Array, delta: Array) -> None:
-    np.multiply(delta, 1 - Z**2, out=delta)
+@cache
+def gradient_parts(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> int:
+    """Return into how many parts to cut the product that a gradient is.
+
+    BLAS may have a quicker kernel for smaller products. The result is the same to the
+    last bit, or they are not cut.
+    """
+    if n_rows * fan_in * fan_out < LARGE_PRODUCT or fan_in < 16:
+        return 1
+    rng = np.random.default_rng(0)
+    columns = aligned((n_rows, fan_in), dtype)
+    columns[:] = rng.normal(size=columns.shape)
+    delta = aligned((n_rows, fan_out), dtype)
+    delta[:] = rng.normal(size=delta.shape)
+    whole, cut = (aligned((fan_in, fan_out), dtype) for _ in range(2))
+    middle = fan_in // 2
+    seconds = [inf, inf]
+    for _ in range(5):
+        start = perf_counter()
+        np.matmul(columns.T, delta, out=whole)
+        between = perf_counter()
+        np.matmul(columns[:, :middle].T, delta, out=cut[:middle])
+        np.matmul(columns[:, middle:].T, delta, out=cut[middle:])
+        end = perf_counter()
+        seconds = [min(seconds[0], between - start), min(seconds[1], end - between)]
+    faster = seconds[1] < 0.9 * seconds[0]
+    return 2 if faster and np.array_equal(whole, cut) else 1
 
 
-def _logistic_derivative(Z: Array, delta: Array) -> None:
-    np.multiply(delta, Z, out=delta)
-    np.multiply(delta, 1 - Z, out=delta)
+class _Back:
+    """The product that takes deltas from a layer to the one under it.
+
+    BLAS is up to twice as fast on a copy of the transposed coefficients. Where that was
+    seen to give other bits, the product is the one that scikit-learn makes.
+
+    Parameters
+    ----------
+    delta : ndarray of shape (n_models, n_rows, fan_out)
+        Read.
+    coefs : ndarray of shape (n_models, fan_in, fan_out)
+        Read.
+    under : ndarray of shape (n_models, n_rows, fan_in)
+        Written.
+    """
+
+    def __init__(self, delta: Array, coefs: Array, under: Array) -> None:
+        self.delta, self.coefs, self.under = delta, coefs, under
+        self.transposed = coefs.transpose(0, 2, 1)
+        n_models, fan_in, fan_out = coefs.shape
+        self.outer = fan_out == 1
+        self.copied: Array | None = None
+        if not self.outer and copies_well(
+            delta.shape[1], fan_in, fan_out, delta.dtype.str, coefs.dtype.str
+        ):
+            self.copied = aligned((n_models, fan_out, fan_in), coefs.dtype)
+
+    def __call__(self) -> None:
+        if self.outer:  # no sums: one product for each number
+            np.einsum("sbo,sio->sbi", self.delta, self.coefs, out=self.under)
+        elif self.copied is None:
+            np.matmul(self.delta, self.transposed, out=self.under)
+        else:
+            np.copyto(self.copied, self.transposed)
+            np.matmul(self.delta, self.copied, out=self.under)
 
 
-def _identity_derivative(Z: Array, delta: Array) -> None:
-    """Do nothing."""
+@cache
+def writes_transposed(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> bool:
+    """Whether a product has the same bits when it is written transposed."""
+    if min(n_rows, fan_in, fan_out) == 1:
+        return False
+    rng = np.random.default_rng(0)
+    below = aligned((n_rows, fan_in), dtype)
+    below[:] = rng.normal(size=below.shape)
+    coefs = aligned((fan_in, fan_out), dtype)
+    coefs[:] = rng.normal(size=coefs.shape)
+    transposed = aligned((fan_out, n_rows), dtype)
+    np.matmul(below, coefs, out=transposed.T)
+    return bool(np.array_equal(np.matmul(below, coefs), transposed.T))
 
 
-DERIVATIVES: dict[str, Callable[[Array, Array], None]] = {
-    "identity": _identity_derivative,
-    "relu": _identity_derivative,  # a mask, taken before
-    "tanh": _tanh_derivative,
-    "logistic": _logistic_derivative,
-}
+@cache
+def copies_well(
+    n_rows: int, fan_in: int, fan_out: int, delta_dtype: str, coef_dtype: str
+) -> bool:
+    """Whether a product with copied, transposed coefficients has the same bits.
 
-Loss = Callable[[Array, Batch], Array]
-
-
-def _loss(name: str, out_activation: str, dtype: Any) -> Loss:
-    if name == "log_loss" and out_activation == "logistic":
-        return _binary_log_loss
-    if name == "log_loss":
-        return _log_loss_of_classes if dtype == np.float64 else _log_loss
-    return {"squared_error": _squared_loss, "poisson": _poisson_loss}[name]
-
-
-def _average(values: Array, batch: Batch) -> Array:
-    """Average over the rows as ``np.average(..., axis=0)`` does."""
-    if batch.weight is None:
-        mean: Array = values.mean(axis=1)
-        return mean
-    weight = batch.weight
-    scale = np.array([w.sum() for w in weight])[:, None]
-    average: Array = np.multiply(values, weight[:, :, None]).sum(axis=1) / scale
-    return average
-
-
-def _squared_loss(p: Array, batch: Batch) -> Array:
-    losses: Array = 0.5 * _average((batch.y - p) ** 2, batch).mean(axis=1)
-    return losses
-
-
-def _poisson_loss(p: Array, batch: Batch) -> Array:
-    y = batch.y
-    losses: Array = _average(xlogy(y, y / p) - y + p, batch).sum(axis=1)
-    return losses
-
-
-def _clip(p: Array) -> Array:
-    eps = np.finfo(p.dtype).eps
-    clipped: Array = np.minimum(np.maximum(p, eps), 1 - eps)
-    return clipped
-
-
-def _binary_log_loss(p: Array, batch: Batch) -> Array:
-    y = batch.y != 0  # bool, as scikit-learn has it: 1 - y is then of integers
-    p = _clip(p)
-    terms = xlogy(y, p) + xlogy(1 - y, 1 - p)
-    losses: Array = -_average(terms, batch).sum(axis=1)
-    return losses
-
-
-def _log_loss(p: Array, batch: Batch) -> Array:
-    # bool, as scikit-learn has it: the product is then computed in double precision
-    losses: Array = -_average(xlogy(batch.y != 0, _clip(p)), batch).sum(axis=1)
-    return losses
-
-
-def _log_loss_of_classes(p: Array, batch: Batch) -> Array:
-    """Take the logarithm for the true class only; the other terms are zero."""
-    n_models, n_rows, n_classes = p.shape
-    classes = batch.classes
-    assert classes is not None
-    of_model = np.arange(n_models)[:, None]
-    of_row = np.arange(0, n_rows * n_classes, n_classes) + classes
-    chosen = p.reshape(n_models, -1)[of_model, of_row]
-    terms = xlogy(1.0, _clip(chosen))
-    if batch.weight is None:
-        scale: Any = n_rows
-    else:
-        terms *= batch.weight
-        scale = np.array([w.sum() for w in batch.weight])[:, None]
-    # bincount adds in the order of the rows, as the sum over axis 0 does.
-    sums = np.bincount(
-        (classes + of_model * n_classes).ravel(),
-        weights=terms.ravel(),
-        minlength=n_models * n_classes,
-    )
-    losses: Array = -(sums.reshape(n_models, n_classes) / scale).sum(axis=1)
-    return losses
+    BLAS chooses its kernels by shapes, not by values; so what it does with some random
+    numbers, it does with all. But a single row is a vector, for which where it lies in
+    memory may matter.
+    """
+    if n_rows == 1 or fan_in == 1:
+        return False
+    rng = np.random.default_rng(0)
+    delta = aligned((1, n_rows, fan_out), delta_dtype)
+    delta[:] = rng.normal(size=delta.shape)
+    coefs = aligned((1, fan_in, fan_out), coef_dtype)
+    coefs[:] = rng.normal(size=coefs.shape)
+    copied = aligned((1, fan_out, fan_in), coef_dtype)
+    copied[:] = coefs.transpose(0, 2, 1)
+    plain = np.matmul(delta, coefs.transpose(0, 2, 1))
+    return bool(np.array_equal(plain, np.matmul(delta, copied)))

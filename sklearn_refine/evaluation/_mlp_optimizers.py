@@ -1,19 +1,22 @@
 """scikit-learn's stochastic optimizers, for all parameters of a stack in one go.
 
-A step makes the elementary operations of ``sklearn.neural_network`` in their order,
-in place, on blocks of models that fit into the cache.
+A step adds the penalty's gradient and makes the elementary operations of
+``sklearn.neural_network`` in their order, in place, on blocks of models that fit into
+the cache.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from sklearn_refine.evaluation._mlp_network import split
+from sklearn_refine.evaluation._mlp_arrays import Array, Layout, aligned, take
 
-Array = np.ndarray[Any, Any]
+CACHE_BYTES = 1 << 20  # that a block of models may take
 
 # What a numpy scalar makes of a float32 array: float64 since numpy 2.
 STRONG_32 = (np.float64(1.0) * np.ones(1, np.float32)).dtype
@@ -25,60 +28,155 @@ def column(values: Sequence[Any], dtype: Any) -> Array:
     return np.array([values], dtype=STRONG_32 if strong else dtype).T
 
 
-class Optimizer(Protocol):
-    """What changes the weights of a stack after each batch; it may use up `grads`."""
+@dataclass
+class Block:
+    """Views of the models that are changed at a time.
 
-    def step(self, models: slice, params: Array, grads: Array) -> None:
-        """Change the weights of some models in place."""
-        ...
+    Attributes
+    ----------
+    models : slice
+        Which.
+    params, grads : ndarray of shape (n_models, n_params)
+        Their weights and gradients.
+    coefs, coef_grads : ndarray of shape (n_models, n_coefs)
+        The part of both that is penalised.
+    penalty : ndarray of shape (n_models, n_coefs)
+        Room for the gradient of the penalty.
+    scratch : ndarray of shape (n_models, n_params)
+        Room for what lies between the weights and their change.
+    state : dict of str to ndarray
+        The optimizer's state, by name.
+    """
 
-    def keep(self, kept: Array) -> None:
-        """Forget all models but those of these indices."""
-        ...
-
-    def end_epoch(self, seen: Sequence[int]) -> None:
-        """Adapt the learning rates to the number of samples seen by each model."""
-        ...
-
-    def goes_on(self, model: int) -> bool:
-        """Whether a model that no longer improves goes on, at a lower rate."""
-        ...
-
-    def restore(self, model: int, like: Any, shapes: Sequence[Any]) -> None:
-        """Write the state of a model into a scikit-learn optimizer."""
-        ...
-
-
-class _Base:
-    _states: tuple[str, ...] = ()
-
-    def __init__(self, block: int) -> None:
-        self.block = block
-
-    def blocks(self, models: slice) -> list[slice]:
-        return [
-            slice(start, min(start + self.block, models.stop))
-            for start in range(models.start, models.stop, self.block)
-        ]
-
-    def keep(self, kept: Array) -> None:
-        for name in self._states:
-            setattr(self, name, getattr(self, name)[kept])
+    models: slice
+    params: Array
+    grads: Array
+    coefs: Array
+    coef_grads: Array
+    penalty: Array
+    scratch: Array
+    state: dict[str, Array]
 
 
-class Adam(_Base):
-    """Adam (Kingma and Ba 2014, arXiv:1412.6980) as in ``AdamOptimizer``.
+class Optimizer(ABC):
+    """What changes the weights of a stack after each batch.
 
     Parameters
     ----------
     models : sequence of estimators
         Theirs are the hyperparameters.
-    params : ndarray of shape (n_models, n_params)
-        The weights.
-    grad_dtype : dtype
-        Of the gradients.
-    block : int
-        Models to be changed at a time.
+    params, grads : ndarray of shape (n_models, n_params)
+        The weights, and their gradients, which a step may use up.
+    n_coefs : int
+        Of the parameters, those that are penalised: the first.
+    """
+
+    _states: tuple[str, ...] = ()
+
+    def __init__(
+        self, models: Sequence[Any], params: Array, grads: Array, n_coefs: int
+    ) -> None:
+        self.n_coefs = n_coefs
+        self.alpha = column([m.alpha for m in models], params.dtype)
+        row_bytes = 6 * params.shape[1] * params.itemsize
+        most = max(1, CACHE_BYTES // row_bytes)
+        self.block_size = -(-len(models) // -(-len(models) // most))  # evenly
+        shape = (self.block_size, params.shape[1])
+        self._scratch = aligned(shape, grads.dtype)
+        dtype = np.result_type(self.alpha.dtype, params.dtype)
+        self._penalty = self._scratch if dtype == grads.dtype else aligned(shape, dtype)
+        self._bind(params, grads)
+
+    def _bind(self, params: Array, grads: Array) -> None:
+        self.params, self.grads = params, grads
+        self._blocks: dict[tuple[int, int], list[Block]] = {}
+
+    def keep(self, kept: Array, params: Array, grads: Array) -> None:
+        """Forget all models but those of these indices, which have new arrays."""
+        for name in ("alpha", *self._states):
+            setattr(self, name, take(getattr(self, name), kept))
+        self._bind(params, grads)
+
+    def step(self, models: slice, weight_sum: Any) -> None:
+        """Change the weights of some models in place.
+
+        Parameters
+        ----------
+        models : slice
+            Which.
+        weight_sum : int or ndarray of shape (n_models, 1)
+            The weight of the batch, by which gradients are divided.
+        """
+        self._advance(models)
+        for block in self._of(models):
+            np.multiply(self.alpha[block.models], block.coefs, out=block.penalty)
+            np.add(
+                block.coef_grads,
+                block.penalty,
+                out=block.coef_grads,
+                casting="same_kind",
+            )
+            divisor = weight_sum
+            if isinstance(divisor, np.ndarray):
+                first = block.models.start - models.start
+                divisor = divisor[first : first + len(block.params)]
+            np.divide(block.grads, divisor, out=block.grads, casting="same_kind")
+            self._change(block)
+
+    def _of(self, models: slice) -> list[Block]:
+        key = (models.start, models.stop)
+        if key not in self._blocks:
+            starts = range(models.start, models.stop, self.block_size)
+            ends = [min(start + self.block_size, models.stop) for start in starts]
+            self._blocks[key] = [
+                self._block(slice(*ab)) for ab in zip(starts, ends, strict=True)
+            ]
+        return self._blocks[key]
+
+    def _block(self, models: slice) -> Block:
+        n, coefs = models.stop - models.start, slice(0, self.n_coefs)
+        params, grads = self.params[models], self.grads[models]
+        return Block(
+            models,
+            params,
+            grads,
+            params[:, coefs],
+            grads[:, coefs],
+            self._penalty[:n, coefs],
+            self._scratch[:n],
+            {name: getattr(self, name)[models] for name in self._states},
+        )
+
+    def _advance(self, models: slice) -> None:  # noqa: B027
+        """Take note of another step of some models."""
+
+    @abstractmethod
+    def _change(self, block: Block) -> None:
+        """Change the weights of a block by its gradients."""
+
+    def end_epoch(self, seen: Sequence[int]) -> None:  # noqa: B027
+        """Adapt the learning rates to the number of samples seen by each model."""
+
+    def goes_on(self, model: int) -> bool:
+        """Whether a model that no longer improves goes on, at a lower rate."""
+        return False
+
+    @abstractmethod
+    def restore(self, model: int, like: Any, layout: Layout) -> None:
+        """Write the state of a model into a scikit-learn optimizer."""
+
+
+def one(values: Array) -> Array:
+    """Return a column of equal double-precision numbers as one, which is quicker."""
+    if values.dtype == np.float64 and (values == values[0]).all():
+        values = values[0].reshape(())
+    return values
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2014, arXiv:1412.6980) as in ``AdamOptimizer``.
+
+    Parameters are those of `Optimizer`.
     """
 
     _states = (
@@ -95,142 +193,119 @@ class Adam(_Base):
     )
 
     def __init__(
-        self, models: Sequence[Any], params: Array, grad_dtype: Any, block: int
+        self, models: Sequence[Any], params: Array, grads: Array, n_coefs: int
     ) -> None:
-        super().__init__(block)
-        self.m = np.zeros(params.shape, grad_dtype)
-        self.v = np.zeros(params.shape, grad_dtype)
+        super().__init__(models, params, grads, n_coefs)
+        dtype = grads.dtype
+        self.m = aligned(params.shape, dtype, 0.0)
+        self.v = aligned(params.shape, dtype, 0.0)
         self.t = np.zeros(len(models), int)
-        self.beta_1 = column([m.beta_1 for m in models], grad_dtype)
-        self.beta_2 = column([m.beta_2 for m in models], grad_dtype)
-        self.rest_1 = column([1 - m.beta_1 for m in models], grad_dtype)
-        self.rest_2 = column([1 - m.beta_2 for m in models], grad_dtype)
-        self.epsilon = column([m.epsilon for m in models], grad_dtype)
+        self.beta_1 = column([m.beta_1 for m in models], dtype)
+        self.beta_2 = column([m.beta_2 for m in models], dtype)
+        self.rest_1 = column([1 - m.beta_1 for m in models], dtype)
+        self.rest_2 = column([1 - m.beta_2 for m in models], dtype)
+        self.epsilon = column([m.epsilon for m in models], dtype)
         self.rate_init = np.array([float(m.learning_rate_init) for m in models])
         self.rate = np.zeros(len(models))
         self.betas = [(float(m.beta_1), float(m.beta_2)) for m in models]
-        strong = STRONG_32 if grad_dtype == np.float32 else grad_dtype
-        shape = (min(block, len(models)), params.shape[1])
-        self._scratch = np.empty(shape, grad_dtype)
-        self._update = None if strong == grad_dtype else np.empty(shape, strong)
+        strong = STRONG_32 if dtype == np.float32 else dtype
+        self._update = None if strong == dtype else aligned(self._scratch.shape, strong)
         self._rate_dtype = strong
 
-    def keep(self, kept: Array) -> None:
-        """Forget all models but those of these indices."""
-        super().keep(kept)
+    def keep(self, kept: Array, params: Array, grads: Array) -> None:
+        """Forget all models but those of these indices, which have new arrays."""
+        super().keep(kept, params, grads)
         self.betas = [self.betas[i] for i in kept]
 
-    def step(self, models: slice, params: Array, grads: Array) -> None:
-        """Change the weights of some models in place."""
+    def _block(self, models: slice) -> Block:
+        block = super()._block(models)
+        for name in ("beta_1", "beta_2", "rest_1", "rest_2", "epsilon"):
+            block.state[name] = one(block.state[name])
+        return block
+
+    def _advance(self, models: slice) -> None:
         self.t[models] += 1
         self.rate[models] = self._rates(models)
-        for some in self.blocks(models):
-            n = some.stop - some.start
-            part = slice(some.start - models.start, some.stop - models.start)
-            grad, param = grads[part], params[part]
-            m, v = self.m[some], self.v[some]
-            scratch = self._scratch[:n]
-            np.multiply(m, self.beta_1[some], out=m)
-            np.multiply(grad, self.rest_1[some], out=scratch)
-            np.add(m, scratch, out=m)
-            np.multiply(grad, grad, out=scratch)
-            np.multiply(scratch, self.rest_2[some], out=scratch)
-            np.multiply(v, self.beta_2[some], out=v)
-            np.add(v, scratch, out=v)
-            np.sqrt(v, out=scratch)
-            np.add(scratch, self.epsilon[some], out=scratch)
-            minus_rate = -self.rate[some, None].astype(self._rate_dtype)
-            update = grad if self._update is None else self._update[:n]
-            np.multiply(m, minus_rate, out=update)
-            np.divide(update, scratch, out=update)
-            np.add(param, update, out=param, casting="same_kind")
+
+    def _change(self, block: Block) -> None:
+        state, scratch, grad = block.state, block.scratch, block.grads
+        m, v = state["m"], state["v"]
+        np.multiply(m, state["beta_1"], out=m)
+        np.multiply(grad, state["rest_1"], out=scratch)
+        np.add(m, scratch, out=m)
+        np.multiply(grad, grad, out=scratch)
+        np.multiply(scratch, state["rest_2"], out=scratch)
+        np.multiply(v, state["beta_2"], out=v)
+        np.add(v, scratch, out=v)
+        np.sqrt(v, out=scratch)
+        np.add(scratch, state["epsilon"], out=scratch)
+        minus_rate = -state["rate"][:, None].astype(self._rate_dtype)
+        update = grad if self._update is None else self._update[: len(grad)]
+        np.multiply(m, minus_rate, out=update)
+        np.divide(update, scratch, out=update)
+        np.add(block.params, update, out=block.params, casting="same_kind")
 
     def _rates(self, models: slice) -> Array:
         # With Python's numbers: a power of numpy arrays may differ in the last bit.
-        t, betas = self.t[models].tolist(), self.betas[models]
-        factors: dict[Any, tuple[Any, Any]] = {}
-        for beta_1, beta_2, step in {(*b, s) for b, s in zip(betas, t, strict=True)}:
-            factors[beta_1, beta_2, step] = (
-                np.sqrt(1 - beta_2**step),
-                1 - beta_1**step,
-            )
+        clocks = list(zip(self.betas[models], self.t[models].tolist(), strict=True))
+        factors = {
+            clock: (np.sqrt(1 - clock[0][1] ** clock[1]), 1 - clock[0][0] ** clock[1])
+            for clock in set(clocks)
+        }
         if len(factors) == 1:
             ((root, rest),) = factors.values()
         else:
-            pairs = [factors[(*b, s)] for b, s in zip(betas, t, strict=True)]
-            root, rest = np.array(pairs).T
+            root, rest = np.array([factors[clock] for clock in clocks]).T
         rates: Array = self.rate_init[models] * root / rest
         return rates
 
-    def end_epoch(self, seen: Sequence[int]) -> None:
-        """Do nothing: Adam's rate follows its own clock."""
-
-    def goes_on(self, model: int) -> bool:
-        """Stop: Adam has no lower rate to try."""
-        return False
-
-    def restore(self, model: int, like: Any, shapes: Sequence[Any]) -> None:
+    def restore(self, model: int, like: Any, layout: Layout) -> None:
         """Write the state of a model into scikit-learn's ``AdamOptimizer``."""
         like.t = int(self.t[model])
         like.learning_rate = self.rate[model]
-        like.ms = split(self.m[model], shapes)
-        like.vs = split(self.v[model], shapes)
+        like.ms = layout.split(self.m[model])
+        like.vs = layout.split(self.v[model])
 
 
-class SGD(_Base):
+class SGD(Optimizer):
     """Stochastic gradient descent with momentum, as in ``SGDOptimizer``.
 
-    Parameters
-    ----------
-    models : sequence of estimators
-        Theirs are the hyperparameters; `nesterovs_momentum` is the same in all.
-    params : ndarray of shape (n_models, n_params)
-        The weights.
-    grad_dtype : dtype
-        Of the gradients.
-    block : int
-        Models to be changed at a time.
+    Parameters are those of `Optimizer`; `nesterovs_momentum` is the same in all models.
     """
 
     _states = ("velocity", "momentum")
 
     def __init__(
-        self, models: Sequence[Any], params: Array, grad_dtype: Any, block: int
+        self, models: Sequence[Any], params: Array, grads: Array, n_coefs: int
     ) -> None:
-        super().__init__(block)
-        self.velocity = np.zeros(params.shape, grad_dtype)
-        self.momentum = column([m.momentum for m in models], grad_dtype)
+        super().__init__(models, params, grads, n_coefs)
+        self.velocity = aligned(params.shape, grads.dtype, 0.0)
+        self.momentum = column([m.momentum for m in models], grads.dtype)
         self.nesterov = models[0].nesterovs_momentum
         self.models = list(models)
         self.rate = [float(m.learning_rate_init) for m in models]
-        shape = (min(block, len(models)), params.shape[1])
-        self._scratch = np.empty(shape, grad_dtype)
-        self._update = np.empty(shape, grad_dtype)
+        self._update = aligned(self._scratch.shape, grads.dtype)
 
-    def keep(self, kept: Array) -> None:
-        """Forget all models but those of these indices."""
-        super().keep(kept)
+    def keep(self, kept: Array, params: Array, grads: Array) -> None:
+        """Forget all models but those of these indices, which have new arrays."""
+        super().keep(kept, params, grads)
         self.models = [self.models[i] for i in kept]
         self.rate = [self.rate[i] for i in kept]
 
-    def step(self, models: slice, params: Array, grads: Array) -> None:
-        """Change the weights of some models in place."""
-        rates = np.array([self.rate[models]], dtype=grads.dtype).T
-        for some in self.blocks(models):
-            n = some.stop - some.start
-            part = slice(some.start - models.start, some.stop - models.start)
-            grad, param = grads[part], params[part]
-            velocity, momentum = self.velocity[some], self.momentum[some]
-            scaled, update = self._scratch[:n], self._update[:n]
-            np.multiply(grad, rates[part], out=scaled)
-            np.multiply(velocity, momentum, out=velocity)
-            np.subtract(velocity, scaled, out=velocity)
-            if not self.nesterov:
-                np.add(param, velocity, out=param, casting="same_kind")
-                continue
-            np.multiply(velocity, momentum, out=update)
-            np.subtract(update, scaled, out=update)
-            np.add(param, update, out=param, casting="same_kind")
+    def _change(self, block: Block) -> None:
+        rates = np.array([self.rate[block.models]], dtype=block.grads.dtype).T
+        param, scaled = block.params, block.scratch
+        velocity, momentum = block.state["velocity"], block.state["momentum"]
+        np.multiply(block.grads, rates, out=scaled)
+        np.multiply(velocity, momentum, out=velocity)
+        np.subtract(velocity, scaled, out=velocity)
+        if not self.nesterov:
+            np.add(param, velocity, out=param, casting="same_kind")
+            return
+        update = self._update[: len(param)]
+        np.multiply(velocity, momentum, out=update)
+        np.subtract(update, scaled, out=update)
+        np.add(param, update, out=param, casting="same_kind")
 
     def end_epoch(self, seen: Sequence[int]) -> None:
         """Adapt the learning rates to the number of samples seen by each model."""
@@ -247,7 +322,7 @@ class SGD(_Base):
         self.rate[model] /= 5.0
         return True
 
-    def restore(self, model: int, like: Any, shapes: Sequence[Any]) -> None:
+    def restore(self, model: int, like: Any, layout: Layout) -> None:
         """Write the state of a model into scikit-learn's ``SGDOptimizer``."""
         like.learning_rate = self.rate[model]
-        like.velocities = split(self.velocity[model], shapes)
+        like.velocities = layout.split(self.velocity[model])

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_refine.evaluation._mlp_network import Array, Batch
+from sklearn_refine.evaluation._mlp_arrays import Array, aligned
+from sklearn_refine.evaluation._mlp_network import Batch
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,25 @@ class Stream:
         self.targets = self.y.astype(dtype)
         self.classes = self.y.argmax(axis=1) if softmax else None
 
-    def rows(self, start: int, stop: int, shuffled: bool) -> Any:
-        """Return what indexes a stretch of the epoch's rows."""
-        return self.order[start:stop] if shuffled else slice(start, stop)
-
     def restart(self) -> Stream:
         """Return the same rows, to be shuffled from the start."""
         return replace(self, rng=deepcopy(self.rng))
 
 
 class Rows:
-    """A stretch of an epoch's rows, gathered for all models of a stack."""
+    """A stretch of an epoch's rows, gathered for all models of a stack.
+
+    Parameters
+    ----------
+    streams : sequence of Stream
+        What each model reads.
+    start, stop : int
+        Which rows of the epoch, the last of them beyond the end of some streams.
+    shuffled : bool
+        Whether the order of the rows changes; else they are gathered only once.
+    buffers : dict
+        Where to; for stretches that are gathered one after the other.
+    """
 
     def __init__(
         self,
@@ -81,63 +90,74 @@ class Rows:
         shuffled: bool,
         buffers: dict[str, Array],
     ) -> None:
-        self.streams, self.buffers = streams, buffers
-        streams = distinct(streams)
-        indices = [stream.rows(start, stop, shuffled) for stream in streams]
-        self.X: dict[int, Array] = {}
-        self.all_X: Array | None = None
-        names = ("targets", "classes", "weight")
-        self.shared = len(streams) == 1
-        if self.shared:
-            index, stream = indices[0], streams[0]
-            self.X[id(stream)] = stream.X[index, ...]
-            values = [getattr(stream, name) for name in names]
-            self.parts = [None if v is None else v[None, index] for v in values]
-            return
-        self.parts = [self._gather(name, indices, stop - start) for name in names]
-        if len(streams) == len(self.streams) and shuffled:
-            self.all_X = self._gather("X", indices, stop - start)
-        else:
-            for stream, index in zip(streams, indices, strict=True):
-                self.X[id(stream)] = stream.X[index, ...]
-
-    def _gather(self, name: str, indices: Sequence[Any], n_rows: int) -> Array | None:
-        """Return an array of all models' rows, of which the last may be unused."""
-        first = getattr(self.streams[0], name)
-        if first is None:
-            return None
-        if name not in self.buffers:
-            shape = (len(self.streams), n_rows, *first.shape[1:])
-            self.buffers[name] = np.empty(shape, first.dtype)
-        found = self.buffers[name]
-        parts = of_streams(self.streams)
-        for (part, stream), index in zip(parts, indices, strict=True):
-            values = getattr(stream, name)
-            if isinstance(index, slice):
-                found[part, : len(values[index])] = values[index]
+        self.start, self.stop = start, stop
+        self.shuffled = shuffled
+        self.parts = of_streams(streams)
+        self.one_stream = len(self.parts) == 1
+        n_streams = len(self.parts)
+        self.alone = len(streams) == n_streams and n_streams > 1
+        first = streams[0]
+        self.found = {}
+        for name in ("X", "targets", "classes", "weight"):
+            values = getattr(first, name)
+            if values is None:
                 continue
-            one = found[part.start, : len(index)]
-            np.take(values, index, axis=0, out=one, mode="clip")  # no index is out
-            found[part.start + 1 : part.stop, : len(index)] = one
-        return found
+            n = n_streams if name == "X" or self.one_stream else len(streams)
+            shape = (n, stop - start, *values.shape[1:])
+            if not shuffled:  # gathered once, so that it needs room of its own
+                if name != "X":  # which is read in place, in its own order
+                    self.found[name] = aligned(shape, values.dtype)
+                continue
+            if name not in buffers:
+                buffers[name] = aligned(shape, values.dtype)
+            self.found[name] = buffers[name][:, : shape[1]]
+        if not shuffled:
+            self._gather()
+
+    def gather(self) -> None:
+        """Fetch the rows of this epoch."""
+        if self.shuffled:
+            self._gather()
+
+    def _gather(self) -> None:
+        for i, (models, stream) in enumerate(self.parts):
+            if self.shuffled:
+                index = stream.order[self.start : self.stop]
+            else:
+                index = np.arange(self.start, min(self.stop, len(stream.X)))
+            n = len(index)
+            for name, found in self.found.items():
+                each = name == "X" or self.one_stream
+                target = found[i if each else models.start, :n]
+                # No index is out of bounds; "clip" only saves numpy a copy.
+                values = getattr(stream, name)
+                np.take(values, index, axis=0, out=target, mode="clip")
+                if not each:
+                    found[models.start + 1 : models.stop, :n] = target
 
     def batch(self, lo: int, hi: int, start: int, n_rows: int) -> Batch:
-        """Return some rows of the stretch for some models."""
+        """Return some rows of the stretch for some models: views, valid for good."""
         rows = slice(start, start + n_rows)
-        if self.all_X is not None:
-            inputs = [(slice(0, hi - lo), self.all_X[lo:hi, rows])]
+        if self.shuffled and self.alone:
+            inputs = [(slice(0, hi - lo), self.found["X"][lo:hi, rows])]
         else:
-            parts = of_streams(self.streams[lo:hi])
-            inputs = [(part, self.X[id(stream)][rows]) for part, stream in parts]
-        models = slice(0, 1) if self.shared else slice(lo, hi)
-        y, classes, weight = self.parts
-        assert y is not None
-        return Batch(
-            inputs,
-            y[models, rows],
-            None if classes is None else classes[models, rows],
-            None if weight is None else weight[models, rows],
+            inputs = [
+                (
+                    slice(max(part.start, lo) - lo, min(part.stop, hi) - lo),
+                    (self.found["X"][i] if self.shuffled else stream.X[self.start :])[
+                        rows
+                    ],
+                )
+                for i, (part, stream) in enumerate(self.parts)
+                if part.start < hi and part.stop > lo
+            ]
+        models = slice(0, 1) if self.one_stream else slice(lo, hi)
+        y, classes, weight = (
+            None if (found := self.found.get(name)) is None else found[models, rows]
+            for name in ("targets", "classes", "weight")
         )
+        assert y is not None
+        return Batch(inputs, y, classes, weight)
 
 
 def distinct(streams: Sequence[Stream]) -> list[Stream]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
 
-from sklearn_refine.evaluation._mlp_network import Array, Batch, Layout, Network, split
-from sklearn_refine.evaluation._mlp_optimizers import SGD, Adam, column
+from sklearn_refine.evaluation._mlp_arrays import Array, Layout, aligned, take
+from sklearn_refine.evaluation._mlp_network import Batch, First, Network
+from sklearn_refine.evaluation._mlp_optimizers import SGD, Adam
 from sklearn_refine.evaluation._mlp_rows import (
     HeldOut,
     Rows,
@@ -28,7 +30,6 @@ from sklearn_refine.evaluation._mlp_rows import (
 
 CHUNK_BYTES = 1 << 20  # of shuffled rows that are gathered at a time
 HELD_OUT_BYTES = 1 << 25  # of activations of held-out rows at a time
-CACHE_BYTES = 1 << 20  # that the optimizer's block of models may take
 
 
 class Stack:
@@ -59,22 +60,21 @@ class Stack:
         self.streams = list(streams)
         self.batch_size = batch_size
         self.seconds = {id(model): 0.0 for model in models}
-        self.shapes = [p.shape for p in first.coefs_ + first.intercepts_]
         units = [first.coefs_[0].shape[0], *(c.shape[1] for c in first.coefs_)]
         self.layout = Layout(tuple(units))
-        self.params = np.stack([self._flat(model) for model in models])
-        dtype = self.params.dtype
+        dtype = first.coefs_[0].dtype
+        self.params = aligned((len(models), self.layout.n_params), dtype)
+        for vector, model in zip(self.params, models, strict=True):
+            vector[:] = self.layout.join(model.coefs_ + model.intercepts_)
         self.grad_dtype = np.result_type(dtype, target_dtype(streams[0].y, dtype))
-        self.grads = np.empty(self.params.shape, self.grad_dtype)
-        self.alpha = column([model.alpha for model in models], dtype)
+        self.grads = aligned(self.params.shape, self.grad_dtype, 0.0)
         self.single = dtype == np.float32
         self.half_alpha = [0.5 * model.alpha for model in models]
         self.half_alphas = np.array(self.half_alpha, dtype=float)
-        block = max(1, CACHE_BYTES // (6 * 8 * self.layout.n_params))
         solver = Adam if first.solver == "adam" else SGD
-        self.optimizer = solver(models, self.params, self.grad_dtype, block)
+        self.optimizer = solver(models, self.params, self.grads, self.layout.n_coefs)
         self.best = self.params.copy() if first.early_stopping else None
-        self.schedule: list[Any] = []
+        self.schedule: list[tuple[Rows, list[_Step]]] = []
         self.buffers: dict[str, Array] = {}
         softmax = first.out_activation_ == "softmax"
         for stream in distinct(self.streams):
@@ -84,10 +84,6 @@ class Stack:
         self.unconverged: set[int] = set()
         self.limit = float("inf") if limit is None else limit
         self.late: set[int] = set()
-
-    def _flat(self, model: Any) -> Array:
-        parts = model.coefs_ + model.intercepts_
-        return np.concatenate([part.ravel() for part in parts])
 
     def train(self) -> None:
         """Train every model until its own stopping rule says so."""
@@ -117,13 +113,13 @@ class Stack:
                 stream.order = stream.order[order]
         if not self.schedule:
             self.schedule = self._schedule()
-        for start, stop, steps in self.schedule:
-            rows = Rows(self.streams, start, stop, shuffled, self.buffers)
-            for lo, hi, row, n_rows in steps:
-                self._step(lo, hi, n_rows, rows.batch(lo, hi, row, n_rows), losses)
+        for rows, steps in self.schedule:
+            rows.gather()
+            for step in steps:
+                self._step(step, losses)
         return losses
 
-    def _schedule(self) -> list[tuple[int, int, list[tuple[int, int, int, int]]]]:
+    def _schedule(self) -> list[tuple[Rows, list[_Step]]]:
         """Return the stretches of rows to gather, and the steps to take on each.
 
         A step is made by the models that have equally many rows left, from `lo` to
@@ -137,13 +133,19 @@ class Stack:
         schedule = []
         for start in range(0, max(sizes), chunk):
             stop = min(start + chunk, max(sizes))
+            shuffled = self.models[0].shuffle
+            rows = Rows(self.streams, start, stop, shuffled, self.buffers)
             steps = []
             for row in range(start, stop, step):
                 n_rows = [min(row + step, size) - row for size in sizes]
                 for lo, hi in runs(n_rows):
-                    if n_rows[lo] > 0:
-                        steps.append((lo, hi, row - start, n_rows[lo]))
-            schedule.append((start, stop, steps))
+                    n = n_rows[lo]
+                    if n > 0:
+                        network = self._network(lo, hi, n)
+                        batch = rows.batch(lo, hi, row - start, n)
+                        firsts = network.bind(batch.inputs)
+                        steps.append(_Step(slice(lo, hi), network, batch, firsts))
+            schedule.append((rows, steps))
         return schedule
 
     def _network(self, lo: int, hi: int, n_rows: int) -> Network:
@@ -162,32 +164,30 @@ class Stack:
             model.activation,
             model.out_activation_,
             model.loss,
-            self.alpha[lo:hi],
         )
 
-    def _step(self, lo: int, hi: int, n_rows: int, batch: Batch, losses: Any) -> None:
-        network = self._network(lo, hi, n_rows)
-        of_batch = network.backprop(batch)
+    def _step(self, step: _Step, losses: Any) -> None:
+        models, network, batch = step.models, step.network, step.batch
+        n_rows = network.n_rows
+        of_batch = network.backprop(batch, step.firsts)
         norms = network.squared_norms()
-        if batch.weight is None:
-            weight_sums: Any = n_rows
-            network.regularise(n_rows)
-        else:
+        weight_sums: Any = n_rows
+        weight_sum: Any = n_rows
+        if batch.weight is not None:
             weight_sums = np.array([weight.sum() for weight in batch.weight])
-            network.regularise(weight_sums[:, None])
-        if (
-            self.single
-        ):  # one by one: numpy has other rules for arrays of single numbers
-            for i in range(hi - lo):
+            weight_sum = weight_sums[:, None]
+        if self.single:
+            # one by one: numpy has other rules for arrays of single numbers
+            for i in range(models.stop - models.start):
                 values: Any = 0
                 for norm in norms:
                     values += norm[i]
-                penalty = self.half_alpha[lo + i] * values / n_rows
-                losses[lo + i] += (of_batch[i] + penalty) * n_rows
+                penalty = self.half_alpha[models.start + i] * values / n_rows
+                losses[models.start + i] += (of_batch[i] + penalty) * n_rows
         else:
-            penalty = self.half_alphas[lo:hi] * sum(norms) / weight_sums
-            losses[lo:hi] += (of_batch + penalty) * n_rows
-        self.optimizer.step(slice(lo, hi), network.params, network.grads)
+            penalty = self.half_alphas[models] * sum(norms) / weight_sums
+            losses[models] += (of_batch + penalty) * n_rows
+        self.optimizer.step(models, weight_sum)
 
     def _end_epoch(self, losses: Any) -> list[bool]:
         """Book the epoch on the models; say which of them are done."""
@@ -247,9 +247,9 @@ class Stack:
                 whole = (lo, hi) == (start, stop)
                 make = self._network if whole else self._new_network
                 parts = of_streams(self.streams[lo:hi])
-                output = make(lo, hi, n_rows).forward(
-                    [(part, s.held_out.X) for part, s in parts if s.held_out]
-                )
+                network = make(lo, hi, n_rows)
+                inputs = [(part, s.held_out.X) for part, s in parts if s.held_out]
+                output = network.forward(network.bind(inputs))
                 for i, prediction in enumerate(output, start=lo):
                     score = _validation_score(self.models[i], held_out[i], prediction)
                     scores.append(score)
@@ -258,35 +258,47 @@ class Stack:
     def _retire(self, done: Sequence[bool]) -> None:
         """Give the models that are done their weights, and train the rest."""
         weights = self.params if self.best is None else self.best
+        rngs: dict[int, Any] = {}
         for i, model in enumerate(self.models):
             if done[i]:
                 self._finish(i, model, weights[i])
+                rng = self.streams[i].rng
+                if model._random_state is not rng:  # it goes on for the others
+                    rngs[id(rng)] = rngs.get(id(rng)) or deepcopy(rng)
+                    model._random_state = rngs[id(rng)]
         kept = np.flatnonzero(~np.asarray(done))
         self.models = [self.models[i] for i in kept]
         self.streams = [self.streams[i] for i in kept]
-        self.params, self.alpha = self.params[kept], self.alpha[kept]
+        self.params = take(self.params, kept)
         self.half_alpha = [self.half_alpha[i] for i in kept]
         self.half_alphas = self.half_alphas[kept]
-        self.grads = np.empty(self.params.shape, self.grad_dtype)
-        self.best = None if self.best is None else self.best[kept]
-        self.optimizer.keep(kept)
+        self.grads = aligned(self.params.shape, self.grad_dtype, 0.0)
+        self.best = None if self.best is None else take(self.best, kept)
+        self.optimizer.keep(kept, self.params, self.grads)
         self.networks.clear()
         self.schedule = []
         self.buffers.clear()
 
     def _finish(self, i: int, model: Any, weights: Array) -> None:
-        parts = split(weights, self.shapes)
+        parts = self.layout.split(weights)
         model.coefs_ = parts[: len(model.coefs_)]
         model.intercepts_ = parts[len(model.coefs_) :]
-        self.optimizer.restore(i, model._optimizer, self.shapes)
-        stream = self.streams[i]
-        if model._random_state is not stream.rng:
-            model._random_state = deepcopy(stream.rng)
+        self.optimizer.restore(i, model._optimizer, self.layout)
         if not np.isfinite(weights).all():
             self.errors[id(model)] = ValueError(
                 "Solver produced non-finite parameter weights. The input data may"
                 " contain large values and need to be preprocessed."
             )
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A batch, the models that see it, and what they compute with."""
+
+    models: slice
+    network: Network
+    batch: Batch
+    firsts: list[First]
 
 
 def _validation_score(model: Any, held_out: HeldOut, output: Array) -> Any:

@@ -46,9 +46,10 @@ def plan_units(
 
     MLPs of one architecture stay together over candidates and splits, in units of
     similar cost that are no more than a stack, and enough of them to keep all
-    workers busy. Of everything else, a unit is a split with all the candidates that
-    share its prefix; where that leaves workers without work, the last units are cut
-    once more, since an idle worker might as well fit the prefix again.
+    workers busy; small ones of several architectures share a unit. Of everything
+    else, a unit is a split with all the candidates that share its prefix; where that
+    leaves workers without work, the last units are cut once more, since an idle worker
+    might as well fit the prefix again.
 
     Parameters
     ----------
@@ -72,15 +73,44 @@ def plan_units(
     stacked = [group for key, group in groups.items() if group[0].stack is not None]
     others = [group for key, group in groups.items() if group[0].stack is None]
     units = _cut_last(others, n_workers)
+    stacks: list[list[Cell]] = []
     total = sum(_cost(group) for group in stacked)
     n_stacked = sum(map(len, stacked))
     n_units = n_workers * min(MOST_UNITS, max(1, n_stacked / WELL_TOGETHER / n_workers))
     fewest = min(FEWEST_TOGETHER, max(1, n_stacked // (2 * n_workers)))
     for group in stacked:
         wanted = n_units * _cost(group) / total if n_workers > 1 and total else 1.0
+        parts = _cut_into_splits(group)
+        if n_workers <= len(parts) and (len(stacked) == 1 or n_workers == 1):
+            stacks += _cut_last(parts, n_workers)
+            continue
         for part in _cut_stacks(group, wanted, fewest):
-            units += _cut_splits(part, splits_at_once)
-    return sorted(units, key=_start)
+            stacks += _cut_splits(part, splits_at_once)
+    most = total / n_units if n_workers > 1 else inf
+    return sorted(units + _joined(stacks, most), key=_start)
+
+
+def _joined(stacks: list[list[Cell]], most: float) -> list[list[Cell]]:
+    """Join small stacks of several kinds, which then fit their prefix once.
+
+    Parameters
+    ----------
+    stacks : list of list of Cell
+        MLPs, each of one architecture.
+    most : float
+        The cost up to which they are joined.
+    """
+    units: dict[Hashable, list[list[Cell]]] = {}
+    for stack in stacks:
+        splits = tuple(sorted({cell.split for cell in stack}))
+        parts = units.setdefault((stack[0].prefix, splits), [[]])
+        larger = [*parts[-1], *stack]
+        cut = stack[0].stack in {cell.stack for cell in parts[-1]}
+        if cut or len(larger) > MOST_TOGETHER or _cost(larger) > most:
+            parts.append(stack)
+        else:
+            parts[-1] = larger
+    return [unit for parts in units.values() for unit in parts if unit]
 
 
 def _start(unit: list[Cell]) -> tuple[float, float]:
@@ -110,6 +140,23 @@ def _cut_last(groups: list[list[Cell]], n_workers: int) -> list[list[Cell]]:
     for group in groups[len(groups) - rest :]:
         units += _cut(group, min(len(group), ceil(n_workers / rest)))
     return units
+
+
+def _cut_into_splits(group: list[Cell]) -> list[list[Cell]]:
+    """Cut MLPs of one kind by split, if there are enough of each for a stack.
+
+    Models that see the same rows in the same order have less to gather.
+    """
+    of_split: dict[int, list[Cell]] = {}
+    for cell in group:
+        of_split.setdefault(cell.split, []).append(cell)
+    if min(map(len, of_split.values())) < WELL_TOGETHER:
+        return []
+    return [
+        part
+        for cells in of_split.values()
+        for part in _cut(cells, ceil(len(cells) / MOST_TOGETHER))
+    ]
 
 
 def _cut_stacks(group: list[Cell], wanted: float, fewest: int) -> list[list[Cell]]:

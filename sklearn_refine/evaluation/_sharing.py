@@ -63,6 +63,28 @@ def build(estimator: Any, params: Mapping[str, Any]) -> Any:
     return clone(estimator).set_params(**clone(dict(params), safe=False))
 
 
+def build_leaf(leaf: Any, params: Mapping[str, Any]) -> Any:
+    """Do what `build` does for a last estimator that is not fitted, faster for MLPs.
+
+    Their parameters are no estimators, and mostly plain values.
+    """
+    own = vars(leaf)
+    if (
+        type(leaf) not in (MLPClassifier, MLPRegressor)
+        or not params.keys() <= own.keys()
+    ):
+        return build(leaf, params)
+    fresh = copy(leaf)
+    for name, value in {**own, **params}.items():
+        if type(value) not in _PLAIN:
+            value = clone(value, safe=False)
+        setattr(fresh, name, value)
+    return fresh
+
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
 def leaf_params(path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what a candidate sets on the last estimator, by its own names.
 

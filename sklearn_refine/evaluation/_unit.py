@@ -180,7 +180,7 @@ class _Member:
         own = sharing.leaf_params(prefix.path, job.params)
         first = prefix.leaf_params
         if own is not None and first is not None and own.keys() == first.keys():
-            leaf = sharing.build(prefix.leaf, own)
+            leaf = sharing.build_leaf(prefix.leaf, own)
         else:
             leaf = self._chain()[-1]
         self.fit = Fit(leaf, X, y, params.get("sample_weight"))

@@ -64,7 +64,7 @@ class SearchHistoryDisplay:
     >>> display = SearchHistoryDisplay.from_search(search)
     >>> display.frame()[["round", "best_so_far"]].round(3).iloc[-1].tolist()
     [3.0, 0.482]
-    >>> display.plot()  # doctest: +SKIP
+    >>> display = display.plot()
     """
 
     def __init__(self, *, data: pd.DataFrame, score_name: str) -> None:
@@ -186,7 +186,7 @@ class SearchHistoryDisplay:
         bottom = ax.get_ylim()[0]
         size = point_size(len(scores))
         complete = status == "complete"
-        below = complete & (scores < low)
+        below = (status != "failed") & (scores < low)
         hollow = {"facecolor": "none", "edgecolor": "0.45", "linewidth": 0.8}
         filled = {"color": "tab:blue", "alpha": 0.75, "linewidth": 0}
         dropped = (status == "dropped") & (scores >= low)

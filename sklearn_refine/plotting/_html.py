@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -19,7 +20,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 70rem; padding: 1rem 1.25rem 3rem; color: #1b1b1b;
   background: #fff; font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 1rem 0 .25rem; }
+h1 { font-size: clamp(1.2rem, 5vw, 1.6rem); line-height: 1.25; margin: 1rem 0 .25rem; }
 h1, h2, p, li { overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid #ccc; }
 p { max-width: 46rem; margin: .5rem 0; }
@@ -29,9 +30,12 @@ table { border-collapse: collapse; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid #e4e4e4; }
 td { overflow-wrap: anywhere; min-width: 5.5rem; }
+td:last-child { min-width: 8rem; }
+td:first-child, th:first-child { overflow-wrap: break-word; }
 td.number, th.number { min-width: 0; text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .lines th, .lines td { white-space: nowrap; }
+@media (min-width: 45rem) { td:first-child { white-space: nowrap; } }
 figure { margin: 1rem 0; overflow-x: auto; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { color: #555; font-size: .9rem; max-width: 46rem; }
@@ -67,10 +71,12 @@ def table(
     ]
     lines = []
     if header:
-        cells = (_cell("th", v, n) for v, n in zip(header, numeric, strict=True))
+        cells = [_cell("th", v, n) for v, n in zip(header, numeric, strict=True)]
         lines.append(f"<thead><tr>{''.join(cells)}</tr></thead>")
     for row in rows:
-        cells = (_cell("td", v, n) for v, n in zip(row, numeric, strict=True))
+        cells = [_cell("td", v, n) for v, n in zip(row, numeric, strict=True)]
+        if not numeric[0]:  # a name, which had better be broken after its underscores
+            cells[0] = re.sub("(_+)(?=[^_])", r"\1<wbr>", cells[0])
         lines.append(f"<tr>{''.join(cells)}</tr>")
     of_class = "wide" if wrap else "wide lines"
     return f'<div class="{of_class}"><table>\n' + "\n".join(lines) + "\n</table></div>"

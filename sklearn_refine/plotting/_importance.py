@@ -85,7 +85,7 @@ class ParameterImportanceDisplay:
     >>> display = ParameterImportanceDisplay.from_search(search)
     >>> display.frame()["parameter"].tolist()
     ['alpha', 'solver']
-    >>> display.plot()  # doctest: +SKIP
+    >>> display = display.plot()
     """
 
     def __init__(
@@ -164,17 +164,18 @@ class ParameterImportanceDisplay:
             If matplotlib is not installed.
         """
         n = len(self.data)
-        ax = new_axes(type(self).__name__, ax, (6.4, 1.4 + 0.35 * n))
-        style = {"color": "tab:blue", "xerr": self.data["std"], "ecolor": "0.3"}
+        ax = new_axes(type(self).__name__, ax, (6.4, 1.6 + 0.35 * n))
+        style = {"color": "tab:blue", "xerr": self.data["std"], "capsize": 3}
         ax.barh(range(n), self.data["importance"], **{**style, **(bar_kw or {})})
         ax.set_yticks(range(n), [title_of(name) for name in self.data["parameter"]])
         ax.invert_yaxis()
         ax.axvline(0, color="0.3", linewidth=0.8)
-        ax.set_xlabel("permutation importance (share of variance)")
+        ax.set_xlabel("permutation importance (in units of the variance)")
         share = max(self.explained, 0.0)
+        name = plain(self.score_name)
         ax.set_title(
-            f"{plain(self.score_name)}: the forest explains {share:.0%} "
-            "of the variance\nof candidates it has not seen",
+            f"{name}:{chr(10) if len(name) > 16 else ' '}the forest explains "
+            f"{share:.0%} of the variance\nof candidates it has not seen",
             fontsize=10,
         )
         self.ax_, self.figure_ = ax, ax.figure
@@ -201,7 +202,7 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
     X = np.hstack(parts)
     ranks = rankdata(results.scores[rows])
     y = norm.ppf((ranks - 0.5) / len(rows))
-    variance = y.var() or 1.0
+    variance = y.var() or np.inf  # of equal scores, there is nothing to explain
     rng = check_random_state(random_state)
     folds = KFold(min(N_FOLDS, len(rows)), shuffle=True, random_state=rng)
     errors = []
@@ -228,7 +229,8 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
         }
     )
     frame = frame.sort_values("importance", ascending=False, kind="stable")
-    return frame.reset_index(drop=True), 1 - float(np.sum(errors))
+    explained = 1 - float(np.sum(errors)) if np.isfinite(variance) else 0.0
+    return frame.reset_index(drop=True), explained
 
 
 def _shuffled(

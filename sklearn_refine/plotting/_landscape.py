@@ -30,6 +30,9 @@ from sklearn_refine.plotting._surface import surface, windows
 
 #: Brighter is better here, so that marks and windows around the best can be seen.
 COLORMAP = "viridis"
+#: By what share of their room points on choices are moved apart: across and up by steps
+#: that fill a square evenly, the inverse plastic number and its square.
+STEPS = (0.7548776662, 0.5698402910)
 
 
 class SearchLandscapeDisplay:
@@ -76,13 +79,14 @@ class SearchLandscapeDisplay:
     Notes
     -----
     The surface is the mean of a Gaussian process fitted to all candidates with a score
-    on every split, with all parameters; those that are not drawn have the values of
-    the best candidate. So points may differ from the surface below them: they have
-    other values there. It is a guess between the points, the more so the further away
-    they are. Choices and layer sizes are drawn as stripes, in no order that means
-    anything for choices; the points on them are moved apart. Colours divide the
-    candidates into tenths by their scores; brighter is better. Where the scores cannot
-    be smoothed, as with two candidates or equal scores, there are only the points.
+    on every split (in a halving search, to those of the last iteration), with all
+    parameters; those that are not drawn have the values of the best candidate. So
+    points may differ from the surface below them: they have other values there. It is a
+    guess between the points, the more so the further away they are. Choices and layer
+    sizes are drawn as stripes, in no order that means anything for choices; the points
+    on them are moved apart. Colours divide the candidates into tenths by their scores;
+    brighter is better. Where the scores cannot be smoothed, as with fewer than five
+    candidates or equal scores, there are only the points.
 
     Windows are drawn for the searches of this package where all candidates set both
     parameters. The first round's is the whole space or grid. Of more than twelve, only
@@ -101,7 +105,7 @@ class SearchLandscapeDisplay:
     ['alpha', 'gamma', 'round', 'status', 'score']
     >>> sorted({window.round for window in display.windows})
     [1, 2, 3]
-    >>> display.plot()  # doctest: +SKIP
+    >>> display = display.plot()
     """
 
     def __init__(
@@ -234,7 +238,9 @@ class SearchLandscapeDisplay:
         self._windows(ax)
         if colorbar:
             bar = ax.figure.colorbar(points, ax=ax, spacing="uniform", alpha=1)
-            bar.set_ticks(levels, labels=numbers_apart(levels.tolist()))
+            known = self.data.loc[complete, "score"]
+            ticks = levels if known.nunique() > 1 else known.to_numpy()[:1]
+            bar.set_ticks(ticks, labels=numbers_apart(ticks.tolist()))
             bar.set_label(plain(self.score_name))
         names = [f"round {number}" for number in self.data["round"].unique()]
         legend_above(ax, [*names, "candidate"])
@@ -257,8 +263,8 @@ class SearchLandscapeDisplay:
     def _points(self, ax: Any, norm: Any, options: dict[str, Any]) -> Any:
         data = self.data
         x, y = (
-            spread(data[which].to_numpy(), parameter)
-            for which, parameter in zip("xy", self.parameters, strict=True)
+            spread(data[which].to_numpy(), parameter, step=step)
+            for which, parameter, step in zip("xy", self.parameters, STEPS, strict=True)
         )
         status, rounds = data["status"].to_numpy(), data["round"].to_numpy()
         scores = data["score"].to_numpy()
@@ -299,11 +305,14 @@ class SearchLandscapeDisplay:
             ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **style))
             if window.round not in numbered:
                 numbered.add(window.round)
+                # In turns left and right, for windows that lie in each other.
+                left = window.round % 2 == 1
                 ax.annotate(
                     str(window.round),
-                    (x0, y1),
-                    xytext=(2, -2),
+                    (x0 if left else x1, y1),
+                    xytext=(2 if left else -2, -2),
                     textcoords="offset points",
+                    ha="left" if left else "right",
                     va="top",
                     fontsize=8,
                     zorder=6,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from sklearn_refine._parameters import MISSING, Parameter
 from sklearn_refine._results import read_search
@@ -21,6 +22,7 @@ from sklearn_refine.plotting._style import (
     numbers_apart,
     plain,
     score_limits,
+    score_title,
     shown_levels,
     title_of,
 )
@@ -75,7 +77,7 @@ class ParallelCoordinateDisplay:
     >>> display = ParallelCoordinateDisplay.from_search(search)
     >>> display.frame().columns.tolist()
     ['round', 'alpha', 'solver', 'score']
-    >>> display.plot()  # doctest: +SKIP
+    >>> display = display.plot()
     """
 
     def __init__(
@@ -178,7 +180,8 @@ class ParallelCoordinateDisplay:
             [np.tile(np.arange(n + 1.0), (len(scores), 1)), np.transpose(heights)],
             axis=2,
         )
-        share = np.linspace(0, 1, len(scores))
+        ranks = rankdata(scores[order], "average")  # equal scores have one colour
+        share = (ranks - 1) / max(len(scores) - 1, 1)
         colors = matplotlib.colormaps[COLORMAP](0.1 + 0.9 * share)
         strength = share ** max(1.0, len(scores) / 30)
         if len(scores) > 60:  # the others would cover each other
@@ -199,7 +202,7 @@ class ParallelCoordinateDisplay:
             spine.set_visible(False)
         ax.set_yticks([NOT_SET] if missing else [], ["not set"] if missing else [])
         names = [title_of(parameter.name) for parameter in self.parameters]
-        ax.set_xticks(range(n + 1), [*names, plain(self.score_name)])
+        ax.set_xticks(range(n + 1), [*names, score_title(self.score_name, 16)])
         ax.tick_params(length=0)
         ax.xaxis.tick_top()
         if max(len(line) for name in names for line in name.split("\n")) > 16:

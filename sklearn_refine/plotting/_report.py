@@ -16,7 +16,7 @@ from sklearn_refine._results import Results, read_search
 from sklearn_refine._smoothing import smooth
 from sklearn_refine.plotting._html import page, paragraph, table, text_of
 from sklearn_refine.plotting._report_pictures import pictures
-from sklearn_refine.space._axes import is_number
+from sklearn_refine.space._axes import is_number, to_python
 
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "matplotlib")
 #: How many of the best candidates are listed.
@@ -286,9 +286,30 @@ def _searched(search: Any, results: Results) -> list[str]:
         parts.append(table(rows, ["parameter", "read as", "values tried"]))
     if hasattr(search, "get_params"):
         given = search.get_params(deep=False)
-        settings = [(name, repr(value)) for name, value in sorted(given.items())]
+        settings = [row for item in sorted(given.items()) for row in _setting(*item)]
         parts += ["<h2>Settings of the search</h2>", table(settings)]
     return parts
+
+
+def _setting(name: str, value: Any) -> list[tuple[str, str]]:
+    """Return a parameter of the search as rows, a search space as one a parameter."""
+    if isinstance(value, dict) and value:
+        rows = [f"{key}: {_given(part)}" for key, part in value.items()]
+        return [(name if place == 0 else "", row) for place, row in enumerate(rows)]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        parts = enumerate(value)
+        return [row for n, part in parts for row in _setting(f"{name}[{n}]", part)]
+    return [(name, _given(value))]
+
+
+def _given(value: Any) -> str:
+    """Return how a value may have been written; scipy's distributions do not say."""
+    dist: Any = getattr(value, "dist", None)
+    if not hasattr(dist, "name") or not hasattr(value, "kwds"):
+        return repr(value)
+    given = [repr(to_python(argument)) for argument in value.args]
+    given += [f"{key}={to_python(part)!r}" for key, part in value.kwds.items()]
+    return f"{dist.name}({', '.join(given)})"
 
 
 def _versions() -> list[str]:

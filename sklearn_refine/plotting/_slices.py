@@ -15,11 +15,12 @@ from sklearn_refine.plotting._style import (
     MANY,
     candidates_frame,
     column,
+    enlarge,
     marker_of,
     new_grid,
-    plain,
     point_size,
     score_limits,
+    score_title,
     set_axis,
     set_score_limits,
     spread,
@@ -66,21 +67,27 @@ class SearchSliceDisplay:
     best has more and better points there; few points elsewhere say little of what is
     possible there. The worst scores may be drawn at the lower edge, as in
     :class:`SearchHistoryDisplay`. Points at the same choice are moved apart. Those of
-    later rounds are darker; hollow ones were dropped by a race; the star is the best.
+    later rounds are darker; hollow ones were dropped by a race; crosses at the lower
+    edge have no score on some split; the star is the best.
 
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.linear_model import Ridge
-    >>> from sklearn.model_selection import GridSearchCV
-    >>> from sklearn_refine import SearchSliceDisplay
+    >>> from sklearn_refine import RefiningGridSearchCV, SearchSliceDisplay
     >>> X, y = load_diabetes(return_X_y=True)
     >>> grid = {"alpha": [0.01, 0.1, 1.0], "solver": ["auto", "svd"]}
-    >>> search = GridSearchCV(Ridge(), grid).fit(X, y)
+    >>> search = RefiningGridSearchCV(Ridge(), grid, n_rounds=2).fit(X, y)
     >>> display = SearchSliceDisplay.from_search(search)
     >>> display.frame().groupby("parameter")["score"].max().round(3).to_dict()
-    {'alpha': 0.481, 'solver': 0.481}
-    >>> display.plot()  # doctest: +SKIP
+    {'alpha': 0.482, 'solver': 0.482}
+    >>> display = display.plot()
+
+    On axes of one's own:
+
+    >>> import matplotlib.pyplot as plt
+    >>> figure, axes = plt.subplots(1, 2, figsize=(6, 3), layout="constrained")
+    >>> display.plot(axes).legend()
     """
 
     def __init__(
@@ -189,55 +196,69 @@ class SearchSliceDisplay:
                 panel.get_subplotspec() is None
                 or panel.get_subplotspec().is_first_col()
             ):
-                panel.set_ylabel(plain(self.score_name))
+                panel.set_ylabel(score_title(self.score_name))
         self.ax_, self.figure_ = column(axes), axes[0].figure
         if ax is None:
             self.legend()
         return self
 
     def legend(self) -> None:
-        """Say above the panels which mark stands for which round.
+        """Say above the panels which mark stands for which round, or for no score.
 
         :meth:`plot` does so if it makes the figure. Otherwise, the figure needs a
         layout that makes room for it: ``layout="constrained"``.
         """
-        if self.data["round"].nunique() < 2:
-            return
         handles, labels = self.ax_[0].get_legend_handles_labels()
-        options = {"ncols": 8, "frameon": False, "fontsize": 9, "handletextpad": 0.2}
-        self.figure_.legend(handles, labels, loc="outside upper left", **options)
+        if len(labels) < 2:
+            return
+        options = {"frameon": False, "fontsize": 9, "handletextpad": 0.2}
+        # As many as fit beside each other; a name takes less than 0.85 inches.
+        options["ncols"] = max(int(self.figure_.get_figwidth() / 0.85), 2)
+        enlarge(
+            self.figure_.legend(handles, labels, loc="outside upper left", **options)
+        )
 
     def _panel(self, ax: Any, parameter: Parameter, options: dict[str, Any]) -> None:
         import matplotlib
 
         scores = self.data["score"].to_numpy()
         rounds = self.data["round"].to_numpy()
-        dropped = self.data["status"].to_numpy() == "dropped"
+        status = self.data["status"].to_numpy()
+        dropped, failed = status == "dropped", status == "failed"
         low, high = score_limits(scores)
-        set_axis(ax, "x", parameter, most=6, length=14)
+        most = 8 if len(parameter.labels) <= 8 else 6
+        set_axis(ax, "x", parameter, most=most, length=14)
         set_score_limits(ax, low, high)
         bottom = ax.get_ylim()[0]
         x = spread(parameter.positions, parameter)
         size = point_size(len(scores)) * 0.7
+        several = len(np.unique(rounds)) > 1
         many = len(scores) > MANY
         shades = matplotlib.colormaps[COLORMAP](np.linspace(0.35, 0.85, rounds.max()))
         for number in np.unique(rounds).tolist():
             rows = (rounds == number) & ~(scores < low) & ~dropped
             style = {
                 "s": size,
-                "color": shades[number - 1] if rounds.max() > 1 else "tab:blue",
+                "color": shades[number - 1] if several else "tab:blue",
                 "marker": marker_of(number),
                 "alpha": 0.4 if many else 0.8,
                 "linewidth": 0,
                 "rasterized": many,
-                "label": f"round {number}",
+                "label": f"round {number}" if several else "candidate",
             }
             ax.scatter(x[rows], scores[rows], **{**style, **options})
-        rows = dropped & ~(scores < low)
-        ax.scatter(x[rows], scores[rows], s=size, facecolor="none", edgecolor="0.6")
-        rows = scores < low
+        hollow = {"facecolor": "none", "edgecolor": "0.45", "linewidth": 0.8}
         below = {"marker": "v", "color": "0.4", "clip_on": False, "linewidth": 0}
-        ax.scatter(x[rows], np.full(rows.sum(), bottom), s=size, **below)
+        cross = {"marker": "x", "color": "black", "clip_on": False, "linewidth": 0.8}
+        for name, rows, heights, style in (
+            ("dropped", dropped & ~(scores < low), scores, hollow),
+            ("worse", scores < low, bottom, below),
+            ("failed", failed, bottom, cross),
+        ):
+            if rows.any():
+                y = np.broadcast_to(heights, scores.shape)[rows]
+                ax.scatter(x[rows], y, s=size, label=name, **style)
         if self.best is not None:
             star = {"marker": "*", "s": 110, "color": "white", "edgecolor": "black"}
+            star["clip_on"] = False
             ax.scatter(x[self.best], scores[self.best], zorder=4, **star)

@@ -5,6 +5,7 @@ Nothing here imports matplotlib before something is drawn.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -141,6 +142,13 @@ def title_of(name: str) -> str:
     return plain(name)
 
 
+def score_title(name: str, length: int = 22) -> str:
+    """Return what a score is called, in lines of about `length` if it is long."""
+    words = name.replace("_", "_ ")
+    lines = textwrap.wrap(words, length, break_long_words=False)
+    return plain("\n".join(line.replace("_ ", "_") for line in lines))
+
+
 def score_limits(scores: np.ndarray) -> tuple[float, float]:
     """Return the range of scores that is drawn.
 
@@ -151,7 +159,7 @@ def score_limits(scores: np.ndarray) -> tuple[float, float]:
     if not len(finite):
         return 0.0, 1.0
     high = float(finite.max())
-    usual = float(np.quantile(finite, 0.25, method="higher"))
+    usual = float(np.sort(finite)[len(finite) // 4])
     low = float(finite[finite >= usual - 3 * (high - usual)].min())
     if low == high:
         margin = abs(high) * 0.01 or 0.01
@@ -183,14 +191,22 @@ def legend_above(ax: Any, neutral: Sequence[str] = ()) -> None:
         frameon=False,
         fontsize=9,
     )
+    enlarge(legend)
     for handle in legend.legend_handles:
-        if hasattr(handle, "set_sizes"):
-            star = handle.get_label() == "best"
-            handle.set_sizes([100.0 if star else 36.0])
         if handle.get_label() in neutral:
             handle.set_array(None)  # its colours
             handle.set_facecolor("0.85")
             handle.set_edgecolor("black")
+            handle.set_linewidth(0.7)  # as where candidates are few
+
+
+def enlarge(legend: Any) -> None:
+    """Show the marks of a legend as large and opaque, however many there are."""
+    for handle in legend.legend_handles:
+        if hasattr(handle, "set_sizes"):
+            star = handle.get_label() == "best"
+            handle.set_sizes([100.0 if star else 36.0])
+            handle.set_alpha(None)
 
 
 def levels_of(scores: np.ndarray) -> np.ndarray:
@@ -245,7 +261,7 @@ def set_axis(
     getattr(ax, f"set_{which}label")(title_of(parameter.name))
     if parameter.is_number:
         if parameter.kind == "log":
-            getattr(ax, f"set_{which}scale")("log")
+            _log_ticks(ax, which, parameter.levels[0], parameter.levels[-1])
         return
     places = shown_levels(len(parameter.labels), most)
     labels = [plain(cut(parameter.labels[place], length)) for place in places]
@@ -259,6 +275,24 @@ def set_axis(
             label.set_rotation_mode("anchor")
 
 
+def _log_ticks(ax: Any, which: str, low: float, high: float) -> None:
+    """Scale an axis, and tick it also where there are fewer than two powers of ten.
+
+    matplotlib would write numbers such as 2 x 10^-1 beside each other there, until
+    they overlap.
+    """
+    getattr(ax, f"set_{which}scale")("log")
+    if math.floor(math.log10(high)) - math.ceil(math.log10(low)) >= 1:
+        return
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    axis = getattr(ax, f"{which}axis")
+    few = high < 5 * low
+    axis.set_major_locator(MaxNLocator(4) if few else LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:.4g}")
+    axis.set_minor_locator(NullLocator())
+
+
 def shown_levels(n: int, most: int) -> list[int]:
     """Return which of `n` levels are named: all, or as many as fit, evenly."""
     if n <= most:
@@ -268,13 +302,16 @@ def shown_levels(n: int, most: int) -> list[int]:
 
 
 def spread(
-    positions: np.ndarray, parameter: Parameter, width: float = 0.5
+    positions: np.ndarray,
+    parameter: Parameter,
+    width: float = 0.5,
+    step: float = 0.6180339887,
 ) -> np.ndarray:
     """Move points that share a choice apart, always by the same steps."""
     if parameter.is_number or len(parameter.labels) > 30:
         return positions
-    golden = (np.arange(len(positions)) * 0.6180339887) % 1
-    return np.asarray(positions + width * (golden - 0.5))
+    shares = (np.arange(len(positions)) * step) % 1
+    return np.asarray(positions + width * (shares - 0.5))
 
 
 def candidates_frame(results: Results) -> pd.DataFrame:

@@ -16,6 +16,8 @@ from sklearn_refine.space._axes import is_number, layer_widths, value_key
 
 #: Points of a surface along a number.
 N_GRID = 61
+#: A surface through fewer candidates than this would show little but the guess.
+FEWEST = 5
 #: With more windows than this, only those around each round's best center are drawn.
 MOST_WINDOWS = 12
 
@@ -65,7 +67,7 @@ def surface(
     """
     rows = results.rivals
     both = rows[across.is_set[rows] & up.is_set[rows]]
-    if not len(both):
+    if len(rows) < FEWEST or not len(both):
         return None
     try:
         smoothed = smooth(results, rows)

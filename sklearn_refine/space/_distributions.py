@@ -43,6 +43,10 @@ class log_randint:  # noqa: N801 - named as scipy names its distributions
     [53, 95, 64, 52, 34]
     >>> widths.support()
     (8, 256)
+    >>> int(widths.ppf(0.5))
+    45
+    >>> round(float(widths.cdf(45)), 2)
+    0.5
     """
 
     def __init__(self, low: int, high: int) -> None:
