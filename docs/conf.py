@@ -30,9 +30,11 @@ exclude_patterns = ["_build"]
 # the repository are run if it is in the folder SKLEARN_REFINE_DATA, or else in
 # examples/data, where git ignores it; without it they are shown, with no figures.
 # SKLEARN_REFINE_EXAMPLES="" shows all and runs none, for a quick build.
-examples_data = os.environ.setdefault(
-    "SKLEARN_REFINE_DATA", str(Path(__file__).parents[1] / "examples" / "data")
+examples_data = os.path.abspath(
+    os.environ.get("SKLEARN_REFINE_DATA")
+    or Path(__file__).parents[1] / "examples" / "data"
 )
+os.environ["SKLEARN_REFINE_DATA"] = examples_data  # they run in another directory
 needed_files = {
     "fetal_health_mlp": ["fetal_health.csv"],
     "tox21_mlp": ["tox21_ecfp1024.npz", "tox21.csv.gz"],

@@ -228,6 +228,9 @@ def draw(searches):
         fits = search.n_splits_ * np.arange(1, len(table) + 1)
         name = type(search).__name__
         axes.step(fits, -table["best_so_far"], line, where="post", label=name)
+    lowest = min(-search.best_score_ for search in searches)
+    # The first candidates are far off, and of no interest.
+    axes.set(ylim=(0.97 * lowest, 1.25 * lowest))
     axes.set(xlabel="fits", ylabel="smallest CV error so far, eV")
     axes.set_title("Band gaps: what further rounds are worth")
     axes.legend()

@@ -131,8 +131,8 @@ print(f"{len(BITS)} compounds, {OUTCOMES.shape[1]} assays")
 # Three sets, each used for one thing
 # -----------------------------------
 # 60 % of the compounds train the candidates, 20 % choose one of them. The winner is
-# then trained on both together, as ``refit`` does, and is asked once about the last 20
-# %, which nothing before has seen. Few compounds are active, so accuracy would say
+# then trained on both together, as ``refit`` does, and is asked once about the last
+# fifth, which nothing before has seen. Few compounds are active, so accuracy would say
 # little; the ROC AUC is the chance that an active compound is ranked above an inactive
 # one.
 searches = {
@@ -204,12 +204,13 @@ for assay in ("SR-MMP", "NR-ER"):
     print(
         f"{assay}: network - forest, on the test set: {difference:+.3f} +- {error:.3f}"
     )
+
 # %%
 # Validation and test scores differ by what a few hundred compounds leave open, which
 # the standard errors (of a bootstrap of the test compounds) tell. Fingerprints suit a
-# forest: the network, of this size and after so few epochs, is not better on either
-# assay. The split is random, so relatives of a compound are on both sides of it, and
-# new chemistry would be harder.
+# forest: the network, of this size and after so few epochs, is about as good on one
+# assay, and worse on the other. The split is random, so relatives of a compound are on
+# both sides of it, and new chemistry would be harder.
 table = pd.DataFrame(rows)
 print(table.to_string(index=False, float_format="%.3f"))
 
@@ -279,11 +280,11 @@ for size, curve in curves.items():
 # chooses gains a fraction of it and soon stays where it is. Thin lines are the
 # partitions: in some, the search ends with a worse network than it had after four
 # candidates, and reports a better score. With 1000 compounds both gain about the same,
-# and the search is worth its time. How much of the climb is luck differs from run to
-# run: with other epochs and other partitions of 100 compounds, the test score gained
-# between a fifth and two thirds of what the validation score did. So choose with as
-# many compounds as you can spare (cross-validation makes all of them choose), and judge
-# with others.
+# and the search is worth its time. How much of the climb is luck is itself
+# uncertain: with other epochs, spaces and partitions, 100 compounds each, the test
+# score gained between a sixth and two thirds of what the validation score did. So
+# choose with as many compounds as you can spare (cross-validation makes all of them
+# choose), and judge with others.
 import matplotlib.pyplot as plt
 
 figure, panels = plt.subplots(

@@ -110,7 +110,8 @@ def _candidates_and_windows(axes, search, number, place):
         axes.add_patch(Rectangle(corner, *size, fill=False, linewidth=1.5))
 
 
-if __name__ == "__main__":
+# The site's builder runs this file as a main module too, but without a file.
+if __name__ == "__main__" and "__file__" in globals():
     images = Path(__file__).parents[1] / "images"
     images.mkdir(exist_ok=True)
     grid().savefig(images / "rounds.png", dpi=90)
