@@ -144,6 +144,8 @@ def _named(value: Any, plain: type) -> str:
 
 
 def _of_array(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+    if isinstance(value, type):  # numpy's have the attributes of their arrays
+        return None
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             items = _describe(value.ravel().tolist(), path, above)

@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 import sklearn_refine._journal_file as journal_file
 from sklearn_refine import (
@@ -337,6 +337,16 @@ def test_equal_values_have_equal_texts():
     assert describe(np.asfortranarray(np.eye(20))) == describe(np.eye(20))
     assert describe(np.arange(500)[::2]) == describe(np.arange(500)[::2].copy())
     assert describe(sparse.eye(3).tocsc().tocoo()) == describe(sparse.eye(3).tocoo())
+
+
+def test_types_are_known_by_their_names(path):
+    texts = {describe(kind) for kind in (np.float64, np.float32, np.ndarray, float)}
+    assert len(texts) == 4
+    # A OneHotEncoder has a type of numpy's among its parameters.
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), Ridge())
+    search = RefiningGridSearchCV(model, {"ridge__alpha": [0.1, 1.0]}, journal=path)
+    search.fit(np.arange(40).reshape(-1, 1) % 4, np.arange(40.0))
+    assert len(read_journal(path)) == search.n_fits_
 
 
 def test_texts_are_equal_in_every_process():
