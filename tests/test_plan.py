@@ -110,6 +110,10 @@ def test_few_networks_of_each_kind_share_a_unit(n_workers):
     assert 4 <= len(units) <= 10
     for unit in units:
         assert set(Counter(cell.stack for cell in unit).values()) == {5}
+    # Where finished fits must not wait for others, each kind has its own.
+    units = plan_units(several, n_workers, 5, join=False)
+    assert [len({cell.stack for cell in unit}) for unit in units] == [1] * len(units)
+    assert len(units) >= 20
 
 
 def test_larger_networks_are_expected_to_take_longer():

@@ -40,7 +40,7 @@ class Cell:
 
 
 def plan_units(
-    cells: Sequence[Cell], n_workers: int, splits_at_once: int
+    cells: Sequence[Cell], n_workers: int, splits_at_once: int, *, join: bool = True
 ) -> list[list[Cell]]:
     """Cut cells into units of work, the longest first.
 
@@ -59,6 +59,8 @@ def plan_units(
         How many units can run side by side.
     splits_at_once : int
         Of how many splits a unit may hold the transformed data.
+    join : bool, default=True
+        Whether small stacks share a unit, whose fits then arrive together.
 
     Returns
     -------
@@ -87,7 +89,9 @@ def plan_units(
         for part in _cut_stacks(group, wanted, fewest):
             stacks += _cut_splits(part, splits_at_once)
     most = total / n_units if n_workers > 1 else inf
-    return sorted(units + _joined(stacks, most), key=_start)
+    if join:
+        stacks = _joined(stacks, most)
+    return sorted(units + stacks, key=_start)
 
 
 def _joined(stacks: list[list[Cell]], most: float) -> list[list[Cell]]:

@@ -249,6 +249,7 @@ class Evaluation:
             means.crew.n_workers,
             means.task.X,
             in_turn=means.deadline is not None,
+            join=means.deadline is None and means.store is None,
         )
 
     def _calls(

@@ -81,6 +81,7 @@ def make_units(
     X: Any,
     *,
     in_turn: bool,
+    join: bool,
 ) -> list[Unit]:
     """Return units in the order in which they should start.
 
@@ -99,6 +100,9 @@ def make_units(
     in_turn : bool
         Whether some candidates shall be complete before others start, for the case
         that there is no time for all of them; else the longest units come first.
+    join : bool
+        Whether small units may be made one, so that their fits arrive together; what
+        has not arrived is lost if the search is ended.
     """
     blocks = [list(pairs)]
     if in_turn:
@@ -121,7 +125,7 @@ def make_units(
                 cells.append(Cell(i, split, shared.prefix, shared.stack, cost))
         if not in_turn:
             alone.sort(key=lambda unit: unit.cost, reverse=True)
-        for planned in plan_units(cells, n_workers, at_once):
+        for planned in plan_units(cells, n_workers, at_once, join=join):
             of_unit = tuple((cell.candidate, cell.split) for cell in planned)
             units.append(Unit(of_unit, sum(cell.cost for cell in planned), share=True))
         units += alone
