@@ -95,6 +95,14 @@ def _describe(value: Any, path: str, above: tuple[int, ...]) -> str:
     raise UnknownIdentityError(f"{path}={value!r} has neither a name nor a content")
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether its repr is its text, which is most of what a candidate holds."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _LONGEST
+    return kind is float or kind is int or kind is bool or value is None
+
+
 def _of_text(value: str | bytes) -> str:
     if len(value) <= _LONGEST:
         return repr(value)
@@ -117,8 +125,8 @@ def _of_container(value: Any, path: str, above: tuple[int, ...]) -> str | None:
         return f"({text},)" if len(items) == 1 else f"({text})"
     if isinstance(value, Mapping):
         pairs = [
-            f"{_describe(k, f'a key of {path}', above)}: "
-            f"{_describe(v, f'{path}[{k!r}]', above)}"
+            f"{repr(k) if _is_plain(k) else _describe(k, f'a key of {path}', above)}: "
+            f"{repr(v) if _is_plain(v) else _describe(v, f'{path}[{k!r}]', above)}"
             for k, v in value.items()
         ]
         return _named(value, dict) + "{" + ", ".join(sorted(pairs)) + "}"

@@ -26,20 +26,20 @@ from sklearn_refine._history import Outcome
 from sklearn_refine._journal_file import (
     COLUMNS,
     JournalError,
-    checksum_of,
     connect_to_read,
     from_row,
     is_read_only,
     open_file,
-    to_row,
+    to_rows,
     transaction,
     unusable,
+    wait_for_disk,
 )
 
 SILENT_SECONDS = 900.0  # after which another machine is taken to have stopped
 SEEN_SECONDS = 1.0  # between notes that this session is at work
 _INSERT = (
-    f"INSERT OR REPLACE INTO fits (run, session, {COLUMNS}, checksum) "
+    f"INSERT INTO fits (run, session, {COLUMNS}, checksum) "
     f"VALUES ({', '.join('?' * 15)})"
 )
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib", "sklearn-refine")
@@ -119,6 +119,7 @@ class Journal:
                 (self._run, *_me(), _versions(), _now(), time.time()),
             )
             self._session = cursor.lastrowid
+        wait_for_disk(self._connection)
         _OPEN.add((str(self.path.absolute()), self._session))
 
     def _number_of(self, fingerprint: str) -> int:
@@ -263,21 +264,18 @@ class Journal:
             try:
                 if self._identity() != self._file:
                     raise FileNotFoundError("another file is in its place")
-                rows = [
-                    [*to_row(p, text, number, o), time.time()] for p, text, o in fits
-                ]
+                now = time.time()
                 of_run = (self._run, self._session)
+                rows = [of_run + row for row in to_rows(number, fits, now)]
                 with transaction(self._connection):
-                    self._connection.executemany(
-                        _INSERT, [(*of_run, *row, checksum_of(row)) for row in rows]
-                    )
+                    self._connection.executemany(_INSERT, rows)
                     if not self._alone:
                         self._connection.executemany(
                             "DELETE FROM claims "
                             "WHERE run = ? AND candidate = ? AND split = ?",
                             [(self._run, *position) for position, _, _ in fits],
                         )
-                    self._say_seen(time.time())
+                    self._say_seen(now)
                 self._in_work.difference_update(position for position, _, _ in fits)
             except (sqlite3.Error, OSError, TypeError, ValueError) as error:
                 self._stop_writing(error)

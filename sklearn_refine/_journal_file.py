@@ -15,7 +15,7 @@ from zlib import crc32
 
 from sklearn_refine._history import DIED, TIMED_OUT, Outcome
 
-VERSION = 1  # of the schema; PRAGMA user_version
+VERSION = 2  # of the schema; PRAGMA user_version
 APPLICATION = 0x736B7266  # "skrf"; PRAGMA application_id
 BUSY_SECONDS = 30.0  # to wait for another process that is writing
 LONGEST = 1 << 24  # bytes of a value that is read
@@ -52,8 +52,7 @@ SCHEMA = (
     n_test_samples INTEGER NOT NULL,
     error TEXT,
     finished REAL NOT NULL,
-    checksum TEXT NOT NULL,
-    UNIQUE (run, candidate, split))""",
+    checksum TEXT NOT NULL)""",
     """CREATE TABLE claims (
     run INTEGER NOT NULL,
     candidate TEXT NOT NULL,
@@ -61,6 +60,9 @@ SCHEMA = (
     session INTEGER NOT NULL,
     PRIMARY KEY (run, candidate, split))""",
 )
+# Rows of fits are only appended. An index of them would cost a search of short fits more
+# than all the rest of its journal; a fit that was made again has another row, and the
+# last one counts.
 #: Of a fit, in the order of the values that its checksum is made of.
 COLUMNS = (
     "round, candidate, split, params, status, test_scores, train_scores, fit_time, "
@@ -80,6 +82,7 @@ _TYPES: tuple[type | tuple[type, ...], ...] = (
     (str, type(None)),
     float,
 )
+_NUMBERS = struct.Struct("<qqqddd")
 _READ_ONLY = (
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_IOERR,
@@ -200,6 +203,12 @@ def _check_kind(path: Path, application: int, version: int) -> None:
             f"journal={str(path)!r} is a database of another program; name another "
             "file."
         )
+    if version < VERSION:
+        raise JournalError(
+            f"journal={str(path)!r} was written by an earlier version of "
+            f"sklearn_refine (schema {version}; this version knows {VERSION}); name "
+            "another file, or go on with the version that wrote it."
+        )
     if version > VERSION:
         raise JournalError(
             f"journal={str(path)!r} was written by a later version of sklearn_refine "
@@ -212,6 +221,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables where there are none; check them where there are."""
     tables = _tables(connection)
     if not tables:
+        # Nothing can be lost yet, and to wait for the disk ten times takes longer than
+        # to write thousands of fits. `wait_for_disk` is for what follows.
+        connection.execute("PRAGMA synchronous = OFF")
         with transaction(connection):
             if not _tables(connection):
                 for statement in SCHEMA:
@@ -227,7 +239,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # Readers and one writer at a time; what is written survives the process at once.
     if os.access(path, os.W_OK):
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def wait_for_disk(connection: sqlite3.Connection) -> None:
+    """Make sure from here on that a loss of power leaves a file that is whole."""
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -265,31 +281,52 @@ def is_read_only(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _READ_ONLY
 
 
-def to_row(
-    position: tuple[str, int], params: str, number: int, o: Outcome
-) -> list[Any]:
-    """Return the values of a fit, in the order of `COLUMNS` but for the last."""
-    error = o["fit_error"]
-    if error is not None:
-        error = error[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode()
-    train = o.get("train_scores")
-    return [
-        number,
-        *position,
-        params,
-        _status(error),
-        _dump(o["test_scores"]),
-        None if train is None else _dump(train),
-        float(o["fit_time"]),
-        float(o["score_time"]),
-        int(o["n_test_samples"]),
-        error,
-    ]
+def to_rows(
+    number: int, fits: Iterable[tuple[tuple[str, int], str, Outcome]], finished: float
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of fits in the order of `COLUMNS`, and the checksum of each.
+
+    Parameters
+    ----------
+    number : int
+        Of the round.
+    fits : iterable of ((candidate, split), params, outcome)
+        The fits; those of a candidate best follow each other.
+    finished : float
+        The time.
+    """
+    last: tuple[str, str] | None = None
+    start = 0
+    for (candidate, split), params, o in fits:
+        if last != (candidate, params):
+            last = candidate, params
+            start = _checksum_of_candidate(candidate, params)
+        error = o["fit_error"]
+        status = "ok"
+        if error is not None:
+            error = error[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode()
+            status = _status(error)
+        test = _dump(o["test_scores"])
+        train = _dump(o["train_scores"]) if "train_scores" in o else None
+        seconds = float(o["fit_time"]), float(o["score_time"])
+        n = int(o["n_test_samples"])
+        texts = status, test, train, error
+        numbers = number, split, n, *seconds, finished
+        yield (
+            number,
+            candidate,
+            split,
+            params,
+            *texts[:3],
+            *seconds,
+            n,
+            error,
+            finished,
+            _checksum(start, texts, numbers),
+        )
 
 
-def _status(error: str | None) -> str:
-    if error is None:
-        return "ok"
+def _status(error: str) -> str:
     if error.startswith(TIMED_OUT):
         return "timeout"
     return "died" if error.startswith(DIED) else "failed"
@@ -338,6 +375,20 @@ def checksum_of(values: Sequence[Any]) -> str:
     number, candidate, split, params, status, test, train, *seconds, n, error, at = (
         values
     )
-    text = "\0".join((candidate, params, status, test, train or "", error or ""))
-    numbers = struct.pack("<qqqddd", number, split, n, *seconds, at)
-    return f"{crc32(numbers, crc32(text.encode('utf-8', 'backslashreplace'))):08x}"
+    return _checksum(
+        _checksum_of_candidate(candidate, params),
+        (status, test, train, error),
+        (number, split, n, *seconds, at),
+    )
+
+
+def _checksum_of_candidate(candidate: str, params: str) -> int:
+    return crc32(f"{candidate}\0{params}\0".encode("utf-8", "backslashreplace"))
+
+
+def _checksum(start: int, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> str:
+    """Go on from the checksum of a candidate."""
+    status, test, train, error = texts
+    text = f"{status}\0{test}\0{train or ''}\0{error or ''}"
+    start = crc32(text.encode("utf-8", "backslashreplace"), start)
+    return f"{crc32(_NUMBERS.pack(*numbers), start):08x}"

@@ -48,7 +48,7 @@ def read_journal(path: Any) -> pd.DataFrame:
     FileNotFoundError
         If there is no such file.
     JournalError
-        A ValueError: the file is not a journal, is damaged, or of a later version.
+        A ValueError: the file is not a journal, is damaged, or of another version.
 
     See Also
     --------
@@ -57,9 +57,11 @@ def read_journal(path: Any) -> pd.DataFrame:
 
     Notes
     -----
-    The file is an SQLite database. Version 1 of the schema (``PRAGMA user_version``)
+    The file is an SQLite database. Version 2 of the schema (``PRAGMA user_version``)
     has the tables `runs`, `sessions` (a process that worked on a run), `fits` and
-    `claims` (fits that a process is working on). Nothing in it is unpickled or run.
+    `claims` (fits that a process is working on). Rows of `fits` are only appended; of
+    several rows with the same `run`, `candidate` and `split`, the last one counts, and
+    is the one returned here. Nothing in it is unpickled or run.
 
     Examples
     --------
@@ -106,19 +108,21 @@ def read_journal(path: Any) -> pd.DataFrame:
         raise unusable(path, error) from error
     finally:
         connection.close()
-    table: list[dict[str, Any]] = []
+    table: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         number, *of_fit = row[: len(names)]
-        _, outcome = from_row(path, number, of_fit)
+        position, outcome = from_row(path, number, of_fit)
         about = row[len(names) :]
         if not all(isinstance(value, str) for value in about[2:]):
             raise JournalError(damaged(path, f"the session of fit number {number}"))
         values = dict(zip(names, row, strict=False)) | dict(
             zip(sides, about, strict=True)
         )
-        table.append(_tidy(values, outcome))
+        fit = (values["run"], *position)
+        table.pop(fit, None)  # the last row of a fit counts, in its own place
+        table[fit] = _tidy(values, outcome)
     first = [*sides[:4], "round", "params", "split", "status"]
-    frame = pd.DataFrame(table, columns=None if table else first)
+    frame = pd.DataFrame(list(table.values()), columns=None if table else first)
     frame["finished"] = pd.to_datetime(
         frame["finished"] if table else [], unit="s", utc=True
     )

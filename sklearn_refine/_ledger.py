@@ -10,7 +10,7 @@ from typing import Any
 from sklearn_refine._fingerprint import UnknownIdentityError, describe, digest
 from sklearn_refine._fingerprint import fingerprint as fingerprint_of
 from sklearn_refine._history import TIMED_OUT, Candidate, Outcome
-from sklearn_refine._journal import Journal, Position
+from sklearn_refine._journal import Journal
 
 
 class Ledger:
@@ -63,7 +63,7 @@ class Ledger:
         """Return the outcome of a fit that was finished before."""
         if self._journal.is_empty:
             return None
-        outcome = self._journal.known(self._position(candidate, split))
+        outcome = self._journal.known((self._text(candidate)[1], split))
         if outcome is None or outcome["fit_error"] is None:
             return outcome
         if self._error_score == "raise":
@@ -81,29 +81,26 @@ class Ledger:
 
     def claim(self, fits: Sequence[tuple[Candidate, int]]) -> set[int]:
         """Say that fits are about to start; return which another process makes."""
-        positions = [self._position(*fit) for fit in fits]
+        positions = [(self._text(candidate)[1], split) for candidate, split in fits]
         taken = self._journal.claim(positions)
+        if not taken:
+            return set()
         return {n for n, position in enumerate(positions) if position in taken}
 
     def save(self, fits: Sequence[tuple[Candidate, int, Outcome]]) -> None:
         """Keep what was finished."""
-        self._journal.save(
-            self.round,
-            [
-                (self._position(candidate, split), self._text(candidate)[1], outcome)
-                for candidate, split, outcome in fits
-            ],
-        )
+        rows = []
+        for candidate, split, outcome in fits:
+            _, name, text = self._text(candidate)
+            rows.append(((name, split), text, outcome))
+        self._journal.save(self.round, rows)
 
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
 
-    def _position(self, candidate: Candidate, split: int) -> Position:
-        return self._text(candidate)[0], split
-
-    def _text(self, candidate: Candidate) -> tuple[str, str]:
-        """Return the digest and the text of a candidate's parameters."""
+    def _text(self, candidate: Candidate) -> tuple[Candidate, str, str]:
+        """Return a candidate with the digest and the text of its parameters."""
         known = self._texts.get(id(candidate))
         if known is None:
             try:
@@ -113,7 +110,7 @@ class Ledger:
             # The candidate is kept, so that its id stays its own.
             known = (candidate, digest(text.encode())[:16], text)
             self._texts[id(candidate)] = known
-        return known[1:]
+        return known
 
 
 def _nameless(path: Any, error: UnknownIdentityError) -> ValueError:
