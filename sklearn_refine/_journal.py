@@ -63,7 +63,7 @@ class Journal:
     Raises
     ------
     JournalError
-        If the file is not a journal, is damaged, locked, of a later version or cannot
+        If the file is not a journal, is damaged, locked, of another version or cannot
         be opened. It is left as it is. A journal that can only be read is read, with
         a warning.
     """

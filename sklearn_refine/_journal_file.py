@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
@@ -60,9 +60,8 @@ SCHEMA = (
     session INTEGER NOT NULL,
     PRIMARY KEY (run, candidate, split))""",
 )
-# Rows of fits are only appended. An index of them would cost a search of short fits more
-# than all the rest of its journal; a fit that was made again has another row, and the
-# last one counts.
+# Rows of fits are only appended: to keep an index of them takes a third or more of the
+# time in SQLite. A fit that was made again has another row, and the last one counts.
 #: Of a fit, in the order of the values that its checksum is made of.
 COLUMNS = (
     "round, candidate, split, params, status, test_scores, train_scores, fit_time, "
@@ -221,8 +220,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables where there are none; check them where there are."""
     tables = _tables(connection)
     if not tables:
-        # Nothing can be lost yet, and to wait for the disk ten times takes longer than
-        # to write thousands of fits. `wait_for_disk` is for what follows.
+        # Nothing can be lost yet, and waiting for the disk ten times can take as long
+        # as writing thousands of fits. `wait_for_disk` is for what follows.
         connection.execute("PRAGMA synchronous = OFF")
         with transaction(connection):
             if not _tables(connection):
@@ -242,7 +241,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def wait_for_disk(connection: sqlite3.Connection) -> None:
-    """Make sure from here on that a loss of power leaves a file that is whole."""
+    """Let checkpoints wait for the disk: a loss of power must not break the file."""
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
@@ -308,21 +307,27 @@ def to_rows(
             status = _status(error)
         test = _dump(o["test_scores"])
         train = _dump(o["train_scores"]) if "train_scores" in o else None
-        seconds = float(o["fit_time"]), float(o["score_time"])
+        fit_time, score_time = float(o["fit_time"]), float(o["score_time"])
         n = int(o["n_test_samples"])
-        texts = status, test, train, error
-        numbers = number, split, n, *seconds, finished
+        checksum = _checksum(
+            start,
+            f"{status}\0{test}\0{train or ''}\0{error or ''}",
+            _NUMBERS.pack(number, split, n, fit_time, score_time, finished),
+        )
         yield (
             number,
             candidate,
             split,
             params,
-            *texts[:3],
-            *seconds,
+            status,
+            test,
+            train,
+            fit_time,
+            score_time,
             n,
             error,
             finished,
-            _checksum(start, texts, numbers),
+            checksum,
         )
 
 
@@ -377,8 +382,8 @@ def checksum_of(values: Sequence[Any]) -> str:
     )
     return _checksum(
         _checksum_of_candidate(candidate, params),
-        (status, test, train, error),
-        (number, split, n, *seconds, at),
+        f"{status}\0{test}\0{train or ''}\0{error or ''}",
+        _NUMBERS.pack(number, split, n, *seconds, at),
     )
 
 
@@ -386,9 +391,7 @@ def _checksum_of_candidate(candidate: str, params: str) -> int:
     return crc32(f"{candidate}\0{params}\0".encode("utf-8", "backslashreplace"))
 
 
-def _checksum(start: int, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> str:
+def _checksum(start: int, texts: str, numbers: bytes) -> str:
     """Go on from the checksum of a candidate."""
-    status, test, train, error = texts
-    text = f"{status}\0{test}\0{train or ''}\0{error or ''}"
-    start = crc32(text.encode("utf-8", "backslashreplace"), start)
-    return f"{crc32(_NUMBERS.pack(*numbers), start):08x}"
+    start = crc32(texts.encode("utf-8", "backslashreplace"), start)
+    return f"{crc32(numbers, start):08x}"

@@ -33,6 +33,7 @@ from sklearn_refine import (
     read_journal,
 )
 from sklearn_refine._fingerprint import UnknownIdentityError, describe, fingerprint
+from sklearn_refine._journal import Journal
 
 X = np.random.RandomState(0).normal(size=(60, 3))
 Y = X @ [1.0, 2.0, 3.0] + np.random.RandomState(1).normal(size=60)
@@ -423,6 +424,11 @@ def future(path, written):
     execute(path, "PRAGMA user_version = 7")
 
 
+def past(path, written):
+    path.write_bytes(written)
+    execute(path, "PRAGMA user_version = 1")
+
+
 def other_schema(path, written):
     path.write_bytes(written)
     execute(path, "ALTER TABLE fits ADD COLUMN more")
@@ -449,6 +455,7 @@ def directory(path, written):
         (one_digit, r"is damaged \(fit number \d+\)"),
         (text, "is not a journal"),
         (another_program, "a database of another program; name another file"),
+        (past, r"earlier version of sklearn_refine \(schema 1.*name another file"),
         (future, r"later version of sklearn_refine \(schema 7.*upgrade"),
         (other_schema, "damaged .*other tables"),
         (trigger, "damaged .*other tables"),
@@ -673,6 +680,46 @@ def test_hostile_names_are_text(path):
     fits = read_journal(path)
     assert len(fits) == search.n_fits_
     assert "DROP TABLE" in fits["params"][0]
+
+
+def test_of_two_rows_of_a_fit_the_last_counts(path):
+    first = grid(path).fit(X, Y)
+    before = read_journal(path)
+    columns = ", ".join(COLUMNS)
+    execute(path, f"INSERT INTO fits ({columns}) SELECT {columns} FROM fits WHERE id=3")
+    n_fits = Counted.n_fits
+    assert_equal(grid(path).fit(X, Y), first, times=True)
+    assert Counted.n_fits == n_fits
+    after = read_journal(path)
+    assert len(after) == first.n_fits_
+    order = [i for i in range(len(before)) if i != 2] + [2]
+    pd.testing.assert_frame_equal(after, before.loc[order].reset_index(drop=True))
+
+
+def test_a_fit_that_is_made_again_counts_as_it_ended_last(path):
+    options = {"grid": {"alpha": [1.0]}, "n_rounds": 1, "cv": 2}
+    grid(path, **options).fit(X, Y)
+    rows = execute(path, "SELECT * FROM fits")
+    found = [(("a" * 16, 0), "{}", outcome(error)) for error in ("went wrong", None)]
+    journal = Journal(path, "run", search="", estimator="")
+    for fit in found:
+        journal.save(1, [fit])
+    journal.close()
+    again = Journal(path, "run", search="", estimator="")
+    assert again.known(("a" * 16, 0)) == found[1][2]
+    again.close()
+    assert execute(path, "SELECT count(*) FROM fits") == [(len(rows) + 2,)]
+    assert read_journal(path)["status"].tolist() == ["ok"] * (len(rows) + 1)
+
+
+def outcome(error):
+    return {
+        "fit_error": error,
+        "test_scores": 0.5,
+        "n_test_samples": 3,
+        "fit_time": 0.25,
+        "score_time": 0.5,
+    }
 
 
 def test_read_journal_of_no_file(tmp_path):
