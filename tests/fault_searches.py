@@ -124,10 +124,11 @@ def ended(child):
     return os.waitpid(child, os.WNOHANG)[0] == child
 
 
-def plain(folder, n_jobs):
+def plain(folder, n_jobs, seconds=0.01):
     """Run to the end, and write down what came of it."""
-    fitted = search(folder, n_jobs=n_jobs, refit=False).fit(X, Y)
-    return results(fitted)
+    running = search(folder, n_jobs=n_jobs, refit=False)
+    running.estimator.seconds = seconds
+    return results(running.fit(X, Y))
 
 
 def interrupted(folder, kind, n_jobs):

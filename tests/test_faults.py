@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,20 @@ def test_killed_at_any_moment_and_resumed(n_moments, n_jobs, uninterrupted, tmp_
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
     assert any(resumed["first"] < 50 for resumed in found)
+
+
+def test_workers_of_a_killed_process_start_no_fit(tmp_path):
+    process = start("plain", tmp_path, 2, 0.1)
+    log = tmp_path / "log"
+    while process.poll() is None and n_lines(log) < 10:
+        time.sleep(0.02)
+    process.kill()  # it alone; calls that it handed out ahead are still there
+    process.wait()
+    before = n_lines(log)
+    time.sleep(1.0)
+    with suppress(ProcessLookupError):  # an idle one stays for a while, as in joblib
+        os.killpg(process.pid, signal.SIGKILL)
+    assert n_lines(log) == before
 
 
 def test_two_processes_share_a_journal(uninterrupted, tmp_path):

@@ -79,17 +79,22 @@ def _nowhere() -> Any:
 
 
 @contextmanager
-def as_worker(parent: int) -> Iterator[None]:
+def as_worker(parent: int, may_exit: bool) -> Iterator[None]:
     """Leave Ctrl-C to the parent process, and raise only what it can read.
 
     Parameters
     ----------
     parent : int
         Number of the process that the search runs in; nothing is changed there.
+    may_exit : bool
+        Whether the process is a child of it that may be ended, which it is when the
+        parent was killed: what was handed out ahead would be done for nobody.
     """
     if os.getpid() == parent:
         yield
         return
+    if may_exit and os.getppid() != parent:
+        os._exit(1)
     is_main = threading.current_thread() is threading.main_thread()
     # Else the terminal's Ctrl-C would end the epochs of an MLP early, as if it were
     # done, while the search is being ended.

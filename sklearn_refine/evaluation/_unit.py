@@ -43,7 +43,7 @@ def work(number: int, task: Task, jobs: Sequence[Job], share: bool) -> Work:
         What it took.
     """
     start = time.perf_counter()
-    with as_worker(task.parent):
+    with as_worker(task.parent, task.may_exit):
         if share:
             outcomes = run_unit(task, jobs)
         else:
