@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context as fit_context
+from sklearn.metrics import accuracy_score
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.metrics._scorer import _PassthroughScorer, _Scorer
 from sklearn.model_selection._search import BaseSearchCV
@@ -64,9 +65,11 @@ __all__ = [
     "fit_task",
     "init_callbacks",
     "insert_error_scores",
+    "is_accuracy",
     "is_own_scorer",
     "make_constraint",
     "num_samples",
+    "predict_unchecked",
     "prepare_stochastic_fit",
     "run_fit_and_score",
     "safe_split",
@@ -187,6 +190,24 @@ def is_own_scorer(scorer: Any) -> bool:
     if type(scorer) is MultimetricScorer:
         return all(is_own_scorer(each) for each in scorer._scorers.values())
     return type(scorer) in (_Scorer, _PassthroughScorer)
+
+
+def is_accuracy(scorer: Any) -> bool:
+    """Whether a scorer gives a classifier's accuracy, without sample weights."""
+    if type(scorer) is _PassthroughScorer:
+        return True  # the classifier's own ``score``
+    return (
+        type(scorer) is _Scorer
+        and scorer._score_func is accuracy_score
+        and scorer._sign == 1
+        and not scorer._kwargs
+        and scorer._response_method == "predict"
+    )
+
+
+def predict_unchecked(model: MLPClassifier, X: Any) -> Any:
+    """Return an MLP's predictions for an array that its check would let pass."""
+    return model._predict(X, check_input=False)
 
 
 #: What an MLP's ``fit`` makes of its data: X, y of shape (n_samples, n_outputs) and the

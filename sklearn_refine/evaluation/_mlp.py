@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -132,7 +133,7 @@ def train_together(fits: Sequence[Fit], limit: float | None = None) -> None:
         Seconds that each may take, of the time that they share.
     """
     prepared: dict[Hashable, list[_Prepared]] = {}
-    known = _Known()
+    known = _Known(Counter(map(_start_of, fits)))
     for fit in fits:
         start = time.perf_counter()
         try:
@@ -170,6 +171,7 @@ class _Prepared:
 class _Known:
     """What fits have in common, by what it follows from."""
 
+    starts: Counter[Hashable] = field(default_factory=Counter)
     data: dict[Hashable, CheckedData] = field(default_factory=dict)
     twins: dict[Hashable, Any] = field(default_factory=dict)
     streams: dict[Hashable, Stream] = field(default_factory=dict)
@@ -190,13 +192,8 @@ def _initialise(fit: Fit, known: _Known) -> tuple[Any, Any, Any]:
     """
     model = fit.model
     data = (id(fit.X), id(fit.y), id(fit.weight), type(model))
-    seeded = isinstance(model.random_state, Integral)
-    key = (
-        *data,
-        str(model.hidden_layer_sizes),
-        *(getattr(model, name) for name in _INITIAL),
-    )
-    if seeded and key in known.twins:
+    key = _start_of(fit)
+    if key in known.twins:
         model._validate_params()
         twin, names = known.twins[key]
         for name in names:
@@ -213,14 +210,31 @@ def _initialise(fit: Fit, known: _Known) -> tuple[Any, Any, Any]:
         known.data[data] = prepare_stochastic_fit(
             model, fit.X, fit.y, fit.weight, checked
         )
-        if seeded:
+        if key is not None and known.starts[key] > 1:
             known.twins[key] = (deepcopy(model), vars(model).keys() - own)
         start_optimizer(model)
     return known.data[data][0]
 
 
-# What the start of a fit depends on beside the data and the architecture.
-_INITIAL = ("activation", "solver", "loss", "early_stopping", "random_state")
+def _start_of(fit: Fit) -> Hashable:
+    """Return what the start of a fit depends on, or None if it is random."""
+    model = fit.model
+    if not isinstance(model.random_state, Integral):
+        return None
+    return (
+        *(id(fit.X), id(fit.y), id(fit.weight), type(model)),
+        str([getattr(model, name) for name in _INITIAL]),
+    )
+
+
+_INITIAL = (
+    "hidden_layer_sizes",
+    "activation",
+    "solver",
+    "loss",
+    "early_stopping",
+    "random_state",
+)
 
 
 def _prepare(fit: Fit, known: _Known) -> _Prepared | None:
@@ -246,7 +260,8 @@ def _prepare(fit: Fit, known: _Known) -> _Prepared | None:
         model.early_stopping and model.validation_fraction,
     )
     if stream_key not in known.streams:
-        own = deepcopy(rng) if shared else rng
+        # Drawn from here for early stopping only; then a copy of it shuffles the rows.
+        own = deepcopy(rng) if shared and model.early_stopping else rng
         known.streams[stream_key] = _make_stream(model, X, y, weight, own)
     stream = known.streams[stream_key]
     _warn_of_batch_size(fit, len(stream.X))

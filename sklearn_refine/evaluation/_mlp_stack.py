@@ -28,7 +28,7 @@ from sklearn_refine.evaluation._mlp_rows import (
     target_dtype,
 )
 
-CHUNK_BYTES = 1 << 20  # of shuffled rows that are gathered at a time
+CHUNK_BYTES = 1 << 22  # of shuffled rows that are gathered at a time
 HELD_OUT_BYTES = 1 << 25  # of activations of held-out rows at a time
 
 
@@ -258,15 +258,15 @@ class Stack:
     def _retire(self, done: Sequence[bool]) -> None:
         """Give the models that are done their weights, and train the rest."""
         weights = self.params if self.best is None else self.best
-        rngs: dict[int, Any] = {}
+        kept = np.flatnonzero(~np.asarray(done))
+        rngs: dict[int, Any] = {id(self.streams[i].rng): None for i in kept}
         for i, model in enumerate(self.models):
             if done[i]:
                 self._finish(i, model, weights[i])
                 rng = self.streams[i].rng
-                if model._random_state is not rng:  # it goes on for the others
-                    rngs[id(rng)] = rngs.get(id(rng)) or deepcopy(rng)
-                    model._random_state = rngs[id(rng)]
-        kept = np.flatnonzero(~np.asarray(done))
+                if rngs.setdefault(id(rng), rng) is None:  # it goes on for the others
+                    rngs[id(rng)] = deepcopy(rng)
+                model._random_state = rngs[id(rng)]
         self.models = [self.models[i] for i in kept]
         self.streams = [self.streams[i] for i in kept]
         self.params = take(self.params, kept)

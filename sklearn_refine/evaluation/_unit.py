@@ -21,6 +21,7 @@ from sklearn_refine._sklearn_compat import (
     safe_split,
     score,
 )
+from sklearn_refine.evaluation._accuracy import Accuracy
 from sklearn_refine.evaluation._failures import failure, timed_out
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
 from sklearn_refine.evaluation._signals import TimeUp, as_worker, time_limit
@@ -158,6 +159,10 @@ class _Prefix:
             ]
             if first.context is None:
                 self.callback_data = (None, None, None)  # free the rows
+        self.accuracies = [
+            Accuracy.of(options["scorer"], self.chain, X, y) if self.light else None
+            for X, y, _ in self.parts
+        ]
         self.fit_seconds = (fitted - start) / len(jobs)
         self.score_seconds = (time.perf_counter() - fitted) / len(jobs)
         self.seconds = time.perf_counter() - start
@@ -254,9 +259,9 @@ class _Member:
     def _scored(self) -> Outcome:
         options = self.task.options
         start = time.perf_counter()
-        scores = [self._score(*part) for part in self.prefix.parts[:1]]
+        scores = [self._score(0)]
         seconds = time.perf_counter() - start
-        scores += [self._score(*part) for part in self.prefix.parts[1:]]
+        scores += [self._score(i) for i in range(1, len(self.prefix.parts))]
         out: Outcome = {
             "fit_error": None,
             "test_scores": scores[0],
@@ -268,7 +273,14 @@ class _Member:
             out["train_scores"] = scores[1]
         return out
 
-    def _score(self, X: Any, y: Any, rows: Any) -> Any:
+    def _score(self, i: int) -> Any:
+        """Score on the test rows, 0, or on the training rows, 1."""
+        accuracy = self.prefix.accuracies[i]
+        if accuracy is not None:
+            known = accuracy(self.fit.model)
+            if known is not None:
+                return known
+        X, y, rows = self.prefix.parts[i]
         task, options = self.task, self.task.options
         scorer, error_score = options["scorer"], options["error_score"]
         if self.prefix.light:
