@@ -22,11 +22,12 @@ from sklearn_refine.space._quantiles import (
 )
 
 #: Share of the later rounds' candidates that is drawn from the whole space.
-GLOBAL_SHARE = 0.2
+GLOBAL_SHARE = 0.1
 #: Half the width of the windows, in quantiles, of the second and the last round.
-FIRST_HALF_WIDTH, LAST_HALF_WIDTH = 0.25, 0.05
-#: A coordinate moves with this probability (one of them always does).
-MOVE_PROBABILITY = 0.5
+FIRST_HALF_WIDTH, LAST_HALF_WIDTH = 0.2, 0.05
+#: A parameter moves within its window with this probability (one always does); one
+#: without an order then takes any value with the second probability.
+MOVE_PROBABILITY, JUMP_PROBABILITY = 0.8, 0.3
 #: Candidates in the pool that a surrogate chooses from: at least the first number,
 #: a multiple of what it shall choose, at most the last number.
 POOL, POOL_RATIO, LARGEST_POOL = 600, 4, 2000
@@ -214,44 +215,65 @@ class ZoomRandom:
         """Yield random candidates, most of them around the centers."""
         everywhere = -1
         n_dims = max(subspace.n_dims for subspace in self.subspaces)
+        best = [history.candidates[center] for center in centers]
+        shares = _shares(len(best))
         while True:
-            origins = np.resize(centers or [everywhere], batch)
-            origins[rng.uniform(size=batch) < GLOBAL_SHARE] = everywhere
+            origins = np.full(batch, everywhere)
+            if best:
+                near = rng.uniform(size=batch) >= GLOBAL_SHARE
+                origins[near] = rng.choice(len(best), size=near.sum(), p=shares)
+            # The subspace of each draw; which of its centers it came from is open.
+            homes = np.array([everywhere, *(center.subspace for center in best)])
+            wanted = homes[origins + 1]
             parts: dict[int, Iterator[Candidate]] = {}
-            for origin, n in zip(*np.unique(origins, return_counts=True), strict=True):
-                if origin == everywhere:
+            for home, n in zip(*np.unique(wanted, return_counts=True), strict=True):
+                if home == everywhere:
                     places = rng.randint(len(self.subspaces), size=n)
                     units = rng.uniform(size=(n, n_dims))
-                    parts[origin] = iter(self._candidates(places, units, rng))
+                    parts[home] = iter(self._candidates(places, units, rng))
                 else:
-                    center = history.candidates[origin]
-                    parts[origin] = iter(self._moves(center, n, half_width, rng))
-            for origin in origins:
-                yield next(parts[origin])
+                    parents = [c for c in best if c.subspace == home]
+                    parts[home] = iter(self._offspring(parents, n, half_width, rng))
+            for home in wanted.tolist():
+                yield next(parts[home])
 
-    def _moves(
+    def _offspring(
         self,
-        center: Candidate,
+        centers: list[Candidate],
         n: int,
         half_width: float,
         rng: np.random.RandomState,
     ) -> list[Candidate]:
-        """Return random points in the window around a center."""
-        axes = self.subspaces[center.subspace].axes
+        """Return random points in windows around centers of one subspace.
+
+        Each parameter lies near that of a center, which need not be the same one for
+        all of them.
+        """
+        subspace = centers[0].subspace
+        axes = self.subspaces[subspace].axes
         moved = rng.uniform(size=(n, len(axes))) < MOVE_PROBABILITY
         if axes:
             moved[np.arange(n), rng.randint(len(axes), size=n)] = True
-        rows = [dict(center.params) for _ in range(n)]
-        for (name, axis), moves in zip(axes.items(), moved.T, strict=True):
-            places = np.flatnonzero(moves).tolist()
+        size = (len(axes), n)
+        parents = rng.choice(len(centers), size=size, p=_shares(len(centers)))
+        columns: dict[str, list[Any]] = {}
+        for (name, axis), moves, of in zip(axes.items(), moved.T, parents, strict=True):
+            column = [centers[parent].params[name] for parent in of.tolist()]
+            places = np.flatnonzero(moves)
             if isinstance(axis, SampledAxis):
                 values = [axis.draw(rng) for _ in places]
             else:
-                units = _steps(axis, center.params[name], half_width, len(places), rng)
-                values = axis.decode(units)
-            for place, value in zip(places, values, strict=True):
-                rows[place][name] = value
-        return [Candidate(params, center.subspace) for params in rows]
+                if not axis.ordered:
+                    places = places[rng.uniform(size=len(places)) < JUMP_PROBABILITY]
+                near = [column[place] for place in places.tolist()]
+                values = axis.decode(_steps(axis, near, half_width, rng))
+            for place, value in zip(places.tolist(), values, strict=True):
+                column[place] = value
+            columns[name] = column
+        return [
+            Candidate({name: columns[name][row] for name in axes}, subspace)
+            for row in range(n)
+        ]
 
     def _complete(
         self,
@@ -303,17 +325,24 @@ class ZoomRandom:
         return shown
 
 
+def _shares(n: int) -> np.ndarray:
+    """Return the shares of the draws around each of `n` centers, the best first."""
+    weights = np.log(n + 0.5) - np.log(np.arange(1, n + 1))
+    return np.asarray(weights / weights.sum())
+
+
 def _steps(
-    axis: UnitAxis, value: Any, half_width: float, n: int, rng: np.random.RandomState
+    axis: UnitAxis,
+    values: Sequence[Any],
+    half_width: float,
+    rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Return random points of the unit cube near that of `value`."""
-    size = (n, axis.n_dims)
+    """Return a random point of the unit cube near that of each value."""
     if not axis.ordered:
-        return rng.uniform(size=size)
-    unit = axis.encode(value)
+        return rng.uniform(size=(len(values), axis.n_dims))
+    units = axis.encode_all(values).reshape(len(values), axis.n_dims)
     # In a short list, a step must be able to reach the next value.
     reach = half_width
     if isinstance(axis, ListAxis):
         reach = max(reach, 1.5 / len(axis.values))
-    low, high = np.maximum(unit - reach, 0.0), np.minimum(unit + reach, 1.0)
-    return rng.uniform(low, high, size=size)
+    return rng.uniform(np.maximum(units - reach, 0.0), np.minimum(units + reach, 1.0))
