@@ -22,6 +22,10 @@ N_LEARNED = 300
 #: The most fits of a regressor without ``return_std`` in one round.
 N_RESAMPLES = 8
 
+#: Functions that are drawn to choose a batch, and how many of the best candidates a
+#: batch shall improve on.
+N_DRAWN, N_BEST = 256, 10
+
 #: Draws a number of functions at the rows of a matrix: (X, n, rng) -> (n, n_rows).
 Draw = Callable[[np.ndarray, int, np.random.RandomState], np.ndarray]
 
@@ -58,24 +62,35 @@ class Surrogate:
         return [ranked[place] for place in order]
 
     def choose(
-        self, pool: Sequence[Candidate], limit: int, rng: np.random.RandomState
+        self,
+        pool: Sequence[Candidate],
+        best: Sequence[Candidate],
+        limit: int,
+        rng: np.random.RandomState,
     ) -> list[Candidate]:
-        """Return candidates of a pool: for each drawn function, its best one.
+        """Return the candidates of a pool that may improve on the best ones most.
 
-        That is Thompson sampling (Thompson, 1933; for batches Kandasamy et al.,
-        2018): a candidate is taken as often as it is plausibly the best, so the
-        functions differ where little is known, and agree where much is.
+        That is expected improvement for a batch and under noise (Letham et al., 2019;
+        taken one by one as in Wilson et al., 2018): over functions drawn at the pool
+        and at the best candidates together, the mean of what a candidate has more
+        than all of those and than what was chosen before it. So candidates that
+        would be good for the same reason are not chosen together.
         """
-        taken = np.zeros(len(pool), dtype=bool)
-        chosen: list[Candidate] = []
         n = min(limit, len(pool))
         if not n:
-            return chosen
-        for drawn in _finite(self.draw(self.features(pool), n, rng)):
-            best = int(np.where(taken, -np.inf, drawn).argmax())
-            taken[best] = True
-            chosen.append(pool[best])
-        return chosen
+            return []
+        drawn = _finite(self.draw(self.features([*best, *pool]), N_DRAWN, rng))
+        known = drawn[:, : len(best)].max(axis=1, initial=-np.inf, keepdims=True)
+        drawn = drawn[:, len(best) :]
+        # Where nothing is expected to improve, the highest mean decides.
+        tie = 1e-6 * drawn.mean(axis=0)
+        taken: list[int] = []
+        for _ in range(n):
+            gain = np.maximum(drawn - known, 0.0).mean(axis=0) + tie
+            gain[taken] = -np.inf
+            taken.append(int(gain.argmax()))
+            known = np.maximum(known, drawn[:, taken[-1:]])
+        return [pool[place] for place in taken]
 
 
 def learn(

@@ -13,7 +13,7 @@ from scipy.stats import qmc
 
 from sklearn_refine._history import Candidate, History, Proposal, Window
 from sklearn_refine.proposal._features import Features
-from sklearn_refine.proposal._surrogate import learn
+from sklearn_refine.proposal._surrogate import N_BEST, learn
 from sklearn_refine.space._quantiles import (
     DistributionSubspace,
     ListAxis,
@@ -32,7 +32,7 @@ MOVE_PROBABILITY, JUMP_PROBABILITY = 0.8, 0.3
 #: a multiple of what it shall choose, at most the last number.
 POOL, POOL_RATIO, LARGEST_POOL = 600, 4, 2000
 #: Widths of the windows that the pool is drawn from, in widths of the round's window.
-POOL_WIDTHS = (1.0, 0.4, 0.15)
+POOL_WIDTHS = (0.6, 0.2)
 #: Draws of a new candidate before the space is taken to be exhausted.
 ATTEMPTS = 200
 
@@ -137,7 +137,8 @@ class ZoomRandom:
                 if learned is not None:
                     ranked = learned.rank(history)
                     pool = self._pool(history, ranked, half_width, limit, rng)
-                    chosen = learned.choose(pool, limit, rng)
+                    best = [history.candidates[place] for place in ranked[:N_BEST]]
+                    chosen = learned.choose(pool, best, limit, rng)
             except Exception as error:  # any regressor may be given, and raise anything
                 warnings.warn(
                     f"The surrogate failed ({type(error).__name__}: {error}), so "
