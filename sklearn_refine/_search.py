@@ -374,10 +374,11 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     As many candidates as :class:`~sklearn.model_selection.RandomizedSearchCV`
     would try, spent in rounds. The first one is a scrambled Sobol design, which
     covers the space more evenly than independent draws. For each later one, several
-    hundred candidates are drawn, mostly from windows around the best candidates of
-    all rounds before, which narrow from round to round, and for a fifth from the
-    whole space; a surrogate, a model of the score, chooses which of them to evaluate.
-    A distribution is narrowed in its own quantiles, so any works, and none is left.
+    hundred candidates are drawn: a tenth from the whole space, the others from windows
+    around the best candidates of all rounds before, which narrow from round to round.
+    Each parameter may be near that of another of the best. A surrogate, a model of the
+    score, chooses which of the draws to evaluate. A distribution is narrowed in its own
+    quantiles, so any works, and none is left.
 
     Parameters
     ----------
@@ -587,8 +588,10 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     A surrogate sees the ranks of the mean scores, turned into normal scores, so it is
     not misled by the size of a very bad one. A failed candidate ranks last; one that
     `racing` dropped counts with the splits it was run on. The candidates of a round
-    are chosen by Thompson sampling: each is the best one of the pool according to
-    another function drawn from what the surrogate holds plausible. With more than
+    are chosen one by one: each adds most to what the best candidate is expected to
+    reach, over functions drawn from what the Gaussian process holds plausible. With any
+    other regressor it is Thompson sampling: each is the best one of the pool according
+    to another function. With more than
     300 candidates, the surrogate learns from the 150 best and the 150 latest of
     the others. Where it cannot be fitted, a UserWarning says so and the round is
     drawn as with None; where all scores are equal, it is drawn so without a warning.
@@ -605,9 +608,11 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     in :class:`scipy.stats.qmc.Sobol`.
 
     Surrogate: J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian
-    optimization of machine learning algorithms", NeurIPS (2012). Batches by Thompson
-    sampling: K. Kandasamy et al., "Parallelised Bayesian optimisation via Thompson
-    sampling", AISTATS (2018).
+    optimization of machine learning algorithms", NeurIPS (2012). Expected improvement
+    under noise: B. Letham et al., "Constrained Bayesian optimization with noisy
+    experiments", Bayesian Analysis 14 (2019). Batches chosen one by one: J. T. Wilson,
+    F. Hutter and M. P. Deisenroth, "Maximizing acquisition functions for Bayesian
+    optimization", NeurIPS (2018).
 
     Examples
     --------

@@ -24,7 +24,13 @@ from sklearn_refine import SuccessiveRandomSearchCV, layer_sizes, log_randint
 from sklearn_refine._history import Candidate, History, Round
 from sklearn_refine.proposal import _gaussian_process
 from sklearn_refine.proposal._features import Features
-from sklearn_refine.proposal._surrogate import N_LEARNED, normal_scores, usable_scores
+from sklearn_refine.proposal._surrogate import (
+    N_LEARNED,
+    most_improving,
+    normal_scores,
+    plausibly_best,
+    usable_scores,
+)
 from sklearn_refine.proposal._zoom_random import ZoomRandom
 from sklearn_refine.space._quantiles import distribution_space
 
@@ -165,14 +171,45 @@ def test_any_space(space, n_iter, n_rounds, failing, surrogate, seed):
                 assert low <= value <= high
 
 
-@pytest.mark.parametrize("surrogate", ["gp", REGRESSORS["forest"]])
-def test_finds_more_than_windows(surrogate):
+@pytest.mark.parametrize(
+    ("surrogate", "than", "share"),
+    [
+        ("gp", {"surrogate": None}, 0.6),
+        (REGRESSORS["forest"], {"n_rounds": 1}, 0.7),
+        (REGRESSORS["neighbours"], {"n_rounds": 1}, 0.7),
+    ],
+)
+def test_finds_more(surrogate, than, share):
+    n_iter, n_rounds = (24, 4) if surrogate == "gp" else (48, 8)
+    kwargs = {"n_iter": n_iter, "n_rounds": n_rounds, "surrogate": surrogate}
     gains = [
-        search(BOWL, bowl, seed=seed, surrogate=surrogate).mean_scores().max()
-        > search(BOWL, bowl, seed=seed, surrogate=None).mean_scores().max()
-        for seed in range(15)
+        search(BOWL, bowl, **{**kwargs, "seed": seed}).mean_scores().max()
+        > search(BOWL, bowl, **{**kwargs, "seed": seed, **than}).mean_scores().max()
+        for seed in range(20)
     ]
-    assert np.mean(gains) >= (0.8 if surrogate == "gp" else 0.4)
+    assert np.mean(gains) >= share
+
+
+def test_batch_is_the_best_by_brute_force():
+    """One by one, each candidate raises the mean of the maximum most."""
+    drawn = np.random.RandomState(1).normal(size=(50, 8))
+    best, pool = drawn[:, :2], drawn[:, 2:]
+    chosen = most_improving(best, pool, 3)
+    known = best
+    for place in chosen:
+        reached = [np.c_[known, c].max(axis=1).mean() for c in pool.T]
+        assert reached[place] == max(reached)
+        known = np.c_[known, pool[:, place]]
+    assert len(set(chosen)) == 3
+
+
+def test_batch_without_any_improvement_has_the_highest_means():
+    pool = np.array([[1.0, 3.0, 2.0]])
+    assert most_improving(np.array([[5.0]]), pool, 3) == [1, 2, 0]
+
+
+def test_each_function_has_its_best_candidate_that_is_left():
+    assert plausibly_best(np.array([[0, 2, 1], [0, 3, 1], [9, 0, 0]])) == [1, 2, 0]
 
 
 @pytest.mark.parametrize("name", REGRESSORS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sklearn_refine import layer_sizes, log_randint
-from sklearn_refine._history import History, Round
+from sklearn_refine._history import Candidate, History, Round
 from sklearn_refine.proposal._zoom_random import ZoomRandom
 from sklearn_refine.space._quantiles import distribution_space
 
@@ -86,6 +86,29 @@ def test_rounds_narrow_and_beat_one_round():
     assert widths[0] == pytest.approx(5)
     assert widths[-1] < 0.6
     assert all(a >= b for a, b in pairwise(widths))
+
+
+def test_later_rounds_mix_the_parameters_of_the_centers():
+    """Each parameter is near that of some center, seldom all near the same one."""
+    names = "abcd"
+    space = {name: stats.uniform() for name in names}
+    proposer = ZoomRandom(
+        distribution_space([space]), n_iter=400, n_rounds=2, n_centers=2
+    )
+    history = History(n_splits=1)
+    ends = [Candidate(dict.fromkeys(names, end), 0) for end in (0.2, 0.8)]
+    outcomes = [[{"test_scores": end, "fit_error": None}] for end in (0.2, 0.8)]
+    history.add_round(ends, outcomes, Round([], 2, 2, 0.0))
+    found = proposer.propose(history, 200, np.random.RandomState(0)).candidates
+    points = np.array([[c.params[name] for name in names] for c in found])
+    near = abs(points - 0.5) >= 0.1 - 1e-9  # within 0.2 of 0.2 or of 0.8
+    near &= (points <= 1) & (points >= 0)
+    inside = near.all(axis=1)
+    assert 0.85 < inside.mean() < 1  # the others are from the whole space
+    high = points[inside] > 0.5
+    assert high.mean() > 0.6  # the better center is taken more often
+    mixed = high.any(axis=1) & ~high.all(axis=1)
+    assert mixed.mean() > 0.4
 
 
 def test_lists_are_drawn_without_replacement():

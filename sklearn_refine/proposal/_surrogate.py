@@ -42,11 +42,15 @@ class Surrogate:
         Returns the expected score, as a normal score, at the rows of a matrix.
     draw : callable
         Draws functions that are plausible after the scores seen.
+    joint : bool
+        Whether they are drawn from the distribution that the model gives to whole
+        functions, so that many of them tell what may improve, and how much.
     """
 
     features: Callable[[Sequence[Candidate]], np.ndarray]
     predict: Callable[[np.ndarray], np.ndarray]
     draw: Draw
+    joint: bool
 
     def rank(self, history: History) -> list[int]:
         """Return what ``history.ranking()`` does, the best expected score first.
@@ -68,29 +72,59 @@ class Surrogate:
         limit: int,
         rng: np.random.RandomState,
     ) -> list[Candidate]:
-        """Return the candidates of a pool that may improve on the best ones most.
-
-        That is expected improvement for a batch and under noise (Letham et al., 2019;
-        taken one by one as in Wilson et al., 2018): over functions drawn at the pool
-        and at the best candidates together, the mean of what a candidate has more
-        than all of those and than what was chosen before it. So candidates that
-        would be good for the same reason are not chosen together.
-        """
+        """Return candidates of a pool that may be better than the best ones."""
         n = min(limit, len(pool))
         if not n:
             return []
-        drawn = _finite(self.draw(self.features([*best, *pool]), N_DRAWN, rng))
-        known = drawn[:, : len(best)].max(axis=1, initial=-np.inf, keepdims=True)
-        drawn = drawn[:, len(best) :]
-        # Where nothing is expected to improve, the highest mean decides.
-        tie = 1e-6 * drawn.mean(axis=0)
-        taken: list[int] = []
-        for _ in range(n):
-            gain = np.maximum(drawn - known, 0.0).mean(axis=0) + tie
-            gain[taken] = -np.inf
-            taken.append(int(gain.argmax()))
-            known = np.maximum(known, drawn[:, taken[-1:]])
-        return [pool[place] for place in taken]
+        if not self.joint:
+            places = plausibly_best(_finite(self.draw(self.features(pool), n, rng)))
+        else:
+            rows = self.features([*best, *pool])
+            drawn = _finite(self.draw(rows, N_DRAWN, rng))
+            places = most_improving(drawn[:, : len(best)], drawn[:, len(best) :], n)
+        return [pool[place] for place in places]
+
+
+def most_improving(best: np.ndarray, pool: np.ndarray, n: int) -> list[int]:
+    """Return the columns of the pool that raise the expected maximum most.
+
+    That is expected improvement for a batch and under noise (Letham et al., 2019;
+    taken one by one as in Wilson et al., 2018): over functions, the mean of what a
+    candidate has more than all of the best ones and than what was taken before it.
+    So candidates that would be good for the same reason are not taken together.
+
+    Parameters
+    ----------
+    best : ndarray of shape (n_functions, n_best)
+        Values of drawn functions at the best candidates.
+    pool : ndarray of shape (n_functions, n_pool)
+        Values of the same functions at the pool.
+    n : int
+        How many to return, at most ``n_pool``.
+    """
+    known = best.max(axis=1, initial=-np.inf, keepdims=True)
+    # Where nothing is expected to improve, the highest mean decides.
+    tie = 1e-6 * pool.mean(axis=0)
+    taken: list[int] = []
+    for _ in range(n):
+        gain = np.maximum(pool - known, 0.0).mean(axis=0) + tie
+        gain[taken] = -np.inf
+        taken.append(int(gain.argmax()))
+        known = np.maximum(known, pool[:, taken[-1:]])
+    return taken
+
+
+def plausibly_best(pool: np.ndarray) -> list[int]:
+    """Return for each function, a row, its best column that is not taken yet.
+
+    That is Thompson sampling (Thompson, 1933; for batches Kandasamy et al., 2018).
+    """
+    taken = np.zeros(pool.shape[1], dtype=bool)
+    places = []
+    for values in pool:
+        places.append(int(np.where(taken, -np.inf, values).argmax()))
+        taken[places[-1]] = True
+    return places
 
 
 def learn(
@@ -137,7 +171,7 @@ def learn(
         return _learn_regressor(model, matrix, X, y, rng)
     noise = history.n_splits / n_run[rows]
     process = gaussian_process(X, y, features.groups, noise)
-    return Surrogate(matrix, process.predict, process.draw)
+    return Surrogate(matrix, process.predict, process.draw, joint=True)
 
 
 def usable_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
@@ -212,7 +246,8 @@ def _learn_regressor(
         return values + 1e-6 * rng.uniform(size=values.shape)
 
     has_std = "return_std" in inspect.signature(fitted.predict).parameters
-    return Surrogate(matrix, predict, draw_with_std if has_std else resample)
+    draw = draw_with_std if has_std else resample
+    return Surrogate(matrix, predict, draw, joint=False)
 
 
 def _fit(model: Any, X: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> Any:
