@@ -43,6 +43,9 @@ def test_is_that_of_the_scorer(y, dtype):
     model = network(y, rows)
     accuracy = Accuracy.of(ACCURACY, [model], rows, y)
     assert accuracy(model) == ACCURACY(model, rows, y) == model.score(rows, y)
+    if y.dtype.kind != "U":  # those are objects in a Series
+        series = Accuracy.of(ACCURACY, [model], rows, pd.Series(y))
+        assert series(model) == accuracy(model)
     assert type(accuracy(model)) is float
     assert accuracy(model) < 1
 
@@ -67,6 +70,7 @@ def with_nan():
         (ACCURACY, ["leaf"], X, CODES.tolist()),
         (ACCURACY, ["leaf"], X, CODES.astype(float)),
         (ACCURACY, ["leaf"], X, NAMES.astype(object)[CODES]),
+        (ACCURACY, ["leaf"], X, pd.Series(CODES, dtype="Int64")),
         (ACCURACY, ["leaf"], X, CODES[:, None]),
         (ACCURACY, ["leaf"], X, CODES[:-1]),
         (ACCURACY, ["leaf"], X[:0], CODES[:0]),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
@@ -46,6 +47,8 @@ class Accuracy:
             return None
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype.kind != "f":
             return None
+        if isinstance(y, pd.Series) and isinstance(y.dtype, np.dtype):
+            y = y.to_numpy()
         if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "biuU":
             return None
         if not 0 < len(y) == len(X) or not np.isfinite(X).all():
