@@ -311,7 +311,7 @@ def to_rows(
         n = int(o["n_test_samples"])
         checksum = _checksum(
             start,
-            f"{status}\0{test}\0{train or ''}\0{error or ''}",
+            (status, test, train, error),
             _NUMBERS.pack(number, split, n, fit_time, score_time, finished),
         )
         yield (
@@ -382,7 +382,7 @@ def checksum_of(values: Sequence[Any]) -> str:
     )
     return _checksum(
         _checksum_of_candidate(candidate, params),
-        f"{status}\0{test}\0{train or ''}\0{error or ''}",
+        (status, test, train, error),
         _NUMBERS.pack(number, split, n, *seconds, at),
     )
 
@@ -391,7 +391,8 @@ def _checksum_of_candidate(candidate: str, params: str) -> int:
     return crc32(f"{candidate}\0{params}\0".encode("utf-8", "backslashreplace"))
 
 
-def _checksum(start: int, texts: str, numbers: bytes) -> str:
+def _checksum(start: int, texts: Iterable[str | None], numbers: bytes) -> str:
     """Go on from the checksum of a candidate."""
-    start = crc32(texts.encode("utf-8", "backslashreplace"), start)
+    text = "\0".join(text or "" for text in texts)
+    start = crc32(text.encode("utf-8", "backslashreplace"), start)
     return f"{crc32(numbers, start):08x}"
