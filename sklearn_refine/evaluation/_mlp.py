@@ -24,7 +24,7 @@ from sklearn_refine._sklearn_compat import (
     start_optimizer,
     warn_as_mlp,
 )
-from sklearn_refine.evaluation._mlp_rows import HeldOut, Stream
+from sklearn_refine.evaluation._mlp_rows import HeldOut, Stream, with_ones
 from sklearn_refine.evaluation._mlp_stack import Stack
 
 AUTO_BATCH = 200  # what scikit-learn's batch_size="auto" is at most
@@ -299,7 +299,7 @@ def _make_stream(
 ) -> Stream:
     """Set rows aside for early stopping, as scikit-learn draws them."""
     if not model.early_stopping:
-        return Stream(X, y, weight, None, rng)
+        return Stream(with_ones(X), y, weight, None, rng)
     is_classifier = isinstance(model, MLPClassifier)
     arrays = [X, y] if weight is None else [X, y, weight]
     parts = train_test_split(
@@ -319,7 +319,7 @@ def _make_stream(
         target = model._label_binarizer.inverse_transform(y_held)
     weights = parts[4:] if weight is not None else (None, None)
     held_out = HeldOut(X_held, y_held, weights[1], target)
-    return Stream(X_train, y_train, weights[0], held_out, rng)
+    return Stream(with_ones(X_train), y_train, weights[0], held_out, rng)
 
 
 def _warn_of_batch_size(fit: Fit, n_samples: int) -> None:

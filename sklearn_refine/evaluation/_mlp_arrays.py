@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,9 @@ def padded(size: int) -> int:
 class Layout:
     """Where the weights of a network lie in its vector of parameters.
 
-    Each part of the vector is aligned; what lies between them is zero and stays so.
+    Those of a layer lie together, its intercepts behind its coefficients as one more
+    row of them. What a layer has is aligned; what lies between layers is zero and
+    stays so.
 
     Attributes
     ----------
@@ -59,32 +61,40 @@ class Layout:
     units: tuple[int, ...]
 
     @property
-    def n_coefs(self) -> int:
-        return sum(padded(a * b) for a, b in pairwise(self.units))
+    def n_params(self) -> int:
+        return sum(padded((a + 1) * b) for a, b in pairwise(self.units))
 
     @property
-    def n_params(self) -> int:
-        return self.n_coefs + sum(padded(b) for b in self.units[1:])
+    def penalised(self) -> list[slice]:
+        """Where the coefficients of each layer are."""
+        starts = self._starts()
+        return [
+            slice(start, start + a * b)
+            for start, (a, b) in zip(starts, pairwise(self.units), strict=True)
+        ]
 
     def coefs(self, vectors: Array) -> list[Array]:
         """Return views of shape (n_models, fan_in, fan_out), one for each layer."""
-        views = []
-        start = 0
-        for fan_in, fan_out in pairwise(self.units):
-            size = fan_in * fan_out
-            part = vectors[:, start : start + size]
-            views.append(part.reshape(-1, fan_in, fan_out))
-            start += padded(size)
-        return views
+        return [weights[:, :-1] for weights in self._layers(vectors)]
 
     def intercepts(self, vectors: Array) -> list[Array]:
         """Return views of shape (n_models, fan_out), one for each layer."""
-        views = []
-        start = self.n_coefs
-        for fan_out in self.units[1:]:
-            views.append(vectors[:, start : start + fan_out])
-            start += padded(fan_out)
-        return views
+        return [weights[:, -1] for weights in self._layers(vectors)]
+
+    def first_layer(self, vectors: Array) -> Array:
+        """Return a view of shape (n_models, n_features + 1, n_units)."""
+        return self._layers(vectors)[0]
+
+    def _starts(self) -> list[int]:
+        sizes = [padded((a + 1) * b) for a, b in pairwise(self.units)]
+        return [0, *accumulate(sizes[:-1])]
+
+    def _layers(self, vectors: Array) -> list[Array]:
+        """Return views of shape (n_models, fan_in + 1, fan_out), one for each layer."""
+        return [
+            vectors[:, start : start + (a + 1) * b].reshape(-1, a + 1, b)
+            for start, (a, b) in zip(self._starts(), pairwise(self.units), strict=True)
+        ]
 
     def join(self, parts: Sequence[Array]) -> Array:
         """Return the vector of a model's coefficients and intercepts."""

@@ -15,10 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
-from math import inf
-from time import perf_counter
 
 import numpy as np
 
@@ -29,6 +25,13 @@ from sklearn_refine.evaluation._mlp_functions import (
     Softmax,
     column_sums,
     loss_function,
+)
+from sklearn_refine.evaluation._mlp_products import (
+    adds_bias,
+    copies_well,
+    cut,
+    gradient_way,
+    writes_transposed,
 )
 
 #: Rows of a data stream, and the models that read them.
@@ -43,7 +46,7 @@ class Batch:
     ----------
     inputs : sequence of (slice, array of shape (..., n_rows, n_features))
         The rows of each data stream, and the models that read them; or those of all
-        models, each with its own.
+        models, each with its own. They may end with a one.
     y : ndarray of shape (1 or n_models, n_rows, n_outputs)
         Encoded targets.
     classes : ndarray of shape (1 or n_models, n_rows) or None
@@ -90,6 +93,7 @@ class Network:
         self.intercepts = [b[:, None, :] for b in layout.intercepts(params)]
         self.coef_grads = layout.coefs(grads)
         self.intercept_grads = layout.intercepts(grads)
+        self.first_layer = layout.first_layer(params), layout.first_layer(grads)
         flat = [c.reshape(n_models, 1, -1) for c in self.coefs]
         self.flat = [(c, c.transpose(0, 2, 1)) for c in flat]
         shapes = [(n_models, n_rows, width) for width in layout.units[1:]]
@@ -130,7 +134,8 @@ class Network:
         for first in firsts:
             np.matmul(first.X, first.coefs, out=first.out)
         for layer, below in enumerate(self.activations[:-1]):
-            np.add(below, self.intercepts[layer], out=below)
+            if layer or not firsts[0].adds_bias:
+                np.add(below, self.intercepts[layer], out=below)
             self.hidden(below)
             out = self.products[layer + 1]
             np.matmul(below, self.coefs[layer + 1], out=out)
@@ -170,18 +175,22 @@ class Network:
         for first in firsts:
             for columns, grads in first.parts:
                 np.matmul(columns, first.delta, out=grads)
-        column_sums(delta, self.intercept_grads[0])
+        if not firsts[0].sums:
+            column_sums(delta, self.intercept_grads[0])
         return losses
 
     def bind(self, inputs: Inputs) -> list[First]:
         """Return views of what the first layer's products with some rows need."""
+        weights, grads = self.first_layer
+        is_hidden = len(self.coefs) > 1
         return [
             First(
                 X,
-                self.coefs[0][models],
+                weights[models],
                 self.products[0][models],
                 self.deltas[0][models],
-                self.coef_grads[0][models],
+                grads[models],
+                is_hidden,
             )
             for models, X in inputs
         ]
@@ -196,57 +205,45 @@ class First:
 
     Parameters
     ----------
-    X : ndarray of shape (..., n_rows, n_features)
-        The rows, read.
-    coefs, out, delta, grads : ndarray of shape (n_models, ...)
-        Of the models that read them: coefficients, read; where their product with the
-        rows goes; deltas, read; and where the coefficients' gradients go.
+    X : ndarray of shape (..., n_rows, n_features or n_features + 1)
+        The rows, read; their last number a one if there is one more.
+    weights, out, delta, grads : ndarray of shape (n_models, ...)
+        Of the models that read them: coefficients and, in the last row, intercepts,
+        read; where their product with the rows goes; deltas, read; and where the
+        gradients of the weights go.
+    is_hidden : bool
+        Whether the layer is followed by another.
+
+    Attributes
+    ----------
+    adds_bias, sums : bool
+        Whether these products add the intercepts, and compute their gradients.
     """
 
     def __init__(
-        self, X: Array, coefs: Array, out: Array, delta: Array, grads: Array
+        self,
+        X: Array,
+        weights: Array,
+        out: Array,
+        delta: Array,
+        grads: Array,
+        is_hidden: bool,
     ) -> None:
-        self.X, self.coefs, self.out, self.delta = X, coefs, out, delta
-        columns = X.swapaxes(-1, -2)
-        n_parts = 1
+        self.out, self.delta = out, delta
+        n_rows, n_features, width = X.shape[-2], weights.shape[1] - 1, delta.shape[2]
+        shape = n_rows, n_features, width, X.dtype.str
+        with_ones = X.shape[-1] > n_features
+        self.adds_bias = with_ones and is_hidden and adds_bias(*shape)
+        n_inputs = n_features + self.adds_bias
+        self.X, self.coefs = X[..., :n_inputs], weights[:, :n_inputs]
+        n_parts, self.sums = 1, False
         if X.dtype == delta.dtype and X.strides[-1] == X.itemsize:
-            n_parts = gradient_parts(*X.shape[-2:], delta.shape[-1], X.dtype.str)
-        bounds = [X.shape[-1] * i // n_parts for i in range(n_parts + 1)]
+            n_parts, self.sums = gradient_way(*shape, with_ones)
+        columns = X.swapaxes(-1, -2)
         self.parts = [
-            (columns[..., a:b, :], grads[..., a:b, :]) for a, b in pairwise(bounds)
+            (columns[..., part, :], grads[..., part, :])
+            for part in cut(n_features + self.sums, n_parts)
         ]
-
-
-LARGE_PRODUCT = 500_000  # multiplications; smaller ones gain nothing from being cut
-
-
-@cache
-def gradient_parts(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> int:
-    """Return into how many parts to cut the product that a gradient is.
-
-    BLAS may have a quicker kernel for smaller products. The result is the same to the
-    last bit, or they are not cut.
-    """
-    if n_rows * fan_in * fan_out < LARGE_PRODUCT or fan_in < 16:
-        return 1
-    rng = np.random.default_rng(0)
-    columns = aligned((n_rows, fan_in), dtype)
-    columns[:] = rng.normal(size=columns.shape)
-    delta = aligned((n_rows, fan_out), dtype)
-    delta[:] = rng.normal(size=delta.shape)
-    whole, cut = (aligned((fan_in, fan_out), dtype) for _ in range(2))
-    middle = fan_in // 2
-    seconds = [inf, inf]
-    for _ in range(5):
-        start = perf_counter()
-        np.matmul(columns.T, delta, out=whole)
-        between = perf_counter()
-        np.matmul(columns[:, :middle].T, delta, out=cut[:middle])
-        np.matmul(columns[:, middle:].T, delta, out=cut[middle:])
-        end = perf_counter()
-        seconds = [min(seconds[0], between - start), min(seconds[1], end - between)]
-    faster = seconds[1] < 0.9 * seconds[0]
-    return 2 if faster and np.array_equal(whole, cut) else 1
 
 
 class _Back:
@@ -284,41 +281,3 @@ class _Back:
         else:
             np.copyto(self.copied, self.transposed)
             np.matmul(self.delta, self.copied, out=self.under)
-
-
-@cache
-def writes_transposed(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> bool:
-    """Whether a product has the same bits when it is written transposed."""
-    if min(n_rows, fan_in, fan_out) == 1:
-        return False
-    rng = np.random.default_rng(0)
-    below = aligned((n_rows, fan_in), dtype)
-    below[:] = rng.normal(size=below.shape)
-    coefs = aligned((fan_in, fan_out), dtype)
-    coefs[:] = rng.normal(size=coefs.shape)
-    transposed = aligned((fan_out, n_rows), dtype)
-    np.matmul(below, coefs, out=transposed.T)
-    return bool(np.array_equal(np.matmul(below, coefs), transposed.T))
-
-
-@cache
-def copies_well(
-    n_rows: int, fan_in: int, fan_out: int, delta_dtype: str, coef_dtype: str
-) -> bool:
-    """Whether a product with copied, transposed coefficients has the same bits.
-
-    BLAS chooses its kernels by shapes, not by values; so what it does with some random
-    numbers, it does with all. But a single row is a vector, for which where it lies in
-    memory may matter.
-    """
-    if n_rows == 1 or fan_in == 1:
-        return False
-    rng = np.random.default_rng(0)
-    delta = aligned((1, n_rows, fan_out), delta_dtype)
-    delta[:] = rng.normal(size=delta.shape)
-    coefs = aligned((1, fan_in, fan_out), coef_dtype)
-    coefs[:] = rng.normal(size=coefs.shape)
-    copied = aligned((1, fan_out, fan_in), coef_dtype)
-    copied[:] = coefs.transpose(0, 2, 1)
-    plain = np.matmul(delta, coefs.transpose(0, 2, 1))
-    return bool(np.array_equal(plain, np.matmul(delta, copied)))

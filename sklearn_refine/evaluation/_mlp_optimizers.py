@@ -38,10 +38,9 @@ class Block:
         Which.
     params, grads : ndarray of shape (n_models, n_params)
         Their weights and gradients.
-    coefs, coef_grads : ndarray of shape (n_models, n_coefs)
-        The part of both that is penalised.
-    penalty : ndarray of shape (n_models, n_coefs)
-        Room for the gradient of the penalty.
+    penalised : list of tuples of three ndarray of shape (n_models, n_coefs)
+        Of each layer, the parts of both that are penalised, and room for the gradient
+        of the penalty.
     scratch : ndarray of shape (n_models, n_params)
         Room for what lies between the weights and their change.
     state : dict of str to ndarray
@@ -51,9 +50,7 @@ class Block:
     models: slice
     params: Array
     grads: Array
-    coefs: Array
-    coef_grads: Array
-    penalty: Array
+    penalised: list[tuple[Array, Array, Array]]
     scratch: Array
     state: dict[str, Array]
 
@@ -67,16 +64,20 @@ class Optimizer(ABC):
         Theirs are the hyperparameters.
     params, grads : ndarray of shape (n_models, n_params)
         The weights, and their gradients, which a step may use up.
-    n_coefs : int
-        Of the parameters, those that are penalised: the first.
+    penalised : list of slice
+        Which of the parameters are penalised.
     """
 
     _states: tuple[str, ...] = ()
 
     def __init__(
-        self, models: Sequence[Any], params: Array, grads: Array, n_coefs: int
+        self,
+        models: Sequence[Any],
+        params: Array,
+        grads: Array,
+        penalised: Sequence[slice],
     ) -> None:
-        self.n_coefs = n_coefs
+        self.penalised = penalised
         self.alpha = column([m.alpha for m in models], params.dtype)
         row_bytes = 6 * params.shape[1] * params.itemsize
         most = max(1, CACHE_BYTES // row_bytes)
@@ -109,13 +110,10 @@ class Optimizer(ABC):
         """
         self._advance(models)
         for block in self._of(models):
-            np.multiply(self.alpha[block.models], block.coefs, out=block.penalty)
-            np.add(
-                block.coef_grads,
-                block.penalty,
-                out=block.coef_grads,
-                casting="same_kind",
-            )
+            alpha = self.alpha[block.models]
+            for coefs, grads, penalty in block.penalised:
+                np.multiply(alpha, coefs, out=penalty)
+                np.add(grads, penalty, out=grads, casting="same_kind")
             divisor = weight_sum
             if isinstance(divisor, np.ndarray):
                 first = block.models.start - models.start
@@ -134,15 +132,13 @@ class Optimizer(ABC):
         return self._blocks[key]
 
     def _block(self, models: slice) -> Block:
-        n, coefs = models.stop - models.start, slice(0, self.n_coefs)
+        n = models.stop - models.start
         params, grads = self.params[models], self.grads[models]
         return Block(
             models,
             params,
             grads,
-            params[:, coefs],
-            grads[:, coefs],
-            self._penalty[:n, coefs],
+            [(params[:, p], grads[:, p], self._penalty[:n, p]) for p in self.penalised],
             self._scratch[:n],
             {name: getattr(self, name)[models] for name in self._states},
         )
@@ -193,9 +189,13 @@ class Adam(Optimizer):
     )
 
     def __init__(
-        self, models: Sequence[Any], params: Array, grads: Array, n_coefs: int
+        self,
+        models: Sequence[Any],
+        params: Array,
+        grads: Array,
+        penalised: Sequence[slice],
     ) -> None:
-        super().__init__(models, params, grads, n_coefs)
+        super().__init__(models, params, grads, penalised)
         dtype = grads.dtype
         self.m = aligned(params.shape, dtype, 0.0)
         self.v = aligned(params.shape, dtype, 0.0)
@@ -276,9 +276,13 @@ class SGD(Optimizer):
     _states = ("velocity", "momentum")
 
     def __init__(
-        self, models: Sequence[Any], params: Array, grads: Array, n_coefs: int
+        self,
+        models: Sequence[Any],
+        params: Array,
+        grads: Array,
+        penalised: Sequence[slice],
     ) -> None:
-        super().__init__(models, params, grads, n_coefs)
+        super().__init__(models, params, grads, penalised)
         self.velocity = aligned(params.shape, grads.dtype, 0.0)
         self.momentum = column([m.momentum for m in models], grads.dtype)
         self.nesterov = models[0].nesterovs_momentum

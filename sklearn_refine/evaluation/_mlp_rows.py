@@ -37,8 +37,10 @@ class Stream:
 
     Attributes
     ----------
-    X, y : ndarray of shape (n_samples, n_features) and (n_samples, n_outputs)
-        Training rows and encoded targets.
+    X : ndarray of shape (n_samples, n_features or n_features + 1)
+        Training rows; see `with_ones`.
+    y : ndarray of shape (n_samples, n_outputs)
+        Encoded targets.
     weight : ndarray of shape (n_samples,) or None
         Sample weights.
     held_out : HeldOut or None
@@ -158,6 +160,25 @@ class Rows:
         )
         assert y is not None
         return Batch(inputs, y, classes, weight)
+
+
+WIDEST = 256  # features; for more, a product is too long to gain from a column of ones
+
+
+def with_ones(X: Array) -> Array:
+    """Return a copy of rows that ends with a column of ones, if there are few columns.
+
+    With it, the product of the rows and a layer's weights has the intercepts in it.
+    Rows that do not lie one after another are returned as they are: unless they are
+    shuffled, BLAS makes other products of them.
+    """
+    n_rows, n_features = X.shape
+    if n_features > WIDEST or not X.flags.c_contiguous:
+        return X
+    rows = aligned((n_rows, n_features + 1), X.dtype)
+    rows[:, :-1] = X
+    rows[:, -1] = 1
+    return rows
 
 
 def distinct(streams: Sequence[Stream]) -> list[Stream]:

@@ -72,7 +72,7 @@ class Stack:
         self.half_alpha = [0.5 * model.alpha for model in models]
         self.half_alphas = np.array(self.half_alpha, dtype=float)
         solver = Adam if first.solver == "adam" else SGD
-        self.optimizer = solver(models, self.params, self.grads, self.layout.n_coefs)
+        self.optimizer = solver(models, self.params, self.grads, self.layout.penalised)
         self.best = self.params.copy() if first.early_stopping else None
         self.schedule: list[tuple[Rows, list[_Step]]] = []
         self.buffers: dict[str, Array] = {}
@@ -127,7 +127,7 @@ class Stack:
         """
         sizes = [len(stream.X) for stream in self.streams]
         step = self.batch_size
-        row_bytes = self.streams[0].X.itemsize * self.layout.units[0]
+        row_bytes = self.streams[0].X[0].nbytes
         at_once = CHUNK_BYTES // (step * row_bytes * len(distinct(self.streams)))
         chunk = step * max(1, at_once)
         schedule = []
