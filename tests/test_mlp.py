@@ -14,6 +14,7 @@ from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
     load_digits,
+    make_classification,
     make_multilabel_classification,
 )
 from sklearn.exceptions import ConvergenceWarning
@@ -21,9 +22,11 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._base import inplace_softmax
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_refine.evaluation import _mlp_rows
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
 from sklearn_refine.evaluation._mlp_arrays import Layout, aligned
 from sklearn_refine.evaluation._mlp_functions import Softmax
+from sklearn_refine.evaluation._mlp_products import adds_bias, cut, gradient_way
 
 EQUAL = (
     "n_iter_",
@@ -445,6 +448,75 @@ def test_softmax_has_the_bits_of_scikit_learns(dtype):
         for found, expected in zip(classes, values, strict=True):
             inplace_softmax(expected)
             np.testing.assert_array_equal(found.T, expected)
+
+
+SHAPES = [
+    (n_rows, fan_in, fan_out)
+    for n_rows in (1, 7, 37, 200)
+    for fan_in in (2, 3, 10, 64, 130)
+    for fan_out in (2, 10, 17, 64)
+]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", "<f8"])
+def test_products_with_ones_have_the_same_bits(dtype):
+    rng = np.random.default_rng(1)
+    used = 0
+    for n_rows, fan_in, fan_out in SHAPES:
+        X = rng.normal(size=(n_rows, fan_in + 1)).astype(dtype)
+        X[:, -1] = 1
+        weights = rng.normal(size=(fan_in + 1, fan_out)).astype(dtype)
+        narrow = X[:, :-1].copy()
+        expected = narrow @ weights[:-1].copy()
+        np.testing.assert_array_equal(X[:, :-1] @ weights[:-1], expected)
+        if adds_bias(n_rows, fan_in, fan_out, dtype):
+            used += 1
+            np.testing.assert_array_equal(X @ weights, expected + weights[-1])
+        delta = rng.normal(size=(n_rows, fan_out)).astype(dtype)
+        n_parts, sums = gradient_way(n_rows, fan_in, fan_out, dtype, True)
+        gradients = [X.T[p] @ delta for p in cut(fan_in + sums, n_parts)]
+        expected = narrow.T @ delta
+        if sums:
+            used += 1
+            expected = np.vstack([expected, np.sum(delta, axis=0)])
+        np.testing.assert_array_equal(np.vstack(gradients), expected)
+    assert used  # with any BLAS that sums the inputs one after another
+
+
+@pytest.mark.parametrize("batch", [1, 16, "auto"])
+@pytest.mark.parametrize("sizes", [(8, 5), (1, 3), ()])
+@pytest.mark.parametrize("n_features", [1, 2, 9])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_training_without_ones_gives_the_same_bits(
+    solver, n_features, sizes, batch, monkeypatch
+):
+    X, y = make_classification(n_samples=90, n_features=9, random_state=0)
+    X = X[:, :n_features]
+    found = []
+    for widest in (0, 256):
+        monkeypatch.setattr(_mlp_rows, "WIDEST", widest)
+        models = [
+            MLPClassifier(
+                sizes,
+                solver=solver,
+                batch_size=batch,
+                alpha=alpha,
+                max_iter=5,
+                random_state=0,
+            )
+            for alpha in (1e-4, 1.0)
+        ]
+        train_together([Fit(model, X, y) for model in models])
+        found.append([w for m in models for w in m.coefs_ + m.intercepts_])
+    for without, with_them in zip(*found, strict=True):
+        np.testing.assert_array_equal(without, with_them)
+
+
+@given(st.integers(0, 300), st.integers(1, 5))
+def test_an_axis_is_cut_into_nearly_equal_parts(size, n_parts):
+    parts = [range(size)[part] for part in cut(size, n_parts)]
+    assert [i for part in parts for i in part] == list(range(size))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def test_arrays_start_on_cache_lines():

@@ -174,8 +174,16 @@ class _Known:
     starts: Counter[Hashable] = field(default_factory=Counter)
     data: dict[Hashable, CheckedData] = field(default_factory=dict)
     twins: dict[Hashable, Any] = field(default_factory=dict)
+    rows: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     streams: dict[Hashable, Stream] = field(default_factory=dict)
     states: dict[int, tuple[Any, bytes]] = field(default_factory=dict)
+
+    def add_ones(self, stream: Stream) -> None:
+        """Give the rows of a stream a column of ones; once, if several have them."""
+        X = stream.X
+        if id(X) not in self.rows:
+            self.rows[id(X)] = X, with_ones(X)
+        stream.X = self.rows[id(X)][1]
 
     def state(self, rng: np.random.RandomState) -> bytes:
         """Return the state of a generator, which nobody draws from."""
@@ -254,15 +262,23 @@ def _prepare(fit: Fit, known: _Known) -> _Prepared | None:
         return None
     rng = model._random_state
     shared = model.random_state is not None
+    ones = model.coefs_[0].shape[1] > 1  # else each product is that of a vector
     stream_key = (
         data,
+        ones,
         known.state(rng) if shared else id(model),
         model.early_stopping and model.validation_fraction,
     )
     if stream_key not in known.streams:
         # Drawn from here for early stopping only; then a copy of it shuffles the rows.
         own = deepcopy(rng) if shared and model.early_stopping else rng
-        known.streams[stream_key] = _make_stream(model, X, y, weight, own)
+        known.streams[stream_key] = (
+            _hold_out(model, X, y, weight, own)
+            if model.early_stopping
+            else Stream(X, y, weight, None, own)
+        )
+        if ones:
+            known.add_ones(known.streams[stream_key])
     stream = known.streams[stream_key]
     _warn_of_batch_size(fit, len(stream.X))
     key = (
@@ -294,12 +310,10 @@ def _nominal_batch(model: Any) -> int:
     return AUTO_BATCH if model.batch_size == "auto" else int(model.batch_size)
 
 
-def _make_stream(
+def _hold_out(
     model: Any, X: Any, y: Any, weight: Any, rng: np.random.RandomState
 ) -> Stream:
     """Set rows aside for early stopping, as scikit-learn draws them."""
-    if not model.early_stopping:
-        return Stream(with_ones(X), y, weight, None, rng)
     is_classifier = isinstance(model, MLPClassifier)
     arrays = [X, y] if weight is None else [X, y, weight]
     parts = train_test_split(
@@ -319,7 +333,7 @@ def _make_stream(
         target = model._label_binarizer.inverse_transform(y_held)
     weights = parts[4:] if weight is not None else (None, None)
     held_out = HeldOut(X_held, y_held, weights[1], target)
-    return Stream(with_ones(X_train), y_train, weights[0], held_out, rng)
+    return Stream(X_train, y_train, weights[0], held_out, rng)
 
 
 def _warn_of_batch_size(fit: Fit, n_samples: int) -> None:

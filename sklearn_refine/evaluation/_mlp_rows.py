@@ -166,14 +166,15 @@ WIDEST = 256  # features; for more, a product is too long to gain from a column 
 
 
 def with_ones(X: Array) -> Array:
-    """Return a copy of rows that ends with a column of ones, if there are few columns.
+    """Return a copy of rows that ends with a column of ones, if there are few.
 
     With it, the product of the rows and a layer's weights has the intercepts in it.
     Rows that do not lie one after another are returned as they are: unless they are
-    shuffled, BLAS makes other products of them.
+    shuffled, BLAS makes other products of them. So is a single column: the products of
+    a vector depend on where it lies.
     """
     n_rows, n_features = X.shape
-    if n_features > WIDEST or not X.flags.c_contiguous:
+    if not 1 < n_features <= WIDEST or not X.flags.c_contiguous:
         return X
     rows = aligned((n_rows, n_features + 1), X.dtype)
     rows[:, :-1] = X
