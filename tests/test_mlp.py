@@ -22,7 +22,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._base import inplace_softmax
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_refine.evaluation import _mlp_rows
+from sklearn_refine.evaluation import _mlp_optimizers, _mlp_rows
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
 from sklearn_refine.evaluation._mlp_arrays import Layout, aligned
 from sklearn_refine.evaluation._mlp_functions import Softmax
@@ -510,6 +510,26 @@ def test_training_without_ones_gives_the_same_bits(
         found.append([w for m in models for w in m.coefs_ + m.intercepts_])
     for without, with_them in zip(*found, strict=True):
         np.testing.assert_array_equal(without, with_them)
+
+
+@pytest.mark.parametrize("own_rows", [False, True])
+def test_weighted_rows_of_a_stack_in_several_blocks(own_rows, monkeypatch):
+    monkeypatch.setattr(_mlp_optimizers, "CACHE_BYTES", 1)  # a block for each model
+    X, y = make_classification(n_samples=120, n_features=6, random_state=0)
+    weight = np.random.default_rng(0).uniform(0.5, 2, size=len(y))
+    fits = []
+    for i, alpha in enumerate((1e-4, 1e-2, 1.0)):
+        model = MLPClassifier((8,), alpha=alpha, max_iter=4, random_state=0)
+        rows = np.roll(np.arange(len(y)), i)
+        data = (X[rows], y[rows], weight[rows]) if own_rows else (X, y, weight)
+        fits.append(Fit(model, *data))
+    train_together(fits)
+    for fit in fits:
+        alone = clone(fit.model)
+        with pytest.warns(ConvergenceWarning):
+            alone.fit(fit.X, fit.y, sample_weight=fit.weight)
+        for found, expected in zip(fit.model.coefs_, alone.coefs_, strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 @given(st.integers(0, 300), st.integers(1, 5))

@@ -128,17 +128,20 @@ DERIVATIVES: dict[str, Callable[[Array, Array], None]] = {
     "logistic": _logistic_derivative,
 }
 
-#: Of predictions, encoded targets, the classes of the rows for a softmax, and their
-#: weights; the latter three have one model where all have the same.
-Loss = Callable[[Array, Array, Array | None, Array | None], Array]
+#: Of predictions, encoded targets and the weights of the rows; the latter two have one
+#: model where all have the same.
+Loss = Callable[[Array, Array, Array | None], Array]
 
 
-def loss_function(name: str, out_activation: str, dtype: Any) -> Loss:
-    """Return what computes each model's loss of a batch, without the penalty."""
+def loss_function(name: str, out_activation: str, dtype: Any) -> Loss | None:
+    """Return what computes each model's loss of a batch, without the penalty.
+
+    None for a softmax in double precision, whose losses `ClassLosses` computes.
+    """
     if name == "log_loss" and out_activation == "logistic":
         return _binary_log_loss
     if name == "log_loss":
-        return LogLossOfClasses() if dtype == np.float64 else _log_loss
+        return None if dtype == np.float64 else _log_loss
     return {"squared_error": _squared_loss, "poisson": _poisson_loss}[name]
 
 
@@ -152,12 +155,12 @@ def _average(values: Array, weight: Array | None) -> Array:
     return average
 
 
-def _squared_loss(p: Array, y: Array, _: Array | None, weight: Array | None) -> Array:
+def _squared_loss(p: Array, y: Array, weight: Array | None) -> Array:
     losses: Array = 0.5 * _average((y - p) ** 2, weight).mean(axis=1)
     return losses
 
 
-def _poisson_loss(p: Array, y: Array, _: Array | None, weight: Array | None) -> Array:
+def _poisson_loss(p: Array, y: Array, weight: Array | None) -> Array:
     losses: Array = _average(xlogy(y, y / p) - y + p, weight).sum(axis=1)
     return losses
 
@@ -168,9 +171,7 @@ def _clip(p: Array) -> Array:
     return clipped
 
 
-def _binary_log_loss(
-    p: Array, y: Array, _: Array | None, weight: Array | None
-) -> Array:
+def _binary_log_loss(p: Array, y: Array, weight: Array | None) -> Array:
     y = y != 0  # bool, as scikit-learn has it: 1 - y is then of integers
     p = _clip(p)
     terms = xlogy(y, p) + xlogy(1 - y, 1 - p)
@@ -178,48 +179,8 @@ def _binary_log_loss(
     return losses
 
 
-def _log_loss(p: Array, y: Array, _: Array | None, weight: Array | None) -> Array:
+def _log_loss(p: Array, y: Array, weight: Array | None) -> Array:
     # bool, as scikit-learn has it: the product is then computed in double precision
     p = np.ascontiguousarray(p)
     losses: Array = -_average(xlogy(y != 0, _clip(p)), weight).sum(axis=1)
     return losses
-
-
-EPSILON = float(np.finfo(np.float64).eps)
-
-
-class LogLossOfClasses:
-    """Takes the logarithm for the true class only; the other terms are zero."""
-
-    _first: Array  # where each row's values start in the transposed predictions
-    _model: Array  # where each model's classes start in the sums
-
-    def __call__(
-        self, p: Array, y: Array, classes: Array | None, weight: Array | None
-    ) -> Array:
-        n_models, n_rows, n_classes = p.shape
-        assert classes is not None
-        if getattr(self, "_first", np.empty(0)).shape != (n_models, n_rows):
-            of_model = np.arange(n_models)[:, None]
-            self._model = of_model * n_classes
-            self._first = of_model * (n_rows * n_classes) + np.arange(n_rows)
-            self._chosen = np.empty((n_models, n_rows))
-        chosen = self._chosen
-        values = p.transpose(0, 2, 1).reshape(-1)  # a view
-        np.take(values, self._first + classes * n_rows, out=chosen, mode="clip")
-        np.maximum(chosen, EPSILON, out=chosen)
-        np.minimum(chosen, 1 - EPSILON, out=chosen)
-        terms = xlogy(1.0, chosen)
-        if weight is None:
-            scale: Any = n_rows
-        else:
-            terms *= weight
-            scale = np.array([w.sum() for w in weight])[:, None]
-        # bincount adds in the order of the rows, as the sum over axis 0 does.
-        sums = np.bincount(
-            (classes + self._model).ravel(),
-            weights=terms.ravel(),
-            minlength=n_models * n_classes,
-        )
-        losses: Array = -(sums.reshape(n_models, n_classes) / scale).sum(axis=1)
-        return losses

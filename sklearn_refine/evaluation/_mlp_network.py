@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,12 @@ class Batch:
     y: Array
     classes: Array | None
     weight: Array | None
+
+    def weight_sums(self) -> Any:
+        """Return the weight of the rows of each model, or their number."""
+        if self.weight is None:
+            return self.y.shape[1]
+        return np.array([weight.sum() for weight in self.weight])
 
 
 class Network:
@@ -143,8 +150,13 @@ class Network:
         self.out_activation(self.output)
         return self.output
 
-    def backprop(self, batch: Batch, firsts: Sequence[First]) -> Array:
-        """Write the gradients of a batch; return each model's loss without penalty.
+    def batch_losses(self, batch: Batch) -> Array:
+        """Return each model's loss of a batch that was predicted, without penalty."""
+        assert self.loss is not None
+        return self.loss(self.output, batch.y, batch.weight)
+
+    def backprop(self, batch: Batch, firsts: Sequence[First]) -> None:
+        """Write the gradients of a batch that was predicted.
 
         Parameters
         ----------
@@ -153,10 +165,8 @@ class Network:
         firsts : sequence of First
             What `bind` made of its inputs.
         """
-        prediction = self.forward(firsts)
-        losses = self.loss(prediction, batch.y, batch.classes, batch.weight)
         delta = self.deltas[-1]
-        np.subtract(prediction, batch.y, out=delta)
+        np.subtract(self.output, batch.y, out=delta)
         if batch.weight is not None:
             delta *= batch.weight[:, :, None]
         for layer in range(len(self.coefs) - 1, 0, -1):
@@ -177,7 +187,6 @@ class Network:
                 np.matmul(columns, first.delta, out=grads)
         if not firsts[0].sums:
             column_sums(delta, self.intercept_grads[0])
-        return losses
 
     def bind(self, inputs: Inputs) -> list[First]:
         """Return views of what the first layer's products with some rows need."""

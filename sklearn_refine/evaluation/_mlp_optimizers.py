@@ -98,14 +98,14 @@ class Optimizer(ABC):
             setattr(self, name, take(getattr(self, name), kept))
         self._bind(params, grads)
 
-    def step(self, models: slice, weight_sum: Any) -> None:
+    def step(self, models: slice, weight_sums: Any) -> None:
         """Change the weights of some models in place.
 
         Parameters
         ----------
         models : slice
             Which.
-        weight_sum : int or ndarray of shape (n_models, 1)
+        weight_sums : int or ndarray of shape (1 or n_models,)
             The weight of the batch, by which gradients are divided.
         """
         self._advance(models)
@@ -114,10 +114,10 @@ class Optimizer(ABC):
             for coefs, grads, penalty in block.penalised:
                 np.multiply(alpha, coefs, out=penalty)
                 np.add(grads, penalty, out=grads, casting="same_kind")
-            divisor = weight_sum
+            divisor = weight_sums
             if isinstance(divisor, np.ndarray):
-                first = block.models.start - models.start
-                divisor = divisor[first : first + len(block.params)]
+                first = block.models.start - models.start if len(divisor) > 1 else 0
+                divisor = divisor[first : first + len(block.params), None]
             np.divide(block.grads, divisor, out=block.grads, casting="same_kind")
             self._change(block)
 

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
 
 from sklearn_refine.evaluation._mlp_arrays import Array, Layout, aligned, take
+from sklearn_refine.evaluation._mlp_losses import ClassLosses
 from sklearn_refine.evaluation._mlp_network import Batch, First, Network
 from sklearn_refine.evaluation._mlp_optimizers import SGD, Adam
 from sklearn_refine.evaluation._mlp_rows import (
@@ -74,7 +75,7 @@ class Stack:
         solver = Adam if first.solver == "adam" else SGD
         self.optimizer = solver(models, self.params, self.grads, self.layout.penalised)
         self.best = self.params.copy() if first.early_stopping else None
-        self.schedule: list[tuple[Rows, list[_Step]]] = []
+        self.schedule: list[tuple[Rows, list[_Run]]] = []
         self.buffers: dict[str, Array] = {}
         softmax = first.out_activation_ == "softmax"
         for stream in distinct(self.streams):
@@ -115,11 +116,11 @@ class Stack:
             self.schedule = self._schedule()
         for rows, steps in self.schedule:
             rows.gather()
-            for step in steps:
-                self._step(step, losses)
+            for run in steps:
+                self._run(run, losses)
         return losses
 
-    def _schedule(self) -> list[tuple[Rows, list[_Step]]]:
+    def _schedule(self) -> list[tuple[Rows, list[_Run]]]:
         """Return the stretches of rows to gather, and the steps to take on each.
 
         A step is made by the models that have equally many rows left, from `lo` to
@@ -145,7 +146,7 @@ class Stack:
                         batch = rows.batch(lo, hi, row - start, n)
                         firsts = network.bind(batch.inputs)
                         steps.append(_Step(slice(lo, hi), network, batch, firsts))
-            schedule.append((rows, steps))
+            schedule.append((rows, _as_runs(steps)))
         return schedule
 
     def _network(self, lo: int, hi: int, n_rows: int) -> Network:
@@ -166,16 +167,30 @@ class Stack:
             model.loss,
         )
 
+    def _run(self, run: _Run, losses: Any) -> None:
+        """Take some steps; add the loss of each to those of the epoch."""
+        if run.losses is None:
+            for step in run.steps:
+                self._step(step, losses)
+            return
+        run.losses.begin()
+        for i, step in enumerate(run.steps):
+            step.network.forward(step.firsts)
+            run.losses.note(i)
+            step.network.backprop(step.batch, step.firsts)
+            self.optimizer.step(step.models, step.batch.weight_sums())
+        models = run.steps[0].models
+        for of_batch in run.losses.totals(self.half_alphas[models]):
+            losses[models] += of_batch
+
     def _step(self, step: _Step, losses: Any) -> None:
         models, network, batch = step.models, step.network, step.batch
         n_rows = network.n_rows
-        of_batch = network.backprop(batch, step.firsts)
+        network.forward(step.firsts)
+        of_batch = network.batch_losses(batch)
+        network.backprop(batch, step.firsts)
         norms = network.squared_norms()
-        weight_sums: Any = n_rows
-        weight_sum: Any = n_rows
-        if batch.weight is not None:
-            weight_sums = np.array([weight.sum() for weight in batch.weight])
-            weight_sum = weight_sums[:, None]
+        weight_sums = batch.weight_sums()
         if self.single:
             # one by one: numpy has other rules for arrays of single numbers
             for i in range(models.stop - models.start):
@@ -187,7 +202,7 @@ class Stack:
         else:
             penalty = self.half_alphas[models] * sum(norms) / weight_sums
             losses[models] += (of_batch + penalty) * n_rows
-        self.optimizer.step(models, weight_sum)
+        self.optimizer.step(models, weight_sums)
 
     def _end_epoch(self, losses: Any) -> list[bool]:
         """Book the epoch on the models; say which of them are done."""
@@ -299,6 +314,26 @@ class _Step:
     network: Network
     batch: Batch
     firsts: list[First]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Steps of the same models and as many rows, one after another.
+
+    `losses` is None where the loss of each batch is computed in its step.
+    """
+
+    steps: list[_Step]
+    losses: ClassLosses | None
+
+
+def _as_runs(steps: Sequence[_Step]) -> list[_Run]:
+    found = []
+    for lo, hi in runs([id(step.network) for step in steps]):
+        network, batches = steps[lo].network, [step.batch for step in steps[lo:hi]]
+        losses = ClassLosses(network, batches) if network.loss is None else None
+        found.append(_Run(list(steps[lo:hi]), losses))
+    return found
 
 
 def _validation_score(model: Any, held_out: HeldOut, output: Array) -> Any:
