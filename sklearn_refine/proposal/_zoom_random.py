@@ -32,7 +32,9 @@ MOVE_PROBABILITY, JUMP_PROBABILITY = 0.8, 0.3
 #: a multiple of what it shall choose, at most the last number.
 POOL, POOL_RATIO, LARGEST_POOL = 600, 4, 2000
 #: Widths of the windows that the pool is drawn from, in widths of the round's window.
-POOL_WIDTHS = (0.6, 0.2)
+#: Wide ones are there for the surrogate to find a better region; it needs no window to
+#: stay near the best.
+POOL_WIDTHS = (2.0, 1.0, 0.4)
 #: Draws of a new candidate before the space is taken to be exhausted.
 ATTEMPTS = 200
 
