@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network import MLPRegressor
+from sklearn.svm import SVC
 
 from sklearn_refine._history import History, Round
 from sklearn_refine.proposal._zoom_grid import ZoomGrid
@@ -265,6 +266,11 @@ def test_bounds_and_legal_limits():
     )
     assert max(values(history, "momentum")) == 1.0
     assert 0.9 < max(values(history, "beta_1")) < 1.0
+
+
+def test_a_step_onto_an_open_end_goes_half_way():
+    history = zoom({"C": [1.0, 2.0, 3.0]}, lambda p: -p["C"], rounds=2, estimator=SVC())
+    assert values(history, "C", 1) == [0.5, 1.5]
 
 
 NUMBERS = st.one_of(

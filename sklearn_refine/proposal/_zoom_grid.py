@@ -329,9 +329,9 @@ def _refine(
 def _inside(dim: Dimension, x: float, target: float) -> float:
     """Return `target`, brought back to a legal coordinate."""
     low, high = dim.span
-    if target < low:
+    if target <= low:
         return low if dim.limits.low_closed else (x + low) / 2
-    if target > high:
+    if target >= high:
         return high if dim.limits.high_closed else (x + high) / 2
     return target
 
