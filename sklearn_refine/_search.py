@@ -86,8 +86,9 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
 
     n_centers : int, default=3
         How many of the best candidates later rounds refine around at most, best
-        first. A candidate that lies between a better center and that one's
-        neighbours is none of its own.
+        first. The best are those of highest expected score: see the Notes. A
+        candidate that lies between a better center and that one's neighbours is
+        none of its own.
 
     n_points : int, default=3
         Values of each number in a window of a later round, the center among them;
@@ -95,8 +96,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
 
     max_candidates : int, default=None
         Most candidates of a later round. None means as many as the first round
-        has. Where a window holds more, it keeps the neighbours of its center on
-        each axis and a part of the others that fills the space.
+        has. Where the windows hold more, a model of the scores chooses: see the
+        Notes.
 
     scales : dict of str to {'linear', 'log', 'choice'}, default=None
         Overrides of how a parameter's list is read. 'choice' never invents values.
@@ -248,6 +249,19 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     declares as legal (its ``_parameter_constraints``); an estimator without
     declarations has no limits of its own.
 
+    The centers are the candidates of highest expected score, by a Gaussian process
+    over all scores so far (with fewer than eight, of highest mean score), so that one
+    lucky score does not decide where the search goes. Which candidate is returned is
+    decided by the mean scores alone, as in GridSearchCV, or by a callable `refit`,
+    whose choice is the first center, too. Windows that fit into `max_candidates` are
+    tried as a whole. Of larger ones, and of what their values give together with the
+    numbers tried before, those candidates are tried that are expected to improve most
+    on the best, up to 300 in a round; the rest of a larger round are the neighbours of
+    each center on each axis, and others that spread over the windows. So candidates
+    may lie outside the windows that ``rounds_`` shows. The process draws from a fixed
+    seed, so the same search is the same again. If it fails, a warning says so, and
+    the round goes by the mean scores and by the neighbours.
+
     The best score of many candidates is optimistic, the more the more candidates and
     the fewer splits there are; judge the model on data that the search has not seen.
 
@@ -355,6 +369,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
             n_centers=self.n_centers,
             n_points=self.n_points,
             max_candidates=self.max_candidates,
+            surrogate="gp",
         )
 
     def _n_rounds_asked(self) -> int:
@@ -365,7 +380,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         return {name: getattr(self, name) for name in asked}
 
     def _random_state(self, seed: int | None) -> np.random.RandomState:
-        return np.random.RandomState(0)  # a grid draws nothing
+        return np.random.RandomState(0)  # the surrogate's draws are always the same
 
 
 class SuccessiveRandomSearchCV(BaseRefiningSearchCV):

@@ -94,7 +94,9 @@ DICTS = [
 ]
 FAILING = {"alpha": [1e-4, 1e-2], "lr": [1e-2, 0.1, 0.3, 1.0]}
 UNFITTED = {
-    "refining": RefiningGridSearchCV(Toy(), TWO, n_rounds=4),
+    "refining": RefiningGridSearchCV(
+        Toy(), TWO, n_rounds=4, bounds={"lr": (None, 0.4)}
+    ),
     "grid": GridSearchCV(Toy(), TWO),
     "one": GridSearchCV(Toy(), {"alpha": [1e-4, 1e-2, 1.0]}),
     "eight": SuccessiveRandomSearchCV(Toy(), EIGHT, n_iter=40, random_state=0),

@@ -62,7 +62,7 @@ class Features:
         of = np.array([candidate.subspace for candidate in candidates], dtype=int)
         parts = [np.empty((len(of), 0))]
         if self._n_subspaces > 1:
-            parts.append(_one_hot(of, self._n_subspaces))
+            parts.append(one_hot(of, self._n_subspaces))
         for name, axis, subspaces in self._columns:
             part = np.full((len(of), sum(_group_sizes(axis))), ABSENT)
             rows = np.flatnonzero(np.isin(of, subspaces))
@@ -104,11 +104,11 @@ def _encode(axis: UnitAxis, values: Sequence[Any]) -> np.ndarray:
         keys: dict[Any, int] = {}
         for value in axis.values:
             keys.setdefault(value_key(value), len(keys))
-        return _one_hot([keys[value_key(value)] for value in values], len(keys))
+        return one_hot([keys[value_key(value)] for value in values], len(keys))
     return axis.encode_all(values)
 
 
-def _one_hot(places: Iterable[int], size: int) -> np.ndarray:
+def one_hot(places: Iterable[int], size: int) -> np.ndarray:
     """Return rows of which two different ones are at a distance of 1."""
     return np.asarray(np.eye(size)[np.asarray(places, dtype=int)] / np.sqrt(2))
 

@@ -6,14 +6,13 @@ import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.stats import norm, rankdata
 from sklearn.base import clone
 
 from sklearn_refine._history import Candidate, History, was_run
-from sklearn_refine.proposal._features import Features
 from sklearn_refine.proposal._gaussian_process import gaussian_process
 
 #: The most candidates that a surrogate learns from: half of them the best, half of
@@ -25,6 +24,22 @@ N_RESAMPLES = 8
 #: Functions that are drawn to choose a batch, and how many of the best candidates a
 #: batch shall improve on.
 N_DRAWN, N_BEST = 256, 10
+
+
+class CandidateFeatures(Protocol):
+    """How candidates become a matrix."""
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Which features belong together, (n_features,)."""
+        ...
+
+    def __call__(
+        self, candidates: Sequence[Candidate], tried: Sequence[Candidate]
+    ) -> np.ndarray:
+        """Return the features, (n_candidates, n_features), given those tried."""
+        ...
+
 
 #: Draws a number of functions at the rows of a matrix: (X, n, rng) -> (n, n_rows).
 Draw = Callable[[np.ndarray, int, np.random.RandomState], np.ndarray]
@@ -128,7 +143,10 @@ def plausibly_best(pool: np.ndarray) -> list[int]:
 
 
 def learn(
-    model: Any, features: Features, history: History, rng: np.random.RandomState
+    model: Any,
+    features: CandidateFeatures,
+    history: History,
+    rng: np.random.RandomState,
 ) -> Surrogate | None:
     """Return a surrogate of the scores so far, None where they tell nothing.
 
@@ -137,7 +155,7 @@ def learn(
     model : "gp" or regressor
         The Gaussian process of this package, or a scikit-learn regressor, which is
         cloned.
-    features : Features
+    features : CandidateFeatures
         How candidates become a matrix.
     history : History
         All rounds so far.
@@ -206,6 +224,16 @@ def normal_scores(scores: np.ndarray) -> np.ndarray:
     lowest_first = np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
     y = norm.ppf((rankdata(lowest_first) - 0.5) / len(scores))
     return np.asarray((y - y.mean()) / y.std())
+
+
+def warn_of_failure(error: Exception, instead: str) -> None:
+    """Say that a model failed, and what the next round does instead."""
+    warnings.warn(
+        f"The surrogate failed ({type(error).__name__}: {error}), so the next round "
+        f"{instead}.",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def _learn_regressor(

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from sklearn_refine._history import Candidate, History
+from sklearn_refine.space._axes import Axis, value_key
 
 #: The largest part of a window that is looked at as a whole; of a larger window, a
 #: Sobol sample of this size.
@@ -71,6 +72,70 @@ def window_candidates(
     if far and len(far) > limit - len(near):
         far = _space_filling(near, far, limit)
     return [build(c) for c in near], [build(c) for c in far]
+
+
+def spanned_candidates(
+    history: History,
+    subspace: int,
+    axes: Sequence[Axis],
+    windows: Sequence[list[list[Choice]]],
+    most: int,
+    rng: np.random.RandomState,
+) -> list[Candidate]:
+    """Return untried points of the grid that windows and earlier rounds span.
+
+    Each parameter has any of the windows' values, or any number or layer sizes tried
+    before that differ from one of these in nothing but numbers.
+
+    Parameters
+    ----------
+    history : History
+        What was tried.
+    subspace : int
+        Index of the windows' subspace.
+    axes : sequence of Axis
+        Its axes.
+    windows : sequence of list of list of Choice
+        What each window tries on each axis.
+    most : int
+        How many points to return at most; a random part of a larger grid.
+    rng : RandomState
+        Draws that part.
+    """
+    tried = [c.params for c in history.candidates if c.subspace == subspace]
+    levels = []
+    for place, axis in enumerate(axes):
+        values = {
+            value_key(choice.value): choice.value
+            for choices in windows
+            for choice in choices[place]
+        }
+        options = {axis.option(value) for value in values.values()}
+        for params in tried:
+            value = params[axis.name]
+            if axis.coordinates(value) and axis.option(value) in options:
+                values.setdefault(value_key(value), value)
+        levels.append(list(values.values()))
+    sizes = [len(values) for values in levels]
+    total = math.prod(sizes)
+    if total <= POOL:
+        points = [tuple(row) for row in np.ndindex(*sizes)]
+        points = [points[i] for i in rng.permutation(total).tolist()]
+    else:
+        drawn = [rng.randint(size, size=2 * most).tolist() for size in sizes]
+        points = list(dict.fromkeys(zip(*drawn, strict=True)))
+    found = []
+    for point in points:
+        params = {
+            axis.name: values[i]
+            for axis, values, i in zip(axes, levels, point, strict=True)
+        }
+        candidate = Candidate(params, subspace)
+        if candidate not in history:
+            found.append(candidate)
+        if len(found) == most:
+            break
+    return found
 
 
 def _pool(choices: list[list[Choice]]) -> list[tuple[Choice, ...]]:

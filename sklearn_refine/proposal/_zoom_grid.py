@@ -10,24 +10,36 @@ from typing import Any
 import numpy as np
 
 from sklearn_refine._history import Candidate, History, Level, Proposal, Window
+from sklearn_refine.proposal._grid_features import GridFeatures
+from sklearn_refine.proposal._grid_record import GridRecord
+from sklearn_refine.proposal._grid_steps import refine
+from sklearn_refine.proposal._surrogate import (
+    N_BEST,
+    Surrogate,
+    learn,
+    warn_of_failure,
+)
 from sklearn_refine.proposal._window_points import (
     Choice,
     in_turn,
+    spanned_candidates,
     window_candidates,
 )
 from sklearn_refine.space._axes import (
     Axis,
-    Dimension,
     Key,
     LayersAxis,
     value_key,
 )
 from sklearn_refine.space._infer import Subspace
 
-#: A step past an edge that follows another one is longer by this factor, up to a
-#: decade; so a narrow grid gets away from a wrong start, and a coarse one does not
-#: leap.
-GROWTH = 3.0
+#: The fewest candidates with a score that the surrogate learns from; of less it knows
+#: little but its priors.
+FEWEST = 8
+#: The most candidates of a round that the surrogate chooses, and what it chooses from:
+#: at least the first number, a multiple of what it shall choose, at most the last one.
+MOST_CHOSEN = 300
+POOL, POOL_RATIO, LARGEST_POOL = 1000, 4, 1200
 
 
 class ZoomGrid:
@@ -47,6 +59,9 @@ class ZoomGrid:
         Values on each dimension of a window, the center among them; odd.
     max_candidates : int or None
         Most candidates of a later round; None means as many as in the first.
+    surrogate : "gp", regressor or None, default=None
+        What says which points are the best, and which candidates a round tries where
+        it cannot try all; None goes by the mean scores and by a fixed order.
     """
 
     def __init__(
@@ -58,6 +73,7 @@ class ZoomGrid:
         n_centers: int,
         n_points: int,
         max_candidates: int | None,
+        surrogate: Any = None,
     ) -> None:
         self.subspaces = subspaces
         self.grid = grid
@@ -65,6 +81,8 @@ class ZoomGrid:
         self.n_centers = n_centers
         self.n_points = n_points
         self.max_candidates = max_candidates
+        self.surrogate = surrogate
+        self.features = GridFeatures(subspaces)
 
     def plan(self) -> list[int]:
         """Return the largest number of candidates of each round."""
@@ -91,31 +109,81 @@ class ZoomGrid:
         limit : int
             Most candidates to return.
         rng : RandomState
-            Not used: a grid is deterministic.
+            What the surrogate draws from; without one, a grid draws nothing.
         """
         if not len(history):
             return self._first_round()
-        record = _Record(self.subspaces, history)
+        if self.surrogate is not None and len(history.ranking()) >= FEWEST:
+            try:
+                learned = learn(self.surrogate, self.features, history, rng)
+                if learned is not None:
+                    return self._refined(history, limit, learned, rng)
+            except Exception as error:  # whatever the model raises
+                warn_of_failure(error, "takes plain windows around the best scores")
+        return self._refined(history, limit, None, rng)
+
+    def _refined(
+        self,
+        history: History,
+        limit: int,
+        learned: Surrogate | None,
+        rng: np.random.RandomState,
+    ) -> Proposal:
+        """Return a later round: windows, and what they hold or some of it."""
+        ranking = history.ranking() if learned is None else learned.rank(history)
+        record = GridRecord(self.subspaces, history, ranking)
         windows = []
         near: list[list[Candidate]] = []
         far: list[list[Candidate]] = []
+        spans: dict[int, list[list[list[Choice]]]] = {}
+        turn = len(history.rounds) - 1
         for center in self._centers(record):
             window, choices = self._zoom(center, record)
             subspace = history.candidates[center].subspace
             names = [axis.name for axis in self.subspaces[subspace].axes]
-            turn = len(history.rounds) - 1
             neighbours, others = window_candidates(
                 history, subspace, names, choices, limit, turn
             )
             windows.append(window)
             near.append(neighbours)
             far.append(others)
+            spans.setdefault(subspace, []).append(choices)
         # The neighbours of every center come before the corners of any window.
         fresh: dict[Any, Candidate] = {}
         for candidate in (*(c for part in near for c in part), *in_turn(far)):
             if candidate not in history:
                 fresh.setdefault(candidate.key, candidate)
+        if learned is not None and len(fresh) > limit:
+            best = [history.candidates[place] for place in ranking[:N_BEST]]
+            n = min(limit, MOST_CHOSEN)
+            pool = self._pool(history, fresh, spans, n, rng)
+            chosen = learned.choose(pool, best, n, rng)
+            fresh = {c.key: c for c in (*chosen, *fresh.values())}
         return Proposal(list(fresh.values())[:limit], windows)
+
+    def _pool(
+        self,
+        history: History,
+        fresh: Mapping[Any, Candidate],
+        spans: Mapping[int, list[list[list[Choice]]]],
+        n: int,
+        rng: np.random.RandomState,
+    ) -> list[Candidate]:
+        """Return what the surrogate chooses `n` candidates from.
+
+        That is the grid which all numbers tried so far and the new ones span, with the
+        choices that the windows hold; of a larger grid, a random part.
+        """
+        size = min(max(POOL, POOL_RATIO * n), LARGEST_POOL)
+        pool = dict(list(fresh.items())[: size // 2])
+        share = math.ceil((size - len(pool)) / len(spans))
+        for subspace, windows in spans.items():
+            axes = self.subspaces[subspace].axes
+            for candidate in spanned_candidates(
+                history, subspace, axes, windows, share, rng
+            ):
+                pool.setdefault(candidate.key, candidate)
+        return list(pool.values())
 
     def _first_round(self) -> Proposal:
         windows = []
@@ -135,7 +203,7 @@ class ZoomGrid:
         ]
         return Proposal(candidates, windows)
 
-    def _centers(self, record: _Record) -> list[int]:
+    def _centers(self, record: GridRecord) -> list[int]:
         """Return the best points, but none between a better one and its neighbours.
 
         Such a point's window would repeat that of the better one.
@@ -150,7 +218,9 @@ class ZoomGrid:
                 break
         return centers
 
-    def _zoom(self, center: int, record: _Record) -> tuple[Window, list[list[Choice]]]:
+    def _zoom(
+        self, center: int, record: GridRecord
+    ) -> tuple[Window, list[list[Choice]]]:
         """Return the window around a candidate and what it tries on each axis."""
         candidate = record.history.candidates[center]
         levels: dict[Key, Level] = {}
@@ -161,7 +231,7 @@ class ZoomGrid:
             numbers: dict[Key, list[float]] = {}
             for key, x in axis.coordinates(value).items():
                 below, above, is_refined = record.neighbours(center, key)
-                level, found = _refine(
+                level, found = refine(
                     axis.dimension(key),
                     x,
                     below,
@@ -175,190 +245,6 @@ class ZoomGrid:
             choices.append(options)
             shown[axis.name] = _shown(axis, [option.value for option in options])
         return Window(candidate.subspace, levels, shown), choices
-
-
-class _Record:
-    """What the rounds so far say about each point, read once a round."""
-
-    def __init__(self, subspaces: Sequence[Subspace], history: History) -> None:
-        self.subspaces = subspaces
-        self.history = history
-        self.ranking = history.ranking()
-        self.means = history.mean_scores()
-        self.errors = history.standard_errors()
-        self.coordinates = [
-            {
-                key: x
-                for axis in subspaces[c.subspace].axes
-                for key, x in axis.coordinates(c.params[axis.name]).items()
-            }
-            for c in history.candidates
-        ]
-        # What two candidates must share for one to lie beside the other.
-        self._kinds = [
-            (
-                c.subspace,
-                *(
-                    axis.option(c.params[axis.name])
-                    for axis in subspaces[c.subspace].axes
-                ),
-            )
-            for c in history.candidates
-        ]
-        self._tried: dict[tuple[int, Key], set[float]] = {}
-        for c, coordinates in zip(history.candidates, self.coordinates, strict=True):
-            for key, x in coordinates.items():
-                self._tried.setdefault((c.subspace, key), set()).add(x)
-
-    def neighbours(
-        self, center: int, key: Key
-    ) -> tuple[float | None, float | None, bool]:
-        """Return the nearest coordinates tried below and above a point.
-
-        None where nothing was. The last value says whether they are those of a
-        later round than the first.
-        """
-        level, is_refined = self._level_around(center, key)
-        x = self.coordinates[center][key]
-        position = level.points.index(x)
-        below = level.points[position - 1] if position else level.below
-        above = (
-            level.points[position + 1]
-            if position + 1 < len(level.points)
-            else level.above
-        )
-        tried = self._tried[self.history.candidates[center].subspace, key]
-        # The window ended here, but another window may have looked further on.
-        if below is None:
-            below = max((t for t in tried if t < x), default=None)
-        if above is None:
-            above = min((t for t in tried if t > x), default=None)
-        return below, above, is_refined
-
-    def covered_by(self, center: int) -> np.ndarray:
-        """Say of each candidate whether it lies between a center and its neighbours."""
-        kind = self._kinds[center]
-        beside = [index for index, other in enumerate(self._kinds) if other == kind]
-        within = np.ones(len(beside), dtype=bool)
-        for key in self.coordinates[center]:
-            x = np.array([self.coordinates[index][key] for index in beside])
-            below, above, _ = self.neighbours(center, key)
-            if below is not None:
-                within &= x >= below
-            if above is not None:
-                within &= x <= above
-        covered = np.zeros(len(self.history), dtype=bool)
-        covered[np.array(beside)[within]] = True
-        return covered
-
-    def _level_around(self, center: int, key: Key) -> tuple[Level, bool]:
-        """Return the finest level at which a point's neighbours were tried.
-
-        The second value says whether that was in a later round than the first.
-        """
-        subspace = self.history.candidates[center].subspace
-        tried = self._tried[subspace, key]
-        for number in range(len(self.history.rounds) - 1, -1, -1):
-            for window in self.history.rounds[number].windows:
-                if (
-                    window.subspace == subspace
-                    and window.holds(self.coordinates[center])
-                    and tried.issuperset(window.levels[key].points)
-                ):
-                    return window.levels[key], number > 0
-        # The cap left out what its window had around this point on this dimension.
-        return Level(tuple(sorted(tried))), True
-
-    def near_best(self, center: int, axis: Axis) -> list[Choice]:
-        """Return the other options within one standard error of a center's score.
-
-        Each is given by its own best candidate's value.
-        """
-        if len({axis.option(value) for value in axis.listed}) == 1:
-            return []
-        candidate = self.history.candidates[center]
-        own = axis.option(candidate.params[axis.name])
-        enough = self.means[center] - self.errors[center]
-        found: dict[Any, Choice] = {}
-        for index in self.ranking:
-            other = self.history.candidates[index]
-            if other.subspace != candidate.subspace or self.means[index] < enough:
-                continue
-            value = other.params[axis.name]
-            option = axis.option(value)
-            if option != own and option not in found:
-                found[option] = Choice(value, 1, (_OTHER,) * (len(found) + 1))
-        return list(found.values())
-
-
-#: Distance, in steps, between a center and another choice on the same axis.
-_OTHER = 2.0
-
-
-def _refine(
-    dim: Dimension,
-    x: float,
-    below: float | None,
-    above: float | None,
-    n_points: int,
-    *,
-    follows_step: bool,
-) -> tuple[Level, list[float]]:
-    """Return the new level around coordinate `x`, and the new numbers on it."""
-    inner = min((abs(n - x) for n in (below, above) if n is not None), default=1.0)
-    outward = inner
-    if follows_step and dim.scale == "log" and not dim.integer:
-        outward = max(inner, min(GROWTH * inner, dim.decade))
-    per_side = n_points // 2
-    numbers = []
-    for side, neighbour in ((-1, below), (1, above)):
-        for step in range(1, per_side + 1):
-            if neighbour is not None:
-                gap = abs(neighbour - x) / (per_side + 1)
-                target = x + (neighbour - x) * step / (per_side + 1)
-            else:
-                gap = outward
-                target = _inside(dim, x, x + side * outward * step)
-            number = _new_number(dim, x, target, gap, neighbour, side)
-            if number is not None and number not in numbers:
-                numbers.append(number)
-    points = {x, *(dim.encode(number) for number in numbers)}
-    return Level(tuple(sorted(points)), below, above), numbers
-
-
-def _inside(dim: Dimension, x: float, target: float) -> float:
-    """Return `target`, brought back to a legal coordinate."""
-    low, high = dim.span
-    if target <= low:
-        return low if dim.limits.low_closed else (x + low) / 2
-    if target >= high:
-        return high if dim.limits.high_closed else (x + high) / 2
-    return target
-
-
-def _new_number(
-    dim: Dimension,
-    x: float,
-    target: float,
-    gap: float,
-    neighbour: float | None,
-    side: int,
-) -> float | None:
-    """Return the number at `target`, or None where there is no new one."""
-    number = dim.decode(target, gap)
-    center = dim.decode(x)
-    if dim.integer and number == center and neighbour is None:
-        number = center + side
-    if number == center or number not in dim.limits:
-        return None
-    if dim.scale == "log" and number <= 0:
-        return None
-    y = dim.encode(number)
-    if (y - x) * side <= 0:
-        return None
-    if neighbour is not None and (y - neighbour) * side >= 0:
-        return None
-    return number
 
 
 def _values(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, product
 from typing import Any
@@ -13,7 +12,7 @@ from scipy.stats import qmc
 
 from sklearn_refine._history import Candidate, History, Proposal, Window
 from sklearn_refine.proposal._features import Features
-from sklearn_refine.proposal._surrogate import N_BEST, learn
+from sklearn_refine.proposal._surrogate import N_BEST, learn, warn_of_failure
 from sklearn_refine.space._quantiles import (
     DistributionSubspace,
     ListAxis,
@@ -142,12 +141,8 @@ class ZoomRandom:
                     best = [history.candidates[place] for place in ranked[:N_BEST]]
                     chosen = learned.choose(pool, best, limit, rng)
             except Exception as error:  # any regressor may be given, and raise anything
-                warnings.warn(
-                    f"The surrogate failed ({type(error).__name__}: {error}), so "
-                    "the next round is drawn from plain windows, as with "
-                    "surrogate=None.",
-                    UserWarning,
-                    stacklevel=2,
+                warn_of_failure(
+                    error, "is drawn from plain windows, as with surrogate=None"
                 )
                 ranked, chosen = history.ranking(), []
         centers = ranked[: self.n_centers]
