@@ -24,7 +24,10 @@ TPE have about the regrets that were reported when the aims of this package were
 Searches
     random: independent draws, as RandomizedSearchCV makes them. windows, gp:
     SuccessiveRandomSearchCV with surrogate=None and "gp" and its default number of
-    rounds, through the same proposer that it uses. tpe, mtpe: Optuna's TPE and
+    rounds, through the same proposer that it uses. grid: GridSearchCV's points, a few
+    levels a parameter that move with the seed. zoom: RefiningGridSearchCV through its
+    proposer, with half of the candidates in such a grid and a quarter in each of two
+    later rounds; plain: the same without its surrogate. tpe, mtpe: Optuna's TPE and
     multivariate TPE, one candidate at a time. skopt: the GP of scikit-optimize's
     BayesSearchCV, one candidate at a time.
 
@@ -63,9 +66,11 @@ import scipy
 import sklearn
 from scipy.stats import loguniform, uniform
 from sklearn.base import BaseEstimator
+from sklearn.model_selection import ParameterGrid
 
 import sklearn_refine
 from sklearn_refine import (
+    RefiningGridSearchCV,
     SuccessiveRandomSearchCV,
     log_randint,
     one_standard_error,
@@ -244,6 +249,98 @@ def search_random(table, n_iter, seed):
     ]
 
 
+#: How many values each parameter of a grid has, by the number of candidates; one where
+#: a parameter is not named.
+GRIDS = {
+    "HPOBench": {
+        12: {"learning_rate_init": 3, "width": 2, "depth": 2},
+        24: {"learning_rate_init": 3, "width": 2, "depth": 2, "alpha": 2},
+        48: {
+            "learning_rate_init": 3,
+            "width": 2,
+            "depth": 2,
+            "alpha": 2,
+            "batch_size": 2,
+        },
+        96: {
+            "learning_rate_init": 4,
+            "width": 3,
+            "depth": 2,
+            "alpha": 2,
+            "batch_size": 2,
+        },
+    },
+    "HPOLib": {
+        12: {"init_lr": 3, "n_units_1": 2, "n_units_2": 2},
+        24: {"init_lr": 3, "n_units_1": 2, "n_units_2": 2, "dropout_1": 2},
+        48: {
+            "init_lr": 3,
+            "n_units_1": 2,
+            "n_units_2": 2,
+            "dropout_1": 2,
+            "activation_fn_1": 2,
+        },
+        96: {
+            "init_lr": 3,
+            "n_units_1": 2,
+            "n_units_2": 2,
+            "dropout_1": 2,
+            "dropout_2": 2,
+            "activation_fn_1": 2,
+        },
+    },
+    "synthetic": {6: {"a": 3, "b": 2}, 12: {"a": 3, "b": 2, "c": 2}},
+}
+
+
+def grid(space, n_candidates, seed):
+    """Return a grid of so many candidates: even levels, moved at random together."""
+    family = next(name for name, known in SPACES.items() if known is space)
+    n_levels = GRIDS[family][n_candidates]
+    rng = np.random.RandomState(seed)
+    found = {}
+    for name, given in space.items():
+        n = n_levels.get(name, 1)
+        shift = rng.uniform()
+        if isinstance(given, list):
+            start = int(shift * len(given))
+            found[name] = sorted((given * 2)[start : start + n])
+            continue
+        kind, low, high = given
+        # One level alone lies in the middle half.
+        places = (np.arange(n) + (shift if n > 1 else 0.25 + shift / 2)) / n
+        if kind == "linear":
+            values = low + places * (high - low)
+        else:
+            values = low * (high / low) ** places
+        as_kind = round if kind == "log int" else float
+        found[name] = [as_kind(value) for value in values.tolist()]
+    return found
+
+
+def search_grid(table, n_iter, seed):
+    return list(ParameterGrid(grid(table.space, n_iter, seed)))
+
+
+def search_zoom(table, n_iter, seed, surrogate="gp", **options):
+    """Spend half of the candidates on a grid, and the rest in two rounds."""
+    ranges = {
+        name: (min(given), max(given)) if isinstance(given[0], int) else given[1:]
+        for name, given in table.space.items()
+        if isinstance(given[0], int) or isinstance(given, tuple)
+    }
+    search = RefiningGridSearchCV(
+        Settings(table.space),
+        grid(table.space, n_iter // 2, seed),
+        max_candidates=n_iter // 4,
+        bounds=ranges,
+        **options,
+    )
+    proposer = search._make_proposer()
+    proposer.surrogate = surrogate  # the search has "gp"
+    return run(table, proposer, search._random_state(None))
+
+
 def search_rounds(table, n_iter, seed, surrogate="gp", **options):
     search = SuccessiveRandomSearchCV(
         Settings(table.space),
@@ -252,9 +349,12 @@ def search_rounds(table, n_iter, seed, surrogate="gp", **options):
         surrogate=surrogate,
         **options,
     )
-    proposer = search._make_proposer()
+    return run(table, search._make_proposer(), np.random.RandomState(seed))
+
+
+def run(table, proposer, rng):
+    """Return the candidates of a search in rounds."""
     history = History(N_SPLITS)
-    rng = np.random.RandomState(seed)
     for limit in proposer.plan():
         proposal = proposer.propose(history, limit, rng)
         outcomes = [
@@ -325,6 +425,9 @@ SEARCHES = {
     "random": search_random,
     "windows": lambda *args: search_rounds(*args, surrogate=None),
     "gp": search_rounds,
+    "grid": search_grid,
+    "plain": lambda *args: search_zoom(*args, surrogate=None),
+    "zoom": search_zoom,
     "tpe": search_optuna,
     "mtpe": lambda *args: search_optuna(*args, multivariate=True),
     "skopt": search_skopt,
