@@ -44,6 +44,13 @@ aggressive, forgiving
     better than the mean (forgiving: the worst split) of the best one so far (Bergman,
     Purucker and Hutter 2024).
 
+oracle
+    What no search can know: it is told the mean scores of all candidates over all
+    splits (though not whose they are), how much harder each split is than the others,
+    and the noise. It drops who has a chance of at most c of being the winner. Greedy,
+    one split at a time, with noise taken as independent: no proof, but hardly a rule
+    that sees scores only will be much better.
+
 Usage: python docs/benchmarks/racing.py [--repeats N] [--rows N] [--folds N ...]
            [--cache DIRECTORY] [--smoke]
 """
@@ -203,6 +210,35 @@ def one_by_one(to_beat):
     return race
 
 
+def oracle(c, n_drawn=1000):
+    """Race where the chances of those still in are those that they really have."""
+
+    def race(scores):
+        whole = np.flatnonzero(~np.isnan(scores).any(axis=1))
+        scores = scores[whole]
+        n_splits = scores.shape[1]
+        true = scores.mean(axis=1)
+        best = np.argsort(-true)[:12]
+        splits = np.median(scores[best] - true[best, None], axis=0)
+        rest = scores - splits
+        noise = (rest[best] - true[best, None]).var(axis=1, ddof=1).mean()
+        rng = np.random.default_rng(0)
+        alive, n_fits = np.arange(len(scores)), len(scores)
+        for k in range(1, n_splits):
+            error = noise * (n_splits - k) / (n_splits * k) + 1e-24
+            off = rest[alive, :k].mean(axis=1)[:, None] - true
+            likely = np.exp(-(off**2 - (off**2).min(axis=1, keepdims=True)) / 2 / error)
+            drawn = [rng.choice(true, n_drawn, p=row / row.sum()) for row in likely]
+            # The same mean may be drawn for several: one of them wins.
+            drawn += rng.random((len(alive), n_drawn)) * 1e-9 * np.sqrt(error)
+            chances = (drawn == drawn.max(axis=0)).mean(axis=1)
+            alive = alive[(chances > c) | (chances == chances.max())]
+            n_fits += len(alive)
+        return n_fits, whole[alive]
+
+    return race
+
+
 RULES = {
     "plausible": ours,
     "1 s.e.": in_waves(standard_errors(1)),
@@ -214,6 +250,9 @@ RULES = {
     "shrunk, m=3": in_waves(shrunk(3), first=1),
     "aggressive": one_by_one(np.mean),
     "forgiving": one_by_one(np.min),
+    "oracle, c=0.01": oracle(0.01),
+    "oracle, c=0.02": oracle(0.02),
+    "oracle, c=0.04": oracle(0.04),
 }
 
 
