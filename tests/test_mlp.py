@@ -22,7 +22,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._base import inplace_softmax
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_refine.evaluation import _mlp_optimizers, _mlp_rows
+from sklearn_refine.evaluation import _mlp_optimizers, _mlp_rows, _mlp_stack
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
 from sklearn_refine.evaluation._mlp_arrays import Layout, aligned
 from sklearn_refine.evaluation._mlp_functions import Softmax
@@ -510,6 +510,22 @@ def test_training_without_ones_gives_the_same_bits(
         found.append([w for m in models for w in m.coefs_ + m.intercepts_])
     for without, with_them in zip(*found, strict=True):
         np.testing.assert_array_equal(without, with_them)
+
+
+@pytest.mark.parametrize("noted", [1, 100, 1 << 17])
+def test_losses_do_not_depend_on_how_many_batches_they_are_of(noted, monkeypatch):
+    monkeypatch.setattr(_mlp_stack, "NOTED_VALUES", noted)
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:130], y[:130]
+    models = [
+        MLPClassifier((6,), alpha=alpha, batch_size=16, max_iter=3, random_state=0)
+        for alpha in (1e-3, 1.0)
+    ]
+    train_together([Fit(model, X, y) for model in models])
+    for model in models:
+        with pytest.warns(ConvergenceWarning):
+            alone = clone(model).fit(X, y)
+        assert model.loss_curve_ == alone.loss_curve_
 
 
 @pytest.mark.parametrize("own_rows", [False, True])

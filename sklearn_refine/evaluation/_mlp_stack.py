@@ -31,6 +31,7 @@ from sklearn_refine.evaluation._mlp_rows import (
 
 CHUNK_BYTES = 1 << 22  # of shuffled rows that are gathered at a time
 HELD_OUT_BYTES = 1 << 25  # of activations of held-out rows at a time
+NOTED_VALUES = 1 << 17  # of predictions, until their losses are computed
 
 
 class Stack:
@@ -330,9 +331,15 @@ class _Run:
 def _as_runs(steps: Sequence[_Step]) -> list[_Run]:
     found = []
     for lo, hi in runs([id(step.network) for step in steps]):
-        network, batches = steps[lo].network, [step.batch for step in steps[lo:hi]]
-        losses = ClassLosses(network, batches) if network.loss is None else None
-        found.append(_Run(list(steps[lo:hi]), losses))
+        network = steps[lo].network
+        n_models, n_rows, _ = network.output.shape
+        at_once = max(1, NOTED_VALUES // (n_models * n_rows))
+        for start in range(lo, hi, at_once):
+            part = list(steps[start : min(start + at_once, hi)])
+            losses = None
+            if network.loss is None:
+                losses = ClassLosses(network, [step.batch for step in part])
+            found.append(_Run(part, losses))
     return found
 
 
