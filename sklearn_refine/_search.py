@@ -454,8 +454,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         Whether ``cv_results_`` includes scores on the training data.
 
     n_rounds : int, default=None
-        Number of rounds. None means one for every six candidates, at least 2 and at
-        most 8.
+        Number of rounds. None means one for every three candidates, without a
+        surrogate for every six, at least 2 and at most 8. Fewer rounds keep more
+        processors busy, as each of them has more candidates.
 
     n_centers : int, default=3
         How many of the best candidates the windows of later rounds lie around. With
@@ -640,12 +641,12 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     ...     Ridge(), {"alpha": loguniform(1e-4, 1e2)}, n_iter=12, random_state=0
     ... )
     >>> search.plan(X, y)["n_candidates"].tolist()
-    [6, 6]
+    [3, 3, 3, 3]
     >>> search = search.fit(X, y)
     >>> round(float(search.best_score_), 3)
     0.482
     >>> search.rounds_["n_candidates"].tolist()
-    [6, 6]
+    [3, 3, 3, 3]
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -751,7 +752,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     def _n_rounds_asked(self) -> int:
         if self.n_rounds is not None:
             return self.n_rounds
-        return min(max(self.n_iter // 6, 2), 8)
+        in_a_round = 6 if self.surrogate is None else 3
+        return min(max(self.n_iter // in_a_round, 2), 8)
 
     def _space(self) -> dict[str, Any]:
         asked = ("param_distributions", "random_state")

@@ -334,11 +334,19 @@ def test_never_below_grid_search(a, b, n_rounds, n_centers):
 
 
 def test_default_rounds_of_random_search():
-    for n_iter, rounds in [(1, 1), (2, 2), (10, 2), (24, 4), (48, 8), (500, 8)]:
+    for n_iter, rounds, without in [
+        (1, 1, 1),
+        (2, 2, 2),
+        (10, 3, 2),
+        (24, 8, 4),
+        (48, 8, 8),
+        (500, 8, 8),
+    ]:
         search = SuccessiveRandomSearchCV(Ridge(), {"alpha": uniform()}, n_iter=n_iter)
         plan = search.plan(X, Y)
         assert len(plan) == rounds
         assert plan["n_candidates"].sum() == n_iter
+        assert len(search.set_params(surrogate=None).plan(X, Y)) == without
 
 
 def test_documented_and_shared_words():
