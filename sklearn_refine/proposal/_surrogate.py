@@ -168,11 +168,10 @@ def learn(
         Whatever the model raises.
     """
     scores, n_run = usable_scores(history)
-    known = scores[~np.isnan(scores)]
-    failed = np.isnan(scores).any()
-    if not known.size and failed:
+    if len(scores) and np.isnan(scores).all():
         raise ValueError("no candidate has a score")
-    if len(scores) < 2 or (not failed and known.min() == known.max()):
+    ranked = _lowest_first(scores)
+    if len(scores) < 2 or ranked.min() == ranked.max():
         return None
     rows = np.arange(len(scores))
     if len(scores) > N_LEARNED:
@@ -221,9 +220,14 @@ def normal_scores(scores: np.ndarray) -> np.ndarray:
 
     So neither the scale of the scores matters nor how bad a bad one is.
     """
-    lowest_first = np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-    y = norm.ppf((rankdata(lowest_first) - 0.5) / len(scores))
+    # Ranks of places, since rankdata of scipy 1.10 takes a sum that overflows for NaN.
+    _, places = np.unique(_lowest_first(scores), return_inverse=True)
+    y = norm.ppf((rankdata(places) - 0.5) / len(scores))
     return np.asarray((y - y.mean()) / y.std())
+
+
+def _lowest_first(scores: np.ndarray) -> np.ndarray:
+    return np.asarray(np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf))
 
 
 def warn_of_failure(error: Exception, instead: str) -> None:
