@@ -523,7 +523,7 @@ def test_losses_do_not_depend_on_how_many_batches_they_are_of(noted, monkeypatch
     ]
     train_together([Fit(model, X, y) for model in models])
     for model in models:
-        with pytest.warns(ConvergenceWarning):
+        with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
             alone = clone(model).fit(X, y)
         assert model.loss_curve_ == alone.loss_curve_
 
@@ -542,7 +542,7 @@ def test_weighted_rows_of_a_stack_in_several_blocks(own_rows, monkeypatch):
     train_together(fits)
     for fit in fits:
         alone = clone(fit.model)
-        with pytest.warns(ConvergenceWarning):
+        with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
             alone.fit(fit.X, fit.y, sample_weight=fit.weight)
         for found, expected in zip(fit.model.coefs_, alone.coefs_, strict=True):
             np.testing.assert_array_equal(found, expected)
