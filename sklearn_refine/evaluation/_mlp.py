@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any
 
@@ -24,7 +24,13 @@ from sklearn_refine._sklearn_compat import (
     start_optimizer,
     warn_as_mlp,
 )
-from sklearn_refine.evaluation._mlp_rows import HeldOut, Stream, with_ones
+from sklearn_refine.evaluation._mlp_rows import (
+    HeldOut,
+    Order,
+    Stream,
+    distinct,
+    with_ones,
+)
 from sklearn_refine.evaluation._mlp_stack import Stack
 
 AUTO_BATCH = 200  # what scikit-learn's batch_size="auto" is at most
@@ -146,12 +152,12 @@ def train_together(fits: Sequence[Fit], limit: float | None = None) -> None:
             prepared.setdefault(ready.key, []).append(ready)
     for group in prepared.values():
         for models in _stacks(group):
-            fresh = {id(p.stream): p.stream for p in models}
+            streams = [p.stream for p in models]
             if models[0].fit.model.random_state is not None:
-                fresh = {key: stream.restart() for key, stream in fresh.items()}
+                streams = _restarted(streams, known)
             stack = Stack(
                 [p.fit.model for p in models],
-                [fresh[id(p.stream)] for p in models],
+                streams,
                 _nominal_batch(models[0].fit.model),
                 limit,
             )
@@ -275,7 +281,7 @@ def _prepare(fit: Fit, known: _Known) -> _Prepared | None:
         known.streams[stream_key] = (
             _hold_out(model, X, y, weight, own)
             if model.early_stopping
-            else Stream(X, y, weight, None, own)
+            else Stream(X, y, weight, None, Order(own, len(X)))
         )
         if ones:
             known.add_ones(known.streams[stream_key])
@@ -333,7 +339,7 @@ def _hold_out(
         target = model._label_binarizer.inverse_transform(y_held)
     weights = parts[4:] if weight is not None else (None, None)
     held_out = HeldOut(X_held, y_held, weights[1], target)
-    return Stream(X_train, y_train, weights[0], held_out, rng)
+    return Stream(X_train, y_train, weights[0], held_out, Order(rng, len(X_train)))
 
 
 def _warn_of_batch_size(fit: Fit, n_samples: int) -> None:
@@ -364,6 +370,21 @@ def warn_for(fit: Fit) -> None:
     """Give the warnings that a fit would have given, from where it would have."""
     for message, category in fit.messages:
         warn_as_mlp(message, category)
+
+
+def _restarted(streams: Sequence[Stream], known: _Known) -> list[Stream]:
+    """Return streams of the same rows, to be shuffled from the start.
+
+    Those that would be shuffled alike have one order.
+    """
+    orders: dict[Hashable, Order] = {}
+    fresh: dict[int, Stream] = {}
+    for stream in distinct(streams):
+        key = known.state(stream.order.rng), len(stream.X)
+        if key not in orders:
+            orders[key] = stream.order.restart()
+        fresh[id(stream)] = replace(stream, order=orders[key])
+    return [fresh[id(stream)] for stream in streams]
 
 
 def _stacks(group: Sequence[_Prepared]) -> list[list[_Prepared]]:

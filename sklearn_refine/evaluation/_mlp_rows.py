@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from sklearn_refine.evaluation._mlp_arrays import Array, aligned
 from sklearn_refine.evaluation._mlp_network import Batch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,37 @@ class HeldOut:
     target: Array
 
 
+class Order:
+    """The order in which rows are seen, shuffled before each epoch.
+
+    Parameters
+    ----------
+    rng : RandomState
+        What shuffles.
+    n_rows : int
+        How many rows there are.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_rows,)
+        Which of them is seen first, second, and so on.
+    """
+
+    def __init__(self, rng: np.random.RandomState, n_rows: int) -> None:
+        self.rng = rng
+        self.rows = np.arange(n_rows)
+
+    def shuffle(self) -> None:
+        """Shuffle as ``sklearn.utils.shuffle`` draws."""
+        index = np.arange(len(self.rows))
+        self.rng.shuffle(index)
+        self.rows = self.rows[index]
+
+    def restart(self) -> Order:
+        """Return the order at the start, with a generator of its own."""
+        return Order(deepcopy(self.rng), len(self.rows))
+
+
 @dataclass
 class Stream:
     """Rows in the order in which some models see them, all the same ones.
@@ -45,28 +78,20 @@ class Stream:
         Sample weights.
     held_out : HeldOut or None
         With `early_stopping`.
-    rng : RandomState
-        What shuffles the rows.
+    order : Order
+        In which the rows are seen; the same object for streams that start alike.
     """
 
     X: Array
     y: Array
     weight: Array | None
     held_out: HeldOut | None
-    rng: np.random.RandomState
-    order: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.order = np.arange(len(self.X), dtype=int)
+    order: Order
 
     def encode(self, dtype: Any, softmax: bool) -> None:
         """Prepare the targets as the loss and its gradient need them."""
         self.targets = self.y.astype(dtype)
         self.classes = self.y.argmax(axis=1) if softmax else None
-
-    def restart(self) -> Stream:
-        """Return the same rows, to be shuffled from the start."""
-        return replace(self, rng=deepcopy(self.rng))
 
 
 class Rows:
@@ -124,7 +149,7 @@ class Rows:
     def _gather(self) -> None:
         for i, (models, stream) in enumerate(self.parts):
             if self.shuffled:
-                index = stream.order[self.start : self.stop]
+                index = stream.order.rows[self.start : self.stop]
             else:
                 index = np.arange(self.start, min(self.stop, len(stream.X)))
             n = len(index)
@@ -182,9 +207,9 @@ def with_ones(X: Array) -> Array:
     return rows
 
 
-def distinct(streams: Sequence[Stream]) -> list[Stream]:
-    """Return each stream once, in order."""
-    return list({id(stream): stream for stream in streams}.values())
+def distinct(objects: Sequence[T]) -> list[T]:
+    """Return each object once, in order."""
+    return list({id(each): each for each in objects}.values())
 
 
 def target_dtype(y: Array, dtype: Any) -> Any:

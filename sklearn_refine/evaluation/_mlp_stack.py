@@ -108,11 +108,9 @@ class Stack:
         n_models = len(self.models)
         shuffled = self.models[0].shuffle
         losses: Any = [0.0] * n_models if self.single else np.zeros(n_models)
-        for stream in distinct(self.streams):
-            if shuffled:
-                order = np.arange(len(stream.order))
-                stream.rng.shuffle(order)  # as sklearn.utils.shuffle draws
-                stream.order = stream.order[order]
+        if shuffled:
+            for order in distinct([stream.order for stream in self.streams]):
+                order.shuffle()
         if not self.schedule:
             self.schedule = self._schedule()
         for rows, steps in self.schedule:
@@ -275,11 +273,11 @@ class Stack:
         """Give the models that are done their weights, and train the rest."""
         weights = self.params if self.best is None else self.best
         kept = np.flatnonzero(~np.asarray(done))
-        rngs: dict[int, Any] = {id(self.streams[i].rng): None for i in kept}
+        rngs: dict[int, Any] = {id(self.streams[i].order.rng): None for i in kept}
         for i, model in enumerate(self.models):
             if done[i]:
                 self._finish(i, model, weights[i])
-                rng = self.streams[i].rng
+                rng = self.streams[i].order.rng
                 if rngs.setdefault(id(rng), rng) is None:  # it goes on for the others
                     rngs[id(rng)] = deepcopy(rng)
                 model._random_state = rngs[id(rng)]
