@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from play import NoParameters, play
 from sklearn.neural_network import MLPRegressor
 from sklearn.svm import SVC
 
 from sklearn_refine._history import History, Round
 from sklearn_refine.proposal._zoom_grid import ZoomGrid
 from sklearn_refine.space._infer import grid_space
-
-
-class NoParameters:
-    def get_params(self, deep=True):
-        return {}
 
 
 def zoom(grid, score, *, rounds=3, estimator=None, space=None, noise=0.0, **params):
@@ -37,25 +33,8 @@ def zoom(grid, score, *, rounds=3, estimator=None, space=None, noise=0.0, **para
         n_rounds=rounds,
         **settings,
     )
-    history = History(n_splits=2)
-    rng = np.random.RandomState(0)
-    for limit in proposer.plan():
-        proposal = proposer.propose(history, limit, rng)
-        if not proposal.candidates:
-            break
-        assert len(proposal.candidates) <= limit
-        outcomes = [
-            [
-                {"test_scores": score(c.params) + side * noise, "fit_error": None}
-                for side in (-1, 1)
-            ]
-            for c in proposal.candidates
-        ]
-        n = len(proposal.candidates)
-        history.add_round(
-            proposal.candidates, outcomes, Round(proposal.windows, n, n, 0.0)
-        )
-    return history
+    sides = noise * np.array([-1, 1])
+    return play(proposer, lambda params: score(params) + sides, n_splits=2)
 
 
 def values(history, name, round_=None):

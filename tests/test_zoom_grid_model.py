@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from play import NoParameters, play
 
 from sklearn_refine import RefiningGridSearchCV
 from sklearn_refine._history import Candidate, History, Round
@@ -17,11 +18,6 @@ from sklearn_refine.proposal import _zoom_grid
 from sklearn_refine.proposal._grid_features import GridFeatures
 from sklearn_refine.proposal._zoom_grid import ZoomGrid
 from sklearn_refine.space._infer import grid_space
-
-
-class NoParameters:
-    def get_params(self, deep=True):
-        return {}
 
 
 def zoom(grid, score, *, rounds=3, surrogate="gp", seed=0, n_splits=2, **options):
@@ -39,25 +35,7 @@ def zoom(grid, score, *, rounds=3, surrogate="gp", seed=0, n_splits=2, **options
         surrogate=surrogate,
         **options,
     )
-    history = History(n_splits)
-    rng = np.random.RandomState(seed)
-    for limit in proposer.plan():
-        proposal = proposer.propose(history, limit, rng)
-        if not proposal.candidates:
-            break
-        assert len(proposal.candidates) <= limit
-        outcomes = [
-            [
-                {"test_scores": value, "fit_error": None, "fit_time": 0.0}
-                for value in np.broadcast_to(score(c.params), n_splits).tolist()
-            ]
-            for c in proposal.candidates
-        ]
-        n = len(proposal.candidates)
-        history.add_round(
-            proposal.candidates, outcomes, Round(proposal.windows, n, n, 0.0)
-        )
-    return history
+    return play(proposer, score, n_splits=n_splits, seed=seed)
 
 
 def later(history):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from play import play
 from scipy import stats
 
 from sklearn_refine import layer_sizes, log_randint
@@ -28,20 +29,7 @@ def search(space, score, *, n_iter=24, n_rounds=4, n_centers=3, seed=0):
     proposer = ZoomRandom(
         distribution_space(parts), n_iter=n_iter, n_rounds=n_rounds, n_centers=n_centers
     )
-    history = History(n_splits=1)
-    rng = np.random.RandomState(seed)
-    for limit in proposer.plan():
-        proposal = proposer.propose(history, limit, rng)
-        assert len(proposal.candidates) <= limit
-        outcomes = [
-            [{"test_scores": score(c.params), "fit_error": None}]
-            for c in proposal.candidates
-        ]
-        n = len(proposal.candidates)
-        history.add_round(
-            proposal.candidates, outcomes, Round(proposal.windows, n, n, 0.0)
-        )
-    return history
+    return play(proposer, score, seed=seed)
 
 
 def bowl(params):
