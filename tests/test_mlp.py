@@ -112,10 +112,16 @@ def _assert_equal(fits, models):
             assert ours.dtype == theirs.dtype
             np.testing.assert_array_equal(ours, theirs)
         np.testing.assert_array_equal(fit.model.predict(fit.X), alone.predict(fit.X))
+        ours, theirs = (
+            model._random_state.get_state(legacy=False)["state"]
+            for model in (fit.model, alone)
+        )
+        assert ours["pos"] == theirs["pos"]
+        np.testing.assert_array_equal(ours["key"], theirs["key"])
 
 
 def _check(models, X, y, weight=None, rows=None):
-    """Train on one or several parts of the data together, and compare."""
+    """Train on parts of the data together, and compare; return the fits."""
     fits = []
     for part in rows or [slice(None)]:
         X_part, y_part = X[part], y[part]
@@ -127,6 +133,7 @@ def _check(models, X, y, weight=None, rows=None):
     assert not any(fit.alone for fit in fits)
     _assert_equal(fits, alone)
     assert all(fit.seconds > 0 for fit in fits)
+    return fits
 
 
 ALPHAS = [{"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 0}]
@@ -315,6 +322,14 @@ def test_splits_train_together(name, solver, early_stopping):
     parts = [np.flatnonzero(np.arange(301) % 5 != k) for k in range(5)]
     _check(models, X, y, rows=parts)
     _check(models[:1], X, y, rows=[*parts, slice(150), slice(60, 110)])
+
+
+def test_splits_that_are_shuffled_alike_may_end_apart():
+    models = _models("multiclass", [{}], max_iter=300, tol=3e-3)
+    X, y = DATA["multiclass"]
+    parts = [np.flatnonzero(np.arange(301) % 7 != k) for k in range(7)]
+    fits = _check(models, X, y, rows=parts)
+    assert len({fit.model.n_iter_ for fit in fits}) > 1
 
 
 @pytest.mark.parametrize("name", NAMES)
