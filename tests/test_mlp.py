@@ -22,21 +22,11 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._base import inplace_softmax
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_refine.evaluation import (
-    _mlp_optimizers,
-    _mlp_products,
-    _mlp_rows,
-    _mlp_stack,
-)
+from sklearn_refine.evaluation import _mlp_optimizers, _mlp_rows, _mlp_stack
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
 from sklearn_refine.evaluation._mlp_arrays import Layout, aligned
 from sklearn_refine.evaluation._mlp_functions import Softmax
-from sklearn_refine.evaluation._mlp_products import (
-    adds_bias,
-    cut,
-    first_room,
-    gradient_way,
-)
+from sklearn_refine.evaluation._mlp_products import adds_bias, cut, gradient_way
 
 EQUAL = (
     "n_iter_",
@@ -537,43 +527,6 @@ def test_training_without_ones_gives_the_same_bits(
         np.testing.assert_array_equal(without, with_them)
 
 
-#: What may differ where a layer is stored wider than it is.
-STORED_WIDER = {
-    **{
-        f: (ALPHAS, {"activation": f}) for f in ("identity", "logistic", "tanh", "relu")
-    },
-    "a last layer": (ALPHAS, {"hidden_layer_sizes": (19,)}),
-    "three layers": (ALPHAS, {"hidden_layer_sizes": (31, 15, 4)}),
-    "one unit above": (ALPHAS, {"hidden_layer_sizes": (15, 1)}),
-    **{name: OPTIONS[name] for name in ("sgd", "early stopping", "some diverge")},
-    "batches of one left": OPTIONS["a batch of one left"],
-}
-
-
-@pytest.mark.parametrize("dtype", [np.float32, float])
-@pytest.mark.parametrize("option", STORED_WIDER)
-@pytest.mark.parametrize("name", NAMES)
-def test_a_layer_that_is_stored_wider(name, option, dtype):
-    candidates, options = STORED_WIDER[option]
-    X, y = DATA[name]
-    models = _models(name, candidates, **{"hidden_layer_sizes": (15, 10), **options})
-    parts = [np.flatnonzero(np.arange(301) % 3 != k) for k in range(2)]
-    _check(models, X.astype(dtype), y, rows=parts)
-
-
-def test_a_layer_is_stored_wider_where_that_changes_no_bits(monkeypatch):
-    found = {w: first_room([200, 37], 20, w, 8, "<f8") for w in range(1, 40)}
-    assert all(room == width or room % 4 == 0 for width, room in found.items())
-    assert [w for w, room in found.items() if room > w]  # with any BLAS in tiles
-    for width, room in found.items():
-        assert width <= room <= width + 1 + width // 16
-        assert room == width or width % 2
-    assert first_room([200, 1], 20, 15, 8, "<f8") == 15  # a vector's product
-    monkeypatch.setattr(_mlp_products, "_widens_well", lambda n_rows, *_: n_rows != 37)
-    assert first_room([200, 37], 20, 15, 8, "<f8") == 15
-    assert first_room([200, 38], 20, 15, 8, "<f8") == 16
-
-
 @pytest.mark.parametrize("noted", [1, 100, 1 << 17])
 def test_losses_do_not_depend_on_how_many_batches_they_are_of(noted, monkeypatch):
     monkeypatch.setattr(_mlp_stack, "NOTED_VALUES", noted)
@@ -624,10 +577,10 @@ def test_arrays_start_on_cache_lines():
     assert (aligned((4, 4), float, 0.0) == 0).all()
 
 
-@given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.integers(0, 3))
-def test_a_layout_gives_back_what_it_is_given(units, wider):
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=5))
+def test_a_layout_gives_back_what_it_is_given(units):
     rng = np.random.default_rng(0)
-    layout = Layout(tuple(units), units[1] + wider if wider else 0)
+    layout = Layout(tuple(units))
     parts = [rng.normal(size=shape) for shape in pairwise(units)]
     parts += [rng.normal(size=width) for width in units[1:]]
     vector = layout.join(parts)

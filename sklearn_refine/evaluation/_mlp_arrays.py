@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -50,62 +50,50 @@ class Layout:
 
     Those of a layer lie together, its intercepts behind its coefficients as one more
     row of them. What a layer has is aligned; what lies between layers is zero and
-    stays so, and so are columns beyond a layer's units.
+    stays so.
 
     Attributes
     ----------
     units : tuple of int
         Width of each layer, from the features to the outputs.
-    first_room : int, default=0
-        How wide the first layer of weights is stored, if wider than its units.
     """
 
     units: tuple[int, ...]
-    first_room: int = 0
-
-    @property
-    def rooms(self) -> list[int]:
-        """How wide each layer of weights is stored."""
-        return [max(self.units[1], self.first_room), *self.units[2:]]
 
     @property
     def n_params(self) -> int:
-        return sum(padded(a * b) for a, b in self._shapes())
+        return sum(padded((a + 1) * b) for a, b in pairwise(self.units))
 
     @property
     def penalised(self) -> list[slice]:
         """Where the coefficients of each layer are."""
         starts = self._starts()
         return [
-            slice(start, start + (a - 1) * b)
-            for start, (a, b) in zip(starts, self._shapes(), strict=True)
+            slice(start, start + a * b)
+            for start, (a, b) in zip(starts, pairwise(self.units), strict=True)
         ]
 
     def coefs(self, vectors: Array) -> list[Array]:
-        """Return views of shape (n_models, fan_in, room), one for each layer."""
+        """Return views of shape (n_models, fan_in, fan_out), one for each layer."""
         return [weights[:, :-1] for weights in self._layers(vectors)]
 
     def intercepts(self, vectors: Array) -> list[Array]:
-        """Return views of shape (n_models, room), one for each layer."""
+        """Return views of shape (n_models, fan_out), one for each layer."""
         return [weights[:, -1] for weights in self._layers(vectors)]
 
     def first_layer(self, vectors: Array) -> Array:
-        """Return a view of shape (n_models, n_features + 1, room)."""
+        """Return a view of shape (n_models, n_features + 1, n_units)."""
         return self._layers(vectors)[0]
 
-    def _shapes(self) -> list[tuple[int, int]]:
-        """Return fan_in + 1 and room of each layer."""
-        return [(a + 1, b) for a, b in zip(self.units, self.rooms, strict=False)]
-
     def _starts(self) -> list[int]:
-        sizes = [padded(a * b) for a, b in self._shapes()]
+        sizes = [padded((a + 1) * b) for a, b in pairwise(self.units)]
         return [0, *accumulate(sizes[:-1])]
 
     def _layers(self, vectors: Array) -> list[Array]:
-        """Return views of shape (n_models, fan_in + 1, room), one for each layer."""
+        """Return views of shape (n_models, fan_in + 1, fan_out), one for each layer."""
         return [
-            vectors[:, start : start + a * b].reshape(-1, a, b)
-            for start, (a, b) in zip(self._starts(), self._shapes(), strict=True)
+            vectors[:, start : start + (a + 1) * b].reshape(-1, a + 1, b)
+            for start, (a, b) in zip(self._starts(), pairwise(self.units), strict=True)
         ]
 
     def join(self, parts: Sequence[Array]) -> Array:
@@ -121,9 +109,4 @@ class Layout:
         return [view[0].copy() for view in self._parts(vector[None])]
 
     def _parts(self, vectors: Array) -> list[Array]:
-        both = self.coefs(vectors), self.intercepts(vectors)
-        return [
-            part[..., :width]
-            for parts in both
-            for part, width in zip(parts, self.units[1:], strict=True)
-        ]
+        return [*self.coefs(vectors), *self.intercepts(vectors)]

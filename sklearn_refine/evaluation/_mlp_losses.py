@@ -57,7 +57,6 @@ class ClassLosses:
         # No index is out of bounds; "clip" only saves numpy a copy.
         places, chosen = self._places[batch], self._chosen[batch]
         np.take(self._predicted, places, out=chosen, mode="clip")
-        self._network.pack()
         for (row, column), norm in zip(self._network.flat, self._norms, strict=True):
             np.matmul(row, column, out=norm[batch])
 

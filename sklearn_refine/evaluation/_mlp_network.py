@@ -101,26 +101,18 @@ class Network:
         self.coef_grads = layout.coefs(grads)
         self.intercept_grads = layout.intercepts(grads)
         self.first_layer = layout.first_layer(params), layout.first_layer(grads)
-        # Where the first layer is stored wider than it is, its coefficients are copied
-        # before their squares are summed.
-        self.first_coefs = self.coefs[0][..., : layout.units[1]]
-        self.packed = self.coefs[0]
-        if layout.rooms[0] > layout.units[1]:
-            self.packed = aligned(self.first_coefs.shape, dtype)
-        flat = [c.reshape(n_models, 1, -1) for c in (self.packed, *self.coefs[1:])]
+        flat = [c.reshape(n_models, 1, -1) for c in self.coefs]
         self.flat = [(c, c.transpose(0, 2, 1)) for c in flat]
-        shapes = [(n_models, n_rows, width) for width in layout.rooms]
+        shapes = [(n_models, n_rows, width) for width in layout.units[1:]]
         self.activations = [aligned(shape, dtype) for shape in shapes]
-        widths = layout.units[1:]
-        self.read = [a[..., :w] for a, w in zip(self.activations, widths, strict=True)]
-        self.transposed = [a.transpose(0, 2, 1) for a in self.read]
+        self.transposed = [a.transpose(0, 2, 1) for a in self.activations]
         # Once its mask is known, a layer's activations may make room for its deltas:
         # what lies in the cache is half as much.
         in_place = activation in ("relu", "identity") and dtype == grad_dtype
         self.deltas = (
             self.activations
             if in_place
-            else [aligned(shape, grad_dtype, 0.0) for shape in shapes]
+            else [aligned(shape, grad_dtype) for shape in shapes]
         )
         self.hidden = ACTIVATIONS[activation]
         self.products = list(self.activations)
@@ -139,9 +131,7 @@ class Network:
         self.active = [aligned(shape, bool) for shape in shapes[:-1] if is_relu]
         self.loss = loss_function(loss, out_activation, grad_dtype)
         self.back = [
-            _Back(
-                self.deltas[i], self.coefs[i], self.deltas[i - 1][..., : widths[i - 1]]
-            )
+            _Back(self.deltas[i], self.coefs[i], self.deltas[i - 1])
             for i in range(1, len(self.coefs))
         ]
 
@@ -155,7 +145,7 @@ class Network:
                 np.add(below, self.intercepts[layer], out=below)
             self.hidden(below)
             out = self.products[layer + 1]
-            np.matmul(self.read[layer], self.coefs[layer + 1], out=out)
+            np.matmul(below, self.coefs[layer + 1], out=out)
         np.add(out, self.intercepts[-1], out=self.output)
         self.out_activation(self.output)
         return self.output
@@ -214,14 +204,8 @@ class Network:
             for models, X in inputs
         ]
 
-    def pack(self) -> None:
-        """Bring what `flat` shows up to date."""
-        if self.packed is not self.coefs[0]:
-            np.copyto(self.packed, self.first_coefs)
-
     def squared_norms(self) -> list[Array]:
         """Return the sums of squares of each layer's coefficients, (n_models,) each."""
-        self.pack()
         return [np.matmul(c, c_t)[:, 0, 0] for c, c_t in self.flat]
 
 

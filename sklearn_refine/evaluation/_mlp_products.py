@@ -8,7 +8,7 @@ scikit-learn makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
 from math import inf
@@ -146,82 +146,6 @@ def _gradients(
         np.matmul(columns[part], delta, out=out[: len(columns)][part])
     if not sums:
         column_sums(delta[None], out[fan_in:])
-
-
-def first_room(
-    batches: Iterable[int], n_features: int, width: int, n_next: int, dtype: str
-) -> int:
-    """Return how wide to store the first hidden layer: its width, or a little more.
-
-    The kernels of BLAS take four columns or more at a time, and what is left of an odd
-    width takes them as long. Columns of zeros make it even, where that changes no bits
-    and not much is added for all else that is done with the layer.
-
-    Parameters
-    ----------
-    batches : iterable of int
-        Rows of all batches that the layer sees.
-    n_features, width, n_next : int
-        Inputs of the layer, its units, and those of the next.
-    dtype : str
-        Of all arrays.
-    """
-    room = -(-width // 4) * 4
-    if not width % 2 or room - width > 1 + width // 16:
-        return width
-    shape = n_features, width, room, n_next, dtype
-    return room if all(_widens_well(n_rows, *shape) for n_rows in batches) else width
-
-
-@cache
-def _widens_well(
-    n_rows: int, fan_in: int, width: int, room: int, fan_out: int, dtype: str
-) -> bool:
-    """Whether products with a layer that has columns of zeros have the same bits.
-
-    If they are large ones, they must be faster, too.
-    """
-    if min(n_rows, fan_in, width, fan_out) == 1:
-        return False
-    rng = np.random.default_rng(0)
-    drawn = partial(_drawn, rng, dtype=dtype)
-    X, coefs, delta = (
-        drawn((n_rows, fan_in)),
-        drawn((fan_in, width)),
-        drawn((n_rows, width)),
-    )
-    above, next_coefs = drawn((n_rows, fan_out)), drawn((width, fan_out))
-    wide_coefs, wide = (
-        aligned((fan_in, room), dtype, 0),
-        aligned((n_rows, room), dtype, 0),
-    )
-    wide_coefs[:, :width], wide[:, :width] = coefs, delta
-    turned = aligned((fan_out, n_rows), dtype)
-    np.matmul(wide[:, :width], next_coefs, out=turned.T)
-    under = aligned((n_rows, room), dtype)
-    np.matmul(above, next_coefs.T, out=under[:, :width])
-    copied = next_coefs.T.copy()
-    under_copied = aligned((n_rows, room), dtype)
-    np.matmul(above, copied, out=under_copied[:, :width])
-    turned_narrow = aligned((fan_out, n_rows), dtype)
-    np.matmul(delta, next_coefs, out=turned_narrow.T)
-    pairs = [
-        (X @ coefs, (X @ wide_coefs)[:, :width]),
-        (X.T @ delta, (X.T @ wide)[:, :width]),
-        (delta @ next_coefs, wide[:, :width] @ next_coefs),
-        (delta.T @ above, wide[:, :width].T @ above),
-        (turned_narrow, turned),
-        (above @ next_coefs.T, under[:, :width]),
-        (above @ copied, under_copied[:, :width]),
-    ]
-    if not all(np.array_equal(narrow, found) for narrow, found in pairs):
-        return False
-    if n_rows * fan_in * width < LARGE_PRODUCT:
-        return True
-    out, wide_out = aligned((n_rows, width), dtype), aligned((n_rows, room), dtype)
-    return _seconds(lambda: np.matmul(X, wide_coefs, out=wide_out)) < _seconds(
-        lambda: np.matmul(X, coefs, out=out)
-    )
 
 
 @cache

@@ -19,7 +19,6 @@ from sklearn_refine.evaluation._mlp_arrays import Array, Layout, aligned, take
 from sklearn_refine.evaluation._mlp_losses import ClassLosses
 from sklearn_refine.evaluation._mlp_network import Batch, First, Network
 from sklearn_refine.evaluation._mlp_optimizers import SGD, Adam
-from sklearn_refine.evaluation._mlp_products import first_room
 from sklearn_refine.evaluation._mlp_rows import (
     HeldOut,
     Rows,
@@ -64,8 +63,8 @@ class Stack:
         self.batch_size = batch_size
         self.seconds = {id(model): 0.0 for model in models}
         units = [first.coefs_[0].shape[0], *(c.shape[1] for c in first.coefs_)]
+        self.layout = Layout(tuple(units))
         dtype = first.coefs_[0].dtype
-        self.layout = Layout(tuple(units), self._first_room(units, dtype))
         self.params = aligned((len(models), self.layout.n_params), dtype)
         for vector, model in zip(self.params, models, strict=True):
             vector[:] = self.layout.join(model.coefs_ + model.intercepts_)
@@ -87,18 +86,6 @@ class Stack:
         self.unconverged: set[int] = set()
         self.limit = float("inf") if limit is None else limit
         self.late: set[int] = set()
-
-    def _first_room(self, units: Sequence[int], dtype: Any) -> int:
-        """Return how wide the first layer is best stored."""
-        sizes = {len(stream.X) for stream in self.streams}
-        batches = {min(self.batch_size, size) for size in sizes}
-        batches |= {size % self.batch_size for size in sizes} - {0}
-        held_out = [stream.held_out for stream in self.streams]
-        batches |= {len(rows.X) for rows in held_out if rows is not None}
-        same = target_dtype(self.streams[0].y, dtype) == dtype
-        if len(units) < 3 or not same:
-            return 0
-        return first_room(batches, units[0], units[1], units[2], dtype.str)
 
     def train(self) -> None:
         """Train every model until its own stopping rule says so."""
