@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from play import play
 from scipy import stats
 from scipy.optimize import check_grad
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -95,13 +96,7 @@ def search(space, score, *, n_iter=24, n_rounds=4, surrogate="gp", seed=0):
         n_centers=3,
         surrogate=surrogate,
     )
-    history = History(n_splits=1)
-    rng = np.random.RandomState(seed)
-    for limit in proposer.plan():
-        candidates = proposer.propose(history, limit, rng).candidates
-        assert len(candidates) <= limit
-        record(history, candidates, [[score(c.params)] for c in candidates])
-    return history
+    return play(proposer, score, seed=seed)
 
 
 def bowl(params):
