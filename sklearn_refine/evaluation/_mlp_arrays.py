@@ -48,8 +48,9 @@ def padded(size: int) -> int:
 class Layout:
     """Where the weights of a network lie in its vector of parameters.
 
-    Those of a layer lie together, its intercepts behind its coefficients as one more
-    row of them. What a layer has is aligned; what lies between layers is zero and
+    First all coefficients, which are penalised, those of the first layer last; then all
+    intercepts, those of the first layer first, which are so one more row of its
+    coefficients. What a layer has is aligned; what lies between layers is zero and
     stays so.
 
     Attributes
@@ -62,38 +63,46 @@ class Layout:
 
     @property
     def n_params(self) -> int:
-        return sum(padded((a + 1) * b) for a, b in pairwise(self.units))
+        return self._intercept_starts()[-1] + padded(self.units[-1])
 
     @property
-    def penalised(self) -> list[slice]:
-        """Where the coefficients of each layer are."""
-        starts = self._starts()
-        return [
-            slice(start, start + a * b)
-            for start, (a, b) in zip(starts, pairwise(self.units), strict=True)
-        ]
+    def n_penalised(self) -> int:
+        """How many of the first parameters are penalised."""
+        return self._intercept_starts()[0]
 
     def coefs(self, vectors: Array) -> list[Array]:
         """Return views of shape (n_models, fan_in, fan_out), one for each layer."""
-        return [weights[:, :-1] for weights in self._layers(vectors)]
+        return [
+            vectors[:, start : start + a * b].reshape(-1, a, b)
+            for start, (a, b) in zip(
+                self._coef_starts(), pairwise(self.units), strict=True
+            )
+        ]
 
     def intercepts(self, vectors: Array) -> list[Array]:
         """Return views of shape (n_models, fan_out), one for each layer."""
-        return [weights[:, -1] for weights in self._layers(vectors)]
+        return [
+            vectors[:, start : start + width]
+            for start, width in zip(
+                self._intercept_starts(), self.units[1:], strict=True
+            )
+        ]
 
     def first_layer(self, vectors: Array) -> Array:
         """Return a view of shape (n_models, n_features + 1, n_units)."""
-        return self._layers(vectors)[0]
+        start, (a, b) = self._coef_starts()[0], self.units[:2]
+        return vectors[:, start : start + (a + 1) * b].reshape(-1, a + 1, b)
 
-    def _starts(self) -> list[int]:
-        sizes = [padded((a + 1) * b) for a, b in pairwise(self.units)]
-        return [0, *accumulate(sizes[:-1])]
+    def _coef_starts(self) -> list[int]:
+        sizes = [padded(a * b) for a, b in pairwise(self.units[1:])]
+        return [*accumulate(reversed(sizes), initial=0)][::-1]
 
-    def _layers(self, vectors: Array) -> list[Array]:
-        """Return views of shape (n_models, fan_in + 1, fan_out), one for each layer."""
-        return [
-            vectors[:, start : start + (a + 1) * b].reshape(-1, a + 1, b)
-            for start, (a, b) in zip(self._starts(), pairwise(self.units), strict=True)
+    def _intercept_starts(self) -> list[int]:
+        start, (a, b) = self._coef_starts()[0], self.units[:2]
+        second = start + padded((a + 1) * b)
+        others = [padded(width) for width in self.units[2:-1]]
+        return [start + a * b, *accumulate(others, initial=second)][
+            : len(self.units) - 1
         ]
 
     def join(self, parts: Sequence[Array]) -> Array:

@@ -38,9 +38,8 @@ class Block:
         Which.
     params, grads : ndarray of shape (n_models, n_params)
         Their weights and gradients.
-    penalised : list of tuples of three ndarray of shape (n_models, n_coefs)
-        Of each layer, the parts of both that are penalised, and room for the gradient
-        of the penalty.
+    coefs, coef_grads, penalty : ndarray of shape (n_models, n_penalised)
+        The parts of both that are penalised, and room for the gradient of the penalty.
     scratch : ndarray of shape (n_models, n_params)
         Room for what lies between the weights and their change.
     state : dict of str to ndarray
@@ -50,7 +49,9 @@ class Block:
     models: slice
     params: Array
     grads: Array
-    penalised: list[tuple[Array, Array, Array]]
+    coefs: Array
+    coef_grads: Array
+    penalty: Array
     scratch: Array
     state: dict[str, Array]
 
@@ -64,8 +65,8 @@ class Optimizer(ABC):
         Theirs are the hyperparameters.
     params, grads : ndarray of shape (n_models, n_params)
         The weights, and their gradients, which a step may use up.
-    penalised : list of slice
-        Which of the parameters are penalised.
+    n_penalised : int
+        How many of the first parameters are penalised.
     """
 
     _states: tuple[str, ...] = ()
@@ -75,9 +76,9 @@ class Optimizer(ABC):
         models: Sequence[Any],
         params: Array,
         grads: Array,
-        penalised: Sequence[slice],
+        n_penalised: int,
     ) -> None:
-        self.penalised = penalised
+        self.n_penalised = n_penalised
         self.alpha = column([m.alpha for m in models], params.dtype)
         row_bytes = 6 * params.shape[1] * params.itemsize
         most = max(1, CACHE_BYTES // row_bytes)
@@ -111,9 +112,9 @@ class Optimizer(ABC):
         self._advance(models)
         for block in self._of(models):
             alpha = self.alpha[block.models]
-            for coefs, grads, penalty in block.penalised:
-                np.multiply(alpha, coefs, out=penalty)
-                np.add(grads, penalty, out=grads, casting="same_kind")
+            np.multiply(alpha, block.coefs, out=block.penalty)
+            coef_grads = block.coef_grads
+            np.add(coef_grads, block.penalty, out=coef_grads, casting="same_kind")
             divisor = weight_sums
             if isinstance(divisor, np.ndarray):
                 first = block.models.start - models.start if len(divisor) > 1 else 0
@@ -132,13 +133,15 @@ class Optimizer(ABC):
         return self._blocks[key]
 
     def _block(self, models: slice) -> Block:
-        n = models.stop - models.start
+        n, coefs = models.stop - models.start, slice(self.n_penalised)
         params, grads = self.params[models], self.grads[models]
         return Block(
             models,
             params,
             grads,
-            [(params[:, p], grads[:, p], self._penalty[:n, p]) for p in self.penalised],
+            params[:, coefs],
+            grads[:, coefs],
+            self._penalty[:n, coefs],
             self._scratch[:n],
             {name: getattr(self, name)[models] for name in self._states},
         )
@@ -193,9 +196,9 @@ class Adam(Optimizer):
         models: Sequence[Any],
         params: Array,
         grads: Array,
-        penalised: Sequence[slice],
+        n_penalised: int,
     ) -> None:
-        super().__init__(models, params, grads, penalised)
+        super().__init__(models, params, grads, n_penalised)
         dtype = grads.dtype
         self.m = aligned(params.shape, dtype, 0.0)
         self.v = aligned(params.shape, dtype, 0.0)
@@ -280,9 +283,9 @@ class SGD(Optimizer):
         models: Sequence[Any],
         params: Array,
         grads: Array,
-        penalised: Sequence[slice],
+        n_penalised: int,
     ) -> None:
-        super().__init__(models, params, grads, penalised)
+        super().__init__(models, params, grads, n_penalised)
         self.velocity = aligned(params.shape, grads.dtype, 0.0)
         self.momentum = column([m.momentum for m in models], grads.dtype)
         self.nesterov = models[0].nesterovs_momentum

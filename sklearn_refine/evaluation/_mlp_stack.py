@@ -74,7 +74,9 @@ class Stack:
         self.half_alpha = [0.5 * model.alpha for model in models]
         self.half_alphas = np.array(self.half_alpha, dtype=float)
         solver = Adam if first.solver == "adam" else SGD
-        self.optimizer = solver(models, self.params, self.grads, self.layout.penalised)
+        self.optimizer = solver(
+            models, self.params, self.grads, self.layout.n_penalised
+        )
         self.best = self.params.copy() if first.early_stopping else None
         self.schedule: list[tuple[Rows, list[_Run]]] = []
         self.buffers: dict[str, Array] = {}
