@@ -146,7 +146,9 @@ class Network:
             self.hidden(below)
             out = self.products[layer + 1]
             np.matmul(below, self.coefs[layer + 1], out=out)
-        np.add(out, self.intercepts[-1], out=self.output)
+        if out is not self.output:  # transposing alone is quicker than on the way
+            np.copyto(self.output, out)
+        np.add(self.output, self.intercepts[-1], out=self.output)
         self.out_activation(self.output)
         return self.output
 
@@ -166,7 +168,11 @@ class Network:
             What `bind` made of its inputs.
         """
         delta = self.deltas[-1]
-        np.subtract(self.output, batch.y, out=delta)
+        if self.output is not self.activations[-1] and len(batch.y) == 1:
+            np.copyto(delta, self.output)
+            np.subtract(delta, batch.y, out=delta)
+        else:
+            np.subtract(self.output, batch.y, out=delta)
         if batch.weight is not None:
             delta *= batch.weight[:, :, None]
         for layer in range(len(self.coefs) - 1, 0, -1):

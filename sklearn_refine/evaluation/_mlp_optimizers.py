@@ -7,6 +7,7 @@ the cache.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -176,6 +177,15 @@ def one(values: Array) -> Array:
     return values
 
 
+def _corrections(clock: tuple[tuple[float, float], int]) -> tuple[float, float]:
+    """Return the factor and divisor of Adam's rate, of its betas after some steps.
+
+    With Python's numbers: a power of numpy arrays may differ in the last bit.
+    """
+    (beta_1, beta_2), t = clock
+    return math.sqrt(1 - beta_2**t), 1 - beta_1**t
+
+
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2014, arXiv:1412.6980) as in ``AdamOptimizer``.
 
@@ -253,16 +263,12 @@ class Adam(Optimizer):
         np.add(block.params, update, out=block.params, casting="same_kind")
 
     def _rates(self, models: slice) -> Array:
-        # With Python's numbers: a power of numpy arrays may differ in the last bit.
         clocks = list(zip(self.betas[models], self.t[models].tolist(), strict=True))
-        factors = {
-            clock: (np.sqrt(1 - clock[0][1] ** clock[1]), 1 - clock[0][0] ** clock[1])
-            for clock in set(clocks)
-        }
-        if len(factors) == 1:
-            ((root, rest),) = factors.values()
+        if clocks.count(clocks[0]) == len(clocks):
+            root, rest = _corrections(clocks[0])
         else:
-            root, rest = np.array([factors[clock] for clock in clocks]).T
+            known = {clock: _corrections(clock) for clock in set(clocks)}
+            root, rest = np.array([known[clock] for clock in clocks]).T
         rates: Array = self.rate_init[models] * root / rest
         return rates
 
