@@ -284,6 +284,9 @@ def to_python(value: Any) -> Any:
 
 def value_key(value: Any) -> Any:
     """Return a hashable that is equal for values which must give the same fit."""
+    kind = type(value)
+    if kind is float or kind is int or kind is str:  # most values, without a look-up
+        return (kind.__name__, value if value == value else "nan")
     if isinstance(value, np.generic):
         plain = value.item()
         if not isinstance(plain, bool | str | bytes | int | float):
