@@ -99,6 +99,44 @@ def test_later_rounds_mix_the_parameters_of_the_centers():
     assert mixed.mean() > 0.4
 
 
+def around(distribution, value, n=200):
+    """Return the values that a second round tries around `value`."""
+    space = distribution_space([{"a": distribution}])
+    proposer = ZoomRandom(space, n_iter=2 * n, n_rounds=2, n_centers=1)
+    history = History(n_splits=1)
+    outcomes = [[{"test_scores": 1.0, "fit_error": None}]]
+    history.add_round([Candidate({"a": value}, 0)], outcomes, Round([], 1, 1, 0.0))
+    found = proposer.propose(history, n, np.random.RandomState(0)).candidates
+    return [c.params["a"] for c in found]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "low", "high"),
+    [
+        (stats.uniform(2, 3), 2, 5),
+        (stats.loguniform(1e-4, 10), 1e-4, 10),
+        (stats.truncnorm(-1, 2), -1, 2),
+        (stats.randint(0, 10**6), 0, 10**6 - 1),
+        (log_randint(16, 1025), 16, 1024),
+        ([0.5, 1.0, 2.0], 0.5, 2.0),
+    ],
+)
+def test_steps_reach_the_ends(distribution, low, high):
+    inside = 1.0 if isinstance(distribution, list) else distribution.ppf(0.1)
+    assert min(around(distribution, inside)) == pytest.approx(low, rel=1e-5, abs=1e-5)
+    inside = 1.0 if isinstance(distribution, list) else distribution.ppf(0.9)
+    assert max(around(distribution, inside)) == pytest.approx(high, rel=1e-5)
+
+
+@pytest.mark.parametrize("distribution", [stats.norm(), stats.cauchy(), stats.expon()])
+@pytest.mark.parametrize("quantile", [0.05, 0.95])
+def test_steps_stay_inside_where_there_are_no_ends(distribution, quantile):
+    q = distribution.cdf(around(distribution, distribution.ppf(quantile)))
+    # At quantile 1e-9, as an end would be read, nothing else is to be expected.
+    assert q.min() > 1e-6
+    assert q.max() < 1 - 1e-6
+
+
 def test_lists_are_drawn_without_replacement():
     space = {"k": [3, 1, 2], "kind": ["x", "y"]}
     history = search(space, lambda p: p["k"], n_iter=50, n_rounds=3)

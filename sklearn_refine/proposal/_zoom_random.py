@@ -335,7 +335,11 @@ def _steps(
     half_width: float,
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Return a random point of the unit cube near that of each value."""
+    """Return a random point of the unit cube near that of each value.
+
+    A step past the smallest or largest value stops there, for many an optimum lies at
+    an end. Where there is no such value, steps stay inside.
+    """
     if not axis.ordered:
         return rng.uniform(size=(len(values), axis.n_dims))
     units = axis.encode_all(values).reshape(len(values), axis.n_dims)
@@ -343,4 +347,7 @@ def _steps(
     reach = half_width
     if isinstance(axis, ListAxis):
         reach = max(reach, 1.5 / len(axis.values))
-    return rng.uniform(np.maximum(units - reach, 0.0), np.minimum(units + reach, 1.0))
+    low, high = units - reach, units + reach
+    if not axis.bounded:
+        low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
+    return np.asarray(np.clip(rng.uniform(low, high), 0.0, 1.0))

@@ -25,6 +25,7 @@ class ListAxis:
     """
 
     n_dims = 1
+    bounded = True
 
     def __init__(self, listed: Sequence[Any]) -> None:
         listed = list(listed)
@@ -67,6 +68,7 @@ class QuantileAxis:
     def __init__(self, distribution: Any) -> None:
         self.distribution = distribution
         self.integer = _is_discrete(distribution)
+        self.bounded = _is_bounded(distribution)
 
     def decode(self, units: np.ndarray) -> list[Any]:
         """Return the values at quantiles, an (n, 1) array."""
@@ -91,6 +93,7 @@ class LayersQuantileAxis:
     """:class:`layer_sizes`: one coordinate for the depth, one for each width."""
 
     ordered = True
+    bounded = True
 
     def __init__(self, distribution: layer_sizes) -> None:
         self.distribution = distribution
@@ -250,3 +253,10 @@ def _is_discrete(distribution: Any) -> bool:
         return True
     # scipy's frozen distributions carry the unfrozen one, a discrete one has a pmf.
     return hasattr(getattr(distribution, "dist", distribution), "pmf")
+
+
+def _is_bounded(distribution: Any) -> bool:
+    """Return whether there is a smallest and a largest value."""
+    if not hasattr(distribution, "support"):
+        return False
+    return bool(np.isfinite(distribution.support()).all())
