@@ -18,6 +18,9 @@ import numpy as np
 from sklearn_refine.evaluation._mlp_arrays import Array, Layout, aligned, take
 
 CACHE_BYTES = 1 << 20  # that a block of models may take
+#: Parameters of a model; of fewer, the penalty is taken of all, with an alpha for each:
+#: numpy's loops over cut rows, or times a column, take up to five times as long.
+LONG_ROW = 4096
 
 # What a numpy scalar makes of a float32 array: float64 since numpy 2.
 STRONG_32 = (np.float64(1.0) * np.ones(1, np.float32)).dtype
@@ -39,9 +42,10 @@ class Block:
         Which.
     params, grads : ndarray of shape (n_models, n_params)
         Their weights and gradients.
-    penalty : ndarray of shape (n_models, n_params)
-        Room for the gradient of the penalty.
-    unpenalised : ndarray of shape (n_models, n_params - n_penalised)
+    coefs, coef_grads, penalty : ndarray of shape (n_models, span)
+        The parts of both that are penalised, or all, and room for the gradient of the
+        penalty.
+    unpenalised : ndarray of shape (n_models, span - n_penalised)
         The part of it that is zero.
     scratch : ndarray of shape (n_models, n_params)
         Room for what lies between the weights and their change.
@@ -52,6 +56,8 @@ class Block:
     models: slice
     params: Array
     grads: Array
+    coefs: Array
+    coef_grads: Array
     penalty: Array
     unpenalised: Array
     scratch: Array
@@ -81,11 +87,13 @@ class Optimizer(ABC):
         n_penalised: int,
     ) -> None:
         self.n_penalised = n_penalised
-        alpha = column([m.alpha for m in models], params.dtype)
-        # One number for each parameter: on rows that are whole, and not cut off where
-        # the penalty ends, a loop over all models takes a third of the time.
-        self.alpha = aligned(params.shape, alpha.dtype, 0.0)
-        self.alpha[:, :n_penalised] = alpha
+        self.alpha = column([m.alpha for m in models], params.dtype)
+        self.span = n_penalised
+        if params.shape[1] < LONG_ROW:
+            self.span = params.shape[1]
+            of_each = aligned(params.shape, self.alpha.dtype, 0.0)
+            of_each[:, :n_penalised] = self.alpha
+            self.alpha = of_each
         row_bytes = 6 * params.shape[1] * params.itemsize
         most = max(1, CACHE_BYTES // row_bytes)
         self.block_size = -(-len(models) // -(-len(models) // most))  # evenly
@@ -117,15 +125,15 @@ class Optimizer(ABC):
         """
         self._advance(models)
         for block in self._of(models):
-            grads, penalty = block.grads, block.penalty
-            np.multiply(block.state["alpha"], block.params, out=penalty)
+            coef_grads, penalty = block.coef_grads, block.penalty
+            np.multiply(block.state["alpha"], block.coefs, out=penalty)
             block.unpenalised.fill(0)  # an intercept may be infinite
-            np.add(grads, penalty, out=grads, casting="same_kind")
+            np.add(coef_grads, penalty, out=coef_grads, casting="same_kind")
             divisor = weight_sums
             if isinstance(divisor, np.ndarray):
                 first = block.models.start - models.start if len(divisor) > 1 else 0
                 divisor = divisor[first : first + len(block.params), None]
-            np.divide(grads, divisor, out=grads, casting="same_kind")
+            np.divide(block.grads, divisor, out=block.grads, casting="same_kind")
             self._change(block)
 
     def _of(self, models: slice) -> list[Block]:
@@ -139,14 +147,17 @@ class Optimizer(ABC):
         return self._blocks[key]
 
     def _block(self, models: slice) -> Block:
-        n = models.stop - models.start
+        n, span = models.stop - models.start, slice(self.span)
         params, grads = self.params[models], self.grads[models]
+        penalty = self._penalty[:n, span]
         return Block(
             models,
             params,
             grads,
-            self._penalty[:n],
-            self._penalty[:n, self.n_penalised :],
+            params[:, span],
+            grads[:, span],
+            penalty,
+            penalty[:, self.n_penalised :],
             self._scratch[:n],
             {name: getattr(self, name)[models] for name in ("alpha", *self._states)},
         )

@@ -257,6 +257,5 @@ def _is_discrete(distribution: Any) -> bool:
 
 def _is_bounded(distribution: Any) -> bool:
     """Return whether there is a smallest and a largest value."""
-    if not hasattr(distribution, "support"):
-        return False
-    return bool(np.isfinite(distribution.support()).all())
+    support = getattr(distribution, "support", None)
+    return callable(support) and bool(np.isfinite(support()).all())
