@@ -391,7 +391,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     covers the space more evenly than independent draws. For each later one, several
     hundred candidates are drawn: a tenth from the whole space, the others from windows
     around the best candidates of all rounds before, which narrow from round to round.
-    Each parameter may be near that of another of the best. A surrogate, a model of the
+    Each parameter may be near that of another of the best. A step past an end of a
+    bounded distribution stops there, at a quantile of 1e-9. A surrogate, a model of the
     score, chooses which of the draws to evaluate. A distribution is narrowed in its own
     quantiles, so any works, and none is left.
 
