@@ -26,7 +26,14 @@ from sklearn_refine.evaluation import _mlp_optimizers, _mlp_rows, _mlp_stack
 from sklearn_refine.evaluation._mlp import Fit, can_train, train_together, warn_for
 from sklearn_refine.evaluation._mlp_arrays import Layout, aligned
 from sklearn_refine.evaluation._mlp_functions import Softmax
-from sklearn_refine.evaluation._mlp_products import adds_bias, cut, gradient_way
+from sklearn_refine.evaluation._mlp_products import (
+    WHOLE,
+    Product,
+    cut,
+    gradient_way,
+    product_way,
+    small_parts,
+)
 
 EQUAL = (
     "n_iter_",
@@ -469,7 +476,7 @@ SHAPES = [
     (n_rows, fan_in, fan_out)
     for n_rows in (1, 7, 37, 200)
     for fan_in in (2, 3, 10, 64, 130)
-    for fan_out in (2, 10, 17, 64)
+    for fan_out in (2, 10, 17, 64, 100)
 ]
 
 
@@ -484,9 +491,14 @@ def test_products_with_ones_have_the_same_bits(dtype):
         narrow = X[:, :-1].copy()
         expected = narrow @ weights[:-1].copy()
         np.testing.assert_array_equal(X[:, :-1] @ weights[:-1], expected)
-        if adds_bias(n_rows, fan_in, fan_out, dtype):
+        parts, adds_bias = product_way(n_rows, fan_in, fan_out, dtype, True)
+        n = fan_in + adds_bias
+        found = aligned(expected.shape, dtype)
+        Product(X[:, :n], weights[:n], found, parts)()
+        if adds_bias:
             used += 1
-            np.testing.assert_array_equal(X @ weights, expected + weights[-1])
+            expected += weights[-1]
+        np.testing.assert_array_equal(found, expected)
         delta = rng.normal(size=(n_rows, fan_out)).astype(dtype)
         n_parts, sums = gradient_way(n_rows, fan_in, fan_out, dtype, True)
         gradients = [X.T[p] @ delta for p in cut(fan_in + sums, n_parts)]
@@ -496,6 +508,23 @@ def test_products_with_ones_have_the_same_bits(dtype):
             expected = np.vstack([expected, np.sum(delta, axis=0)])
         np.testing.assert_array_equal(np.vstack(gradients), expected)
     assert used  # with any BLAS that sums the inputs one after another
+
+
+@pytest.mark.parametrize("sizes", [(100, 50), (99, 128), (157,)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_products_have_the_same_bits(dtype, sizes):
+    X, y = load_digits(return_X_y=True)
+    X = X[:500].astype(dtype)
+    models = [
+        MLPClassifier(sizes, alpha=alpha, max_iter=2, random_state=0)
+        for alpha in (1e-4, 1.0)
+    ]
+    train_together([Fit(model, X, y[:500]) for model in models])
+    for model in models:
+        with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+            alone = clone(model).fit(X, y[:500])
+        for found, expected in zip(model.coefs_, alone.coefs_, strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("batch", [1, 16, "auto"])
@@ -568,6 +597,22 @@ def test_an_axis_is_cut_into_nearly_equal_parts(size, n_parts):
     parts = [range(size)[part] for part in cut(size, n_parts)]
     assert [i for part in parts for i in part] == list(range(size))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@given(st.integers(1, 400), st.integers(1, 300), st.integers(1, 300))
+def test_the_parts_of_a_large_product_are_small_and_cover_it(n_rows, fan_in, fan_out):
+    parts = small_parts(n_rows, fan_in, fan_out)
+    times = np.zeros((n_rows, fan_out), int)
+    for part in parts:
+        times[part] += 1
+        if parts != WHOLE:
+            rows, columns = times[part].shape
+            assert rows >= 2
+            assert columns % 8 == 0
+            assert rows * fan_in * columns <= 1_000_000 + fan_in * columns
+            assert len(parts) > 1
+    assert times.min() == 1
+    assert times.max() <= 2
 
 
 def test_arrays_start_on_cache_lines():

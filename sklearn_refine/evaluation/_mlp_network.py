@@ -28,10 +28,12 @@ from sklearn_refine.evaluation._mlp_functions import (
     loss_function,
 )
 from sklearn_refine.evaluation._mlp_products import (
-    adds_bias,
-    copies_well,
-    cut,
+    WHOLE,
+    Product,
+    back_way,
     gradient_way,
+    of_rows,
+    product_way,
     writes_transposed,
 )
 
@@ -105,7 +107,6 @@ class Network:
         self.flat = [(c, c.transpose(0, 2, 1)) for c in flat]
         shapes = [(n_models, n_rows, width) for width in layout.units[1:]]
         self.activations = [aligned(shape, dtype) for shape in shapes]
-        self.transposed = [a.transpose(0, 2, 1) for a in self.activations]
         # Once its mask is known, a layer's activations may make room for its deltas:
         # what lies in the cache is half as much.
         in_place = activation in ("relu", "identity") and dtype == grad_dtype
@@ -130,22 +131,29 @@ class Network:
         is_relu = activation == "relu"
         self.active = [aligned(shape, bool) for shape in shapes[:-1] if is_relu]
         self.loss = loss_function(loss, out_activation, grad_dtype)
+        above = range(1, len(self.coefs))
+        self.inner = [
+            _product(self.activations[i - 1], self.coefs[i], self.products[i])
+            for i in above
+        ]
+        self.gradients = [
+            _gradients(self.activations[i - 1], self.deltas[i], self.coef_grads[i])
+            for i in above
+        ]
         self.back = [
-            _Back(self.deltas[i], self.coefs[i], self.deltas[i - 1])
-            for i in range(1, len(self.coefs))
+            _Back(self.deltas[i], self.coefs[i], self.deltas[i - 1]) for i in above
         ]
 
     def forward(self, firsts: Sequence[First]) -> Array:
         """Compute all activations; return those of the last layer."""
-        out = self.products[0]
         for first in firsts:
-            np.matmul(first.X, first.coefs, out=first.out)
+            first.product()
         for layer, below in enumerate(self.activations[:-1]):
             if layer or not firsts[0].adds_bias:
                 np.add(below, self.intercepts[layer], out=below)
             self.hidden(below)
-            out = self.products[layer + 1]
-            np.matmul(below, self.coefs[layer + 1], out=out)
+            self.inner[layer]()
+        out = self.products[-1]
         if out is not self.output:  # transposing alone is quicker than on the way
             np.copyto(self.output, out)
         np.add(self.output, self.intercepts[-1], out=self.output)
@@ -177,7 +185,7 @@ class Network:
             delta *= batch.weight[:, :, None]
         for layer in range(len(self.coefs) - 1, 0, -1):
             below, under = self.activations[layer - 1], self.deltas[layer - 1]
-            np.matmul(self.transposed[layer - 1], delta, out=self.coef_grads[layer])
+            self.gradients[layer - 1]()
             column_sums(delta, self.intercept_grads[layer])
             if self.active:
                 active = self.active[layer - 1]
@@ -189,8 +197,7 @@ class Network:
                 self.derivative(below, under)
             delta = under
         for first in firsts:
-            for columns, grads in first.parts:
-                np.matmul(columns, first.delta, out=grads)
+            first.gradients()
         if not firsts[0].sums:
             column_sums(delta, self.intercept_grads[0])
 
@@ -231,6 +238,8 @@ class First:
 
     Attributes
     ----------
+    product, gradients : Product
+        What computes the layer before its activation, and the gradients.
     adds_bias, sums : bool
         Whether these products add the intercepts, and compute their gradients.
     """
@@ -244,28 +253,45 @@ class First:
         grads: Array,
         is_hidden: bool,
     ) -> None:
-        self.out, self.delta = out, delta
         n_rows, n_features, width = X.shape[-2], weights.shape[1] - 1, delta.shape[2]
         shape = n_rows, n_features, width, X.dtype.str
         with_ones = X.shape[-1] > n_features
-        self.adds_bias = with_ones and is_hidden and adds_bias(*shape)
-        n_inputs = n_features + self.adds_bias
-        self.X, self.coefs = X[..., :n_inputs], weights[:, :n_inputs]
+        as_tried = X.strides[-1] == X.itemsize and out.strides[-1] == out.itemsize
+        parts, self.adds_bias = WHOLE, False
+        if as_tried:
+            parts, self.adds_bias = product_way(*shape, with_ones and is_hidden)
         n_parts, self.sums = 1, False
-        if X.dtype == delta.dtype and X.strides[-1] == X.itemsize:
+        if as_tried and X.dtype == delta.dtype:
             n_parts, self.sums = gradient_way(*shape, with_ones)
-        columns = X.swapaxes(-1, -2)
-        self.parts = [
-            (columns[..., part, :], grads[..., part, :])
-            for part in cut(n_features + self.sums, n_parts)
-        ]
+        n = n_features + self.adds_bias
+        self.product = Product(X[..., :n], weights[:, :n], out, parts)
+        n = n_features + self.sums
+        columns = X[..., :n].swapaxes(-1, -2)
+        self.gradients = Product(columns, delta, grads[:, :n], of_rows(n, n_parts))
+
+
+def _product(below: Array, coefs: Array, out: Array) -> Product:
+    """Return the product of a layer's outputs and the coefficients of the next."""
+    parts = WHOLE
+    if below.dtype == coefs.dtype and out.strides[-1] == out.itemsize:
+        parts, _ = product_way(*below.shape[1:], out.shape[2], out.dtype.str)
+    return Product(below, coefs, out, parts)
+
+
+def _gradients(below: Array, delta: Array, out: Array) -> Product:
+    """Return the product that makes the gradients of coefficients."""
+    n_parts = 1
+    if below.dtype == delta.dtype:
+        n_parts, _ = gradient_way(*below.shape[1:], delta.shape[2], delta.dtype.str)
+    parts = of_rows(below.shape[2], n_parts)
+    return Product(below.transpose(0, 2, 1), delta, out, parts)
 
 
 class _Back:
     """The product that takes deltas from a layer to the one under it.
 
-    BLAS is up to twice as fast on a copy of the transposed coefficients. Where that was
-    seen to give other bits, the product is the one that scikit-learn makes.
+    BLAS is up to twice as fast on a copy of the transposed coefficients, where that has
+    the same bits.
 
     Parameters
     ----------
@@ -283,16 +309,20 @@ class _Back:
         n_models, fan_in, fan_out = coefs.shape
         self.outer = fan_out == 1
         self.copied: Array | None = None
-        if not self.outer and copies_well(
-            delta.shape[1], fan_in, fan_out, delta.dtype.str, coefs.dtype.str
-        ):
+        parts = None
+        if not self.outer:
+            dtypes = delta.dtype.str, coefs.dtype.str
+            parts = back_way(delta.shape[1], fan_in, fan_out, *dtypes)
+        if parts is not None:
             self.copied = aligned((n_models, fan_out, fan_in), coefs.dtype)
+            self.product = Product(delta, self.copied, under, parts)
+        else:
+            self.product = Product(delta, self.transposed, under)
 
     def __call__(self) -> None:
         if self.outer:  # no sums: one product for each number
             np.einsum("sbo,sio->sbi", self.delta, self.coefs, out=self.under)
-        elif self.copied is None:
-            np.matmul(self.delta, self.transposed, out=self.under)
         else:
-            np.copyto(self.copied, self.transposed)
-            np.matmul(self.delta, self.copied, out=self.under)
+            if self.copied is not None:
+                np.copyto(self.copied, self.transposed)
+            self.product()

@@ -8,19 +8,32 @@ scikit-learn makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from math import inf
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 
 from sklearn_refine.evaluation._mlp_arrays import Array, aligned
 from sklearn_refine.evaluation._mlp_functions import column_sums
 
+W = TypeVar("W")
+
 LARGE_PRODUCT = 500_000  # multiplications; for smaller ones, calls are what counts
+#: Multiplications. For some processors, OpenBLAS has kernels for products of up to so
+#: many that do not copy their operands first; they are up to twice as fast.
+SMALL_PRODUCT = 1_000_000
+#: So many results of a row are summed as in larger products; fewer need not be.
+KERNEL_WIDTH = 8
+MOST_PARTS = 8  # into which a product is cut
 FEWEST_RESULTS = 1000  # that are compared: in a few, two orders of sums may agree
+
+#: Which rows and columns of a product are computed at a time.
+Parts = tuple[tuple[slice, slice], ...]
+WHOLE: Parts = ((slice(None), slice(None)),)
 
 
 def _drawn(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
@@ -30,62 +43,147 @@ def _drawn(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Arra
     return values
 
 
-def _n_draws(n_results: int) -> int:
-    return -(-FEWEST_RESULTS // n_results)
-
-
 def cut(size: int, n_parts: int) -> list[slice]:
     """Return slices that cut an axis into nearly equal parts."""
     bounds = [size * i // n_parts for i in range(n_parts + 1)]
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    """Return the shortest of five times."""
-    shortest = inf
-    for _ in range(5):
-        start = perf_counter()
-        run()
-        shortest = min(shortest, perf_counter() - start)
-    return shortest
+def of_rows(n_rows: int, n_parts: int) -> Parts:
+    """Return parts that have some of the rows and all columns."""
+    return tuple((rows, slice(None)) for rows in cut(n_rows, n_parts))
+
+
+def small_parts(n_rows: int, fan_in: int, fan_out: int) -> Parts:
+    """Return parts of a product that are small ones, or the whole if it is too large.
+
+    Each has as many columns as kernels take; for that, the last may overlap.
+    """
+    width = fan_out - fan_out % KERNEL_WIDTH
+    n_parts = -(-n_rows * fan_in * width // SMALL_PRODUCT)
+    most = min(MOST_PARTS, n_rows // 2)  # a single row is a vector
+    if not 0 < n_parts <= most or (n_parts == 1 and width == fan_out):
+        return WHOLE
+    parts = [(rows, slice(width)) for rows in cut(n_rows, n_parts)]
+    if width < fan_out:
+        parts.append((slice(None), slice(fan_out - KERNEL_WIDTH, fan_out)))
+    return tuple(parts)
+
+
+class Product:
+    """A product of stacks of matrices, computed in parts.
+
+    Parameters
+    ----------
+    left, right, out : ndarray of shape (..., n, k), (..., k, m) and (..., n, m)
+        Read, read and written.
+    parts : Parts, default=WHOLE
+        Rows and columns of the result.
+    """
+
+    def __init__(
+        self, left: Array, right: Array, out: Array, parts: Parts = WHOLE
+    ) -> None:
+        self._parts = [
+            (left[..., rows, :], right[..., columns], out[..., rows, columns])
+            for rows, columns in parts
+        ]
+
+    def __call__(self) -> None:
+        for left, right, out in self._parts:
+            np.matmul(left, right, out=out)
+
+
+#: Computes something in some way, or, without one, as scikit-learn does.
+Trial = Callable[[W | None], Array]
+
+
+def _best(ways: Sequence[W], trials: Sequence[Trial[W]], timed: bool) -> W:
+    """Return the quickest way, or the last, of those with scikit-learn's bits.
+
+    The first one, if there is none.
+    """
+    same = list(ways)
+    for trial in trials:
+        expected = trial(None).copy()
+        same = [way for way in same if np.array_equal(trial(way), expected)]
+    if not timed or len(same) < 2:
+        return same[-1] if same else ways[0]
+    shortest = [inf] * len(same)
+    for _ in range(5):  # in turn, for other programs may run at times
+        for i, way in enumerate(same):
+            start = perf_counter()
+            trials[-1](way)
+            shortest[i] = min(shortest[i], perf_counter() - start)
+    return same[shortest.index(min(shortest))]
+
+
+def _rows_and(
+    rng: np.random.Generator, n_rows: int, fan_in: int, dtype: str, with_ones: bool
+) -> tuple[Array, Array]:
+    """Return rows of inputs, with ones at their ends if so, and without."""
+    X = _drawn(rng, (n_rows, fan_in + with_ones), dtype)
+    X[:, fan_in:] = 1
+    return X, X[:, :fan_in].copy()
 
 
 @cache
-def adds_bias(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> bool:
-    """Whether a product adds the intercepts as a last row of the coefficients.
-
-    The rows then end with a one. A kernel that sums over the inputs one after another
-    adds the intercept last, as scikit-learn does; others have another order.
+def product_way(
+    n_rows: int, fan_in: int, fan_out: int, dtype: str, with_ones: bool = False
+) -> tuple[Parts, bool]:
+    """Return how to multiply the inputs of a layer with its coefficients.
 
     Parameters
     ----------
     n_rows, fan_in, fan_out : int
-        Shape of the product, without the ones and the intercepts.
+        Of the layer: rows of the batch, inputs without the ones, outputs.
     dtype : str
         Of all arrays.
+    with_ones : bool, default=False
+        Whether the rows end with a one.
+
+    Returns
+    -------
+    parts : Parts
+        Into which to cut the product.
+    adds_bias : bool
+        Whether to let the ones add the intercepts, as a last row of the coefficients.
+        A kernel that sums over the inputs one after another adds the intercept last,
+        as scikit-learn does; others have another order.
     """
+    cuts, size = [WHOLE], n_rows * fan_in * fan_out
+    parts = small_parts(n_rows, fan_in + with_ones, fan_out)
+    if size > SMALL_PRODUCT and parts != WHOLE:
+        cuts.append(parts)
+    ways = [(parts, False) for parts in cuts]
+    if with_ones:
+        ways += [(parts, True) for parts in cuts]
+    if len(ways) == 1:
+        return ways[0]
     rng = np.random.default_rng(0)
-    for _ in range(_n_draws(n_rows * fan_out)):
-        X = _drawn(rng, (n_rows, fan_in + 1), dtype)
-        X[:, -1] = 1
+
+    def trial() -> Trial[tuple[Parts, bool]]:
+        X, narrow = _rows_and(rng, n_rows, fan_in, dtype, with_ones)
         coefs = _drawn(rng, (fan_in + 1, fan_out), dtype)
-        narrow, weights = X[:, :-1].copy(), coefs[:-1].copy()
-        if not np.array_equal(X @ coefs, narrow @ weights + coefs[-1]):
-            return False
-    if n_rows * fan_in * fan_out < LARGE_PRODUCT:
-        return True
-    out = aligned((n_rows, fan_out), dtype)
+        out = aligned((n_rows, fan_out), dtype)
 
-    def apart() -> None:
-        np.matmul(narrow, weights, out=out)
-        np.add(out, coefs[-1], out=out)
+        def run(way: tuple[Parts, bool] | None) -> Array:
+            left, n = (narrow, fan_in) if way is None else (X, fan_in + way[1])
+            Product(left[:, :n], coefs[:n], out, way[0] if way else WHOLE)()
+            if n == fan_in:
+                np.add(out, coefs[-1], out=out)
+            return out
 
-    return _seconds(lambda: np.matmul(X, coefs, out=out)) < _seconds(apart)
+        return run
+
+    n_trials = -(-FEWEST_RESULTS // (n_rows * fan_out))
+    trials = [trial() for _ in range(n_trials)]
+    return _best(ways, trials, size >= LARGE_PRODUCT)
 
 
 @cache
 def gradient_way(
-    n_rows: int, fan_in: int, fan_out: int, dtype: str, with_ones: bool
+    n_rows: int, fan_in: int, fan_out: int, dtype: str, with_ones: bool = False
 ) -> tuple[int, bool]:
     """Return how to compute the gradients of a layer, of its coefficients and all.
 
@@ -95,7 +193,7 @@ def gradient_way(
         Of the layer: rows of the batch, inputs without the ones, outputs.
     dtype : str
         Of all arrays.
-    with_ones : bool
+    with_ones : bool, default=False
         Whether the rows end with a one.
 
     Returns
@@ -105,47 +203,36 @@ def gradient_way(
     sums : bool
         Whether to let the ones sum the deltas, for the intercepts.
     """
-    rng = np.random.default_rng(0)
-    ways = [(1, False)]
-    large = n_rows * fan_in * fan_out >= LARGE_PRODUCT and fan_in >= 16
+    size = n_rows * fan_in * fan_out
+    large = size >= LARGE_PRODUCT and fan_in >= 16
+    cuts = [1]
     if large:
-        ways.append((2, False))
+        cuts += sorted({2, min(-(-size // SMALL_PRODUCT), MOST_PARTS)} - {1})
+    ways = [(n_parts, False) for n_parts in cuts]
     if with_ones:
-        ways += [(n_parts, True) for n_parts, _ in ways]
+        ways += [(n_parts, True) for n_parts in cuts]
     if len(ways) == 1:
         return ways[0]
-    same = set(ways)
-    for _ in range(_n_draws(fan_out)):
-        X = _drawn(rng, (n_rows, fan_in + 1), dtype)
-        X[:, -1] = 1
+    rng = np.random.default_rng(0)
+
+    def trial() -> Trial[tuple[int, bool]]:
+        X, narrow = _rows_and(rng, n_rows, fan_in, dtype, with_ones)
         delta = _drawn(rng, (n_rows, fan_out), dtype)
-        expected = aligned((fan_in + 1, fan_out), dtype)
-        found = aligned(expected.shape, dtype)
-        _gradients(X[:, :-1].copy(), delta, expected, 1)
-        for way in tuple(same):
-            _gradients(X, delta, found, *way)
-            if not np.array_equal(found, expected):
-                same.discard(way)
-    if not large:
-        return max(same, default=ways[0])
-    seconds = {
-        way: _seconds(partial(_gradients, X, delta, found, *way))
-        for way in ways
-        if way in same
-    }
-    return min(seconds, key=seconds.__getitem__, default=ways[0])
+        out = aligned((fan_in + 1, fan_out), dtype)
 
+        def run(way: tuple[int, bool] | None) -> Array:
+            n_parts, sums = way or (1, False)
+            columns = (X if way else narrow).T[: fan_in + sums]
+            for part in cut(len(columns), n_parts):
+                np.matmul(columns[part], delta, out=out[: len(columns)][part])
+            if not sums:
+                column_sums(delta[None], out[fan_in:])
+            return out
 
-def _gradients(
-    X: Array, delta: Array, out: Array, n_parts: int, sums: bool = False
-) -> None:
-    """Write the gradients of coefficients and, in the last row, of intercepts."""
-    fan_in = len(out) - 1
-    columns = X.T[: len(out) if sums else fan_in]
-    for part in cut(len(columns), n_parts):
-        np.matmul(columns[part], delta, out=out[: len(columns)][part])
-    if not sums:
-        column_sums(delta[None], out[fan_in:])
+        return run
+
+    n_trials = -(-FEWEST_RESULTS // (fan_out if with_ones else fan_in * fan_out))
+    return _best(ways, [trial() for _ in range(n_trials)], large)
 
 
 @cache
@@ -163,19 +250,38 @@ def writes_transposed(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> boo
 
 
 @cache
-def copies_well(
+def back_way(
     n_rows: int, fan_in: int, fan_out: int, delta_dtype: str, coef_dtype: str
-) -> bool:
-    """Whether a product with copied, transposed coefficients has the same bits.
+) -> Parts | None:
+    """Return how to take deltas from a layer to the one under it.
 
-    A single row is a vector, for which where it lies in memory may matter.
+    Returns
+    -------
+    Parts or None
+        Into which to cut the product with a copy of the transposed coefficients; None
+        for the product with the coefficients themselves. A single row is a vector, for
+        which where it lies in memory may matter.
     """
     if n_rows == 1 or fan_in == 1:
-        return False
+        return None
+    large = n_rows * fan_in * fan_out >= LARGE_PRODUCT
+    ways: list[Parts | None] = [None]
+    parts = small_parts(n_rows, fan_out, fan_in)
+    if large and delta_dtype == coef_dtype and parts != WHOLE:
+        ways.append(parts)
+    ways.append(WHOLE)
     rng = np.random.default_rng(0)
-    delta = _drawn(rng, (1, n_rows, fan_out), delta_dtype)
-    coefs = _drawn(rng, (1, fan_in, fan_out), coef_dtype)
-    copied = aligned((1, fan_out, fan_in), coef_dtype)
-    copied[:] = coefs.transpose(0, 2, 1)
-    plain = np.matmul(delta, coefs.transpose(0, 2, 1))
-    return bool(np.array_equal(plain, np.matmul(delta, copied)))
+    delta = _drawn(rng, (n_rows, fan_out), delta_dtype)
+    coefs = _drawn(rng, (fan_in, fan_out), coef_dtype)
+    copied = aligned((fan_out, fan_in), coef_dtype)
+    out = aligned((n_rows, fan_in), delta_dtype)
+
+    def run(way: Parts | None) -> Array:
+        if way is None:
+            np.matmul(delta, coefs.T, out=out)
+        else:
+            np.copyto(copied, coefs.T)
+            Product(delta, copied, out, way)()
+        return out
+
+    return _best(ways, [run], large)
