@@ -592,6 +592,21 @@ def test_weighted_rows_of_a_stack_in_several_blocks(own_rows, monkeypatch):
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("solver", [_mlp_optimizers.SGD, _mlp_optimizers.Adam])
+@pytest.mark.parametrize("long_row", [0, 100])
+def test_only_coefficients_are_penalised(long_row, solver, monkeypatch):
+    monkeypatch.setattr(_mlp_optimizers, "LONG_ROW", long_row)
+    models = [MLPRegressor(alpha=alpha, momentum=0.0) for alpha in (0.5, 2.0)]
+    params, grads = np.full((2, 3), np.inf), np.ones((2, 3))
+    params[:, :2] = [[1, -1], [2, -2]]  # coefficients; then an intercept
+    with np.errstate(all="ignore"):  # as in training
+        solver(models, params, grads, 2).step(slice(0, 2), 1)
+    assert (params[:, 2] == np.inf).all()
+    if solver is _mlp_optimizers.SGD:
+        steps = 0.001 * np.array([[1.5, 0.5], [5, -3]])
+        np.testing.assert_allclose(params[:, :2], [[1, -1], [2, -2]] - steps)
+
+
 @given(st.integers(0, 300), st.integers(1, 5))
 def test_an_axis_is_cut_into_nearly_equal_parts(size, n_parts):
     parts = [range(size)[part] for part in cut(size, n_parts)]

@@ -23,6 +23,15 @@ class OnlyRvs:
         return float(random_state.uniform())
 
 
+class NoSupport:
+    """A distribution with quantiles that does not say where it ends."""
+
+    support = (0, 1)
+
+    def __init__(self):
+        self.ppf, self.cdf, self.rvs = stats.uniform.ppf, stats.uniform.cdf, None
+
+
 def search(space, score, *, n_iter=24, n_rounds=4, n_centers=3, seed=0):
     """Run rounds on a function of the parameters; return the history."""
     parts = space if isinstance(space, list) else [space]
@@ -128,7 +137,9 @@ def test_steps_reach_the_ends(distribution, low, high):
     assert max(around(distribution, inside)) == pytest.approx(high, rel=1e-5)
 
 
-@pytest.mark.parametrize("distribution", [stats.norm(), stats.cauchy(), stats.expon()])
+@pytest.mark.parametrize(
+    "distribution", [stats.norm(), stats.cauchy(), stats.expon(), NoSupport()]
+)
 @pytest.mark.parametrize("quantile", [0.05, 0.95])
 def test_steps_stay_inside_where_there_are_no_ends(distribution, quantile):
     q = distribution.cdf(around(distribution, distribution.ppf(quantile)))
