@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 from math import inf
+from operator import itemgetter
 from time import perf_counter
 from typing import TypeVar
 
@@ -29,7 +30,10 @@ SMALL_PRODUCT = 1_000_000
 #: So many results of a row are summed as in larger products; fewer need not be.
 KERNEL_WIDTH = 8
 MOST_PARTS = 8  # into which a product is cut
-FEWEST_RESULTS = 1000  # that are compared: in a few, two orders of sums may agree
+#: How many results are compared, and how often at most: two orders of a sum may agree,
+#: and other kernels compute the last columns.
+FEWEST_RESULTS, MOST_TRIALS = 1000, 20
+N_NUMBERS = 65521  # that trials draw from; a prime, so that rows do not repeat
 
 #: Which rows and columns of a product are computed at a time.
 Parts = tuple[tuple[slice, slice], ...]
@@ -39,8 +43,20 @@ WHOLE: Parts = ((slice(None), slice(None)),)
 def _drawn(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
     """Return aligned numbers of many sizes, so that each order of a sum shows."""
     values = aligned(shape, dtype)
-    values[:] = rng.normal(size=shape) * np.exp2(rng.integers(-4, 5, size=shape))
+    places = rng.integers(N_NUMBERS) + np.arange(values.size)
+    np.take(_numbers(dtype), places, mode="wrap", out=values.reshape(-1))
     return values
+
+
+@cache
+def _numbers(dtype: str) -> Array:
+    rng = np.random.default_rng(0)
+    sizes = np.exp2(rng.integers(-4, 5, size=N_NUMBERS))
+    return np.asarray(rng.normal(size=N_NUMBERS) * sizes, dtype=dtype)
+
+
+def _n_trials(n_results: int) -> int:
+    return min(-(-FEWEST_RESULTS // n_results), MOST_TRIALS)
 
 
 def cut(size: int, n_parts: int) -> list[slice]:
@@ -103,19 +119,19 @@ def _best(ways: Sequence[W], trials: Sequence[Trial[W]], timed: bool) -> W:
 
     The first one, if there is none.
     """
-    same = list(ways)
-    for trial in trials:
-        expected = trial(None).copy()
-        same = [way for way in same if np.array_equal(trial(way), expected)]
-    if not timed or len(same) < 2:
-        return same[-1] if same else ways[0]
-    shortest = [inf] * len(same)
-    for _ in range(5):  # in turn, for other programs may run at times
-        for i, way in enumerate(same):
-            start = perf_counter()
-            trials[-1](way)
-            shortest[i] = min(shortest[i], perf_counter() - start)
-    return same[shortest.index(min(shortest))]
+    shortest = [float(-i) for i in range(len(ways))]
+    if timed:
+        shortest = [inf] * len(ways)
+        for _ in range(5):  # in turn, for other programs may run at times
+            for i, way in enumerate(ways):
+                start = perf_counter()
+                trials[0](way)
+                shortest[i] = min(shortest[i], perf_counter() - start)
+    expected = [trial(None).copy() for trial in trials]
+    for _, way in sorted(zip(shortest, ways, strict=True), key=itemgetter(0)):
+        if all(map(np.array_equal, (trial(way) for trial in trials), expected)):
+            return way
+    return ways[0]
 
 
 def _rows_and(
@@ -161,9 +177,9 @@ def product_way(
     if len(ways) == 1:
         return ways[0]
     rng = np.random.default_rng(0)
+    X, narrow = _rows_and(rng, n_rows, fan_in, dtype, with_ones)
 
     def trial() -> Trial[tuple[Parts, bool]]:
-        X, narrow = _rows_and(rng, n_rows, fan_in, dtype, with_ones)
         coefs = _drawn(rng, (fan_in + 1, fan_out), dtype)
         out = aligned((n_rows, fan_out), dtype)
 
@@ -176,8 +192,7 @@ def product_way(
 
         return run
 
-    n_trials = -(-FEWEST_RESULTS // (n_rows * fan_out))
-    trials = [trial() for _ in range(n_trials)]
+    trials = [trial() for _ in range(_n_trials(n_rows * fan_out))]
     return _best(ways, trials, size >= LARGE_PRODUCT)
 
 
@@ -214,9 +229,9 @@ def gradient_way(
     if len(ways) == 1:
         return ways[0]
     rng = np.random.default_rng(0)
+    X, narrow = _rows_and(rng, n_rows, fan_in, dtype, with_ones)
 
     def trial() -> Trial[tuple[int, bool]]:
-        X, narrow = _rows_and(rng, n_rows, fan_in, dtype, with_ones)
         delta = _drawn(rng, (n_rows, fan_out), dtype)
         out = aligned((fan_in + 1, fan_out), dtype)
 
@@ -231,7 +246,7 @@ def gradient_way(
 
         return run
 
-    n_trials = -(-FEWEST_RESULTS // (fan_out if with_ones else fan_in * fan_out))
+    n_trials = _n_trials(fan_out if with_ones else fan_in * fan_out)
     return _best(ways, [trial() for _ in range(n_trials)], large)
 
 
