@@ -109,18 +109,22 @@ ACTIVATIONS: dict[str, Callable[[Array], None]] = {
 
 
 def _tanh_derivative(Z: Array, delta: Array) -> None:
-    np.multiply(delta, 1 - Z**2, out=delta)
+    np.multiply(Z, Z, out=Z)
+    np.subtract(1, Z, out=Z)
+    np.multiply(delta, Z, out=delta)
 
 
 def _logistic_derivative(Z: Array, delta: Array) -> None:
     np.multiply(delta, Z, out=delta)
-    np.multiply(delta, 1 - Z, out=delta)
+    np.subtract(1, Z, out=Z)
+    np.multiply(delta, Z, out=delta)
 
 
 def _identity_derivative(Z: Array, delta: Array) -> None:
     """Do nothing."""
 
 
+#: Multiply deltas by the derivative; they use up the activations.
 DERIVATIVES: dict[str, Callable[[Array, Array], None]] = {
     "identity": _identity_derivative,
     "relu": _identity_derivative,  # a mask, taken before
