@@ -119,10 +119,11 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         by their mean over the ``k`` splits run so far, at least three, go on to the
         next of ``n`` splits. Candidates of earlier rounds compete. It saves about 60 %
         of the fits with 5 splits and 75 % with 10; with 40 candidates from a wide
-        space the same one won in 99 % of searches on recorded MLPs and 86 % on small
-        data with 5 splits, 70 % with 10, and the one that won instead was within one
-        standard error of the best in at least 98 %. Nothing bounds the chance that
-        the best is dropped, and among nearly equal candidates it is. The race is on
+        space the same one won in 99 % of searches on recorded MLPs with 5 splits, 98 %
+        on data of 1000 to 2500 rows (84 % with 10 splits) and 86 % on 400 rows (70 %),
+        and the one that won instead was within one standard error of the best in at
+        least 98 %. Nothing bounds the chance that the best is dropped, and among
+        nearly equal candidates it is. The race is on
         the metric of `refit`; where `refit` names none, on the first. A callable
         `refit` sees NaN for what was not run.
         Candidates that were dropped keep their scores in ``cv_results_``, have NaN
@@ -483,10 +484,11 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         by their mean over the ``k`` splits run so far, at least three, go on to the
         next of ``n`` splits. Candidates of earlier rounds compete. It saves about 60 %
         of the fits with 5 splits and 75 % with 10; with 40 candidates from a wide
-        space the same one won in 99 % of searches on recorded MLPs and 86 % on small
-        data with 5 splits, 70 % with 10, and the one that won instead was within one
-        standard error of the best in at least 98 %. Nothing bounds the chance that
-        the best is dropped, and among nearly equal candidates it is. The race is on
+        space the same one won in 99 % of searches on recorded MLPs with 5 splits, 98 %
+        on data of 1000 to 2500 rows (84 % with 10 splits) and 86 % on 400 rows (70 %),
+        and the one that won instead was within one standard error of the best in at
+        least 98 %. Nothing bounds the chance that the best is dropped, and among
+        nearly equal candidates it is. The race is on
         the metric of `refit`; where `refit` names none, on the first. A callable
         `refit` sees NaN for what was not run.
         Candidates that were dropped keep their scores in ``cv_results_``, have NaN

