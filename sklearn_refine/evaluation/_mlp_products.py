@@ -30,9 +30,6 @@ SMALL_PRODUCT = 1_000_000
 #: So many results of a row are summed as in larger products; fewer need not be.
 KERNEL_WIDTH = 8
 MOST_PARTS = 8  # into which a product is cut
-#: How many results are compared, and how often at most: two orders of a sum may agree,
-#: and other kernels compute the last columns.
-FEWEST_RESULTS, MOST_TRIALS = 1000, 20
 N_NUMBERS = 65521  # that trials draw from; a prime, so that rows do not repeat
 
 #: Which rows and columns of a product are computed at a time.
@@ -55,8 +52,43 @@ def _numbers(dtype: str) -> Array:
     return np.asarray(rng.normal(size=N_NUMBERS) * sizes, dtype=dtype)
 
 
-def _n_trials(n_results: int) -> int:
-    return min(-(-FEWEST_RESULTS // n_results), MOST_TRIALS)
+class _Factors:
+    """Random factors of products, drawn so that the order of sums shows.
+
+    Every second product is zero but for rounding: two orders of a sum of 24 such terms
+    agree in one case of 20, of random ones in one of 4. And a single result may come of
+    a kernel of its own, at the end of both axes.
+
+    Parameters
+    ----------
+    n_summed : int
+        How many numbers are summed.
+    """
+
+    def __init__(self, n_summed: int) -> None:
+        self.rng = np.random.default_rng(0)
+        self.n_summed = n_summed
+        self.n_trials = max(10, 200 // n_summed)
+        places = self.rng.permutation(n_summed)
+        self._ones, self._others = np.split(places[: n_summed // 2 * 2], 2)
+        self._rest = places[n_summed // 2 * 2 :]
+        self._cancel = False
+
+    def left(self, n: int, dtype: str) -> Array:
+        """Return the left factor, (n, n_summed)."""
+        values = _drawn(self.rng, (n, self.n_summed), dtype)
+        values[:, self._others] = values[:, self._ones]
+        return values
+
+    def right(self, n: int, dtype: str, n_added: int = 0) -> Array:
+        """Return a right factor, (n_summed + n_added, n); the last rows are added."""
+        values = _drawn(self.rng, (self.n_summed + n_added, n), dtype)
+        self._cancel = not self._cancel
+        if self._cancel:
+            values[self._others] = -values[self._ones]
+            values[self._rest] *= np.finfo(dtype).eps
+            values[self.n_summed :] *= np.finfo(dtype).eps
+        return values
 
 
 def cut(size: int, n_parts: int) -> list[slice]:
@@ -134,13 +166,13 @@ def _best(ways: Sequence[W], trials: Sequence[Trial[W]], timed: bool) -> W:
     return ways[0]
 
 
-def _rows_and(
-    rng: np.random.Generator, n_rows: int, fan_in: int, dtype: str, with_ones: bool
-) -> tuple[Array, Array]:
-    """Return rows of inputs, with ones at their ends if so, and without."""
-    X = _drawn(rng, (n_rows, fan_in + with_ones), dtype)
-    X[:, fan_in:] = 1
-    return X, X[:, :fan_in].copy()
+def _before_ones(values: Array, with_ones: bool) -> Array:
+    """Return rows of inputs, with ones at their ends if so."""
+    n_rows, n_features = values.shape
+    X = aligned((n_rows, n_features + with_ones), values.dtype)
+    X[:, :n_features] = values
+    X[:, n_features:] = 1
+    return X
 
 
 @cache
@@ -176,11 +208,12 @@ def product_way(
         ways += [(parts, True) for parts in cuts]
     if len(ways) == 1:
         return ways[0]
-    rng = np.random.default_rng(0)
-    X, narrow = _rows_and(rng, n_rows, fan_in, dtype, with_ones)
+    drawn = _Factors(fan_in)
+    narrow = drawn.left(n_rows, dtype)
+    X = _before_ones(narrow, with_ones)
 
     def trial() -> Trial[tuple[Parts, bool]]:
-        coefs = _drawn(rng, (fan_in + 1, fan_out), dtype)
+        coefs = drawn.right(fan_out, dtype, n_added=1)
         out = aligned((n_rows, fan_out), dtype)
 
         def run(way: tuple[Parts, bool] | None) -> Array:
@@ -192,7 +225,7 @@ def product_way(
 
         return run
 
-    trials = [trial() for _ in range(_n_trials(n_rows * fan_out))]
+    trials = [trial() for _ in range(drawn.n_trials)]
     return _best(ways, trials, size >= LARGE_PRODUCT)
 
 
@@ -228,11 +261,12 @@ def gradient_way(
         ways += [(n_parts, True) for n_parts in cuts]
     if len(ways) == 1:
         return ways[0]
-    rng = np.random.default_rng(0)
-    X, narrow = _rows_and(rng, n_rows, fan_in, dtype, with_ones)
+    drawn = _Factors(n_rows)
+    narrow = np.ascontiguousarray(drawn.left(fan_in, dtype).T)
+    X = _before_ones(narrow, with_ones)
 
     def trial() -> Trial[tuple[int, bool]]:
-        delta = _drawn(rng, (n_rows, fan_out), dtype)
+        delta = drawn.right(fan_out, dtype)
         out = aligned((fan_in + 1, fan_out), dtype)
 
         def run(way: tuple[int, bool] | None) -> Array:
@@ -246,8 +280,7 @@ def gradient_way(
 
         return run
 
-    n_trials = _n_trials(fan_out if with_ones else fan_in * fan_out)
-    return _best(ways, [trial() for _ in range(n_trials)], large)
+    return _best(ways, [trial() for _ in range(drawn.n_trials)], large)
 
 
 @cache
@@ -255,13 +288,21 @@ def writes_transposed(n_rows: int, fan_in: int, fan_out: int, dtype: str) -> boo
     """Whether a product has the same bits when it is written transposed."""
     if min(n_rows, fan_in, fan_out) == 1:
         return False
-    rng = np.random.default_rng(0)
-    below, coefs = (
-        _drawn(rng, shape, dtype) for shape in ((n_rows, fan_in), (fan_in, fan_out))
-    )
+    drawn = _Factors(fan_in)
+    below = drawn.left(n_rows, dtype)
     transposed = aligned((fan_out, n_rows), dtype)
-    np.matmul(below, coefs, out=transposed.T)
-    return bool(np.array_equal(np.matmul(below, coefs), transposed.T))
+
+    def trial() -> Trial[bool]:
+        coefs = drawn.right(fan_out, dtype)
+
+        def run(way: bool | None) -> Array:
+            if not way:
+                return np.asarray(np.matmul(below, coefs))
+            return np.matmul(below, coefs, out=transposed.T)
+
+        return run
+
+    return _best((False, True), [trial() for _ in range(drawn.n_trials)], timed=False)
 
 
 @cache
@@ -285,18 +326,22 @@ def back_way(
     if large and delta_dtype == coef_dtype and parts != WHOLE:
         ways.append(parts)
     ways.append(WHOLE)
-    rng = np.random.default_rng(0)
-    delta = _drawn(rng, (n_rows, fan_out), delta_dtype)
-    coefs = _drawn(rng, (fan_in, fan_out), coef_dtype)
+    drawn = _Factors(fan_out)
+    delta = drawn.left(n_rows, delta_dtype)
     copied = aligned((fan_out, fan_in), coef_dtype)
     out = aligned((n_rows, fan_in), delta_dtype)
 
-    def run(way: Parts | None) -> Array:
-        if way is None:
-            np.matmul(delta, coefs.T, out=out)
-        else:
-            np.copyto(copied, coefs.T)
-            Product(delta, copied, out, way)()
-        return out
+    def trial() -> Trial[Parts]:
+        coefs = np.ascontiguousarray(drawn.right(fan_in, coef_dtype).T)
 
-    return _best(ways, [run], large)
+        def run(way: Parts | None) -> Array:
+            if way is None:
+                np.matmul(delta, coefs.T, out=out)
+            else:
+                np.copyto(copied, coefs.T)
+                Product(delta, copied, out, way)()
+            return out
+
+        return run
+
+    return _best(ways, [trial() for _ in range(drawn.n_trials)], large)
