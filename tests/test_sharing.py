@@ -12,11 +12,14 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
+from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.metrics.pairwise import rbf_kernel
@@ -25,6 +28,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     KernelCenterer,
+    MinMaxScaler,
     OneHotEncoder,
     QuantileTransformer,
     StandardScaler,
@@ -496,3 +500,107 @@ def test_errors_are_told_as_by_grid_search(name, values):
         told = [str(w.message) for w in seen if "failed" in str(w.message)]
         texts.append([re.sub(r"line \d+", "line", text) for text in told])
     assert texts[0] == texts[1] != []
+
+
+class ChangesRows(BaseEstimator):
+    """A regressor whose ``fit`` and ``predict`` change what they are given."""
+
+    def __init__(self, shift=0.0):
+        self.shift = shift
+
+    def fit(self, X, y):
+        X *= 2
+        y += self.shift
+        self.mean_ = X.mean() + y.mean()
+        return self
+
+    def predict(self, X):
+        X += self.shift
+        return X[:, 0] + self.mean_
+
+
+def _changes_targets(true, predicted):
+    true += 1
+    return -np.abs(true - predicted).mean()
+
+
+def _changes_estimator_and_rows(estimator, X, y):
+    score = -np.abs(estimator.predict(X) - y).mean()
+    X.iloc[:] = 0
+    estimator[0].scale_ *= 2
+    return score
+
+
+IMPUTER = IterativeImputer(sample_posterior=True, random_state=0, max_iter=2)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("train_score", [False, True])
+@pytest.mark.parametrize(
+    ("estimator", "grid", "scoring"),
+    [
+        (
+            make_pipeline(MinMaxScaler(), Ridge(copy_X=False)),
+            {"ridge__alpha": ALPHA},
+            None,
+        ),
+        (
+            make_pipeline(MinMaxScaler(), PLSRegression(copy=False)),
+            {"plsregression__n_components": [1, 2, 3]},
+            "r2",
+        ),
+        (ChangesRows(), {"shift": [0.0, 1.0, 2.0]}, "r2"),
+        (
+            make_pipeline(MinMaxScaler(), ChangesRows()),
+            {"changesrows__shift": [0.0, 1.0, 2.0]},
+            "r2",
+        ),
+        (
+            make_pipeline(StandardScaler(copy=False), MLPR),
+            {"mlpregressor__alpha": ALPHA},
+            lambda estimator, X, y: estimator.score(X, y),
+        ),
+        (
+            make_pipeline(StandardScaler(), Ridge()),
+            {"ridge__alpha": ALPHA},
+            make_scorer(_changes_targets),
+        ),
+        (
+            make_pipeline(StandardScaler().set_output(transform="pandas"), Ridge()),
+            {"ridge__alpha": ALPHA},
+            _changes_estimator_and_rows,
+        ),
+        (
+            make_pipeline(IMPUTER, Ridge()),
+            {"ridge__alpha": ALPHA},
+            lambda estimator, X, y: estimator.score(X, y),
+        ),
+    ],
+)
+def test_what_a_candidate_changes_in_place_is_not_seen_by_others(
+    estimator, grid, scoring, train_score
+):
+    rows = XR
+    if scoring is _changes_estimator_and_rows:
+        rows = pd.DataFrame(XR)
+    elif isinstance(estimator, Pipeline) and estimator[0] is IMPUTER:
+        rows = np.where(XR < -0.08, np.nan, XR)
+    found = [
+        search(
+            estimator,
+            grid,
+            scoring=scoring,
+            cv=3,
+            return_train_score=train_score,
+            **options,
+        )
+        .fit(rows.copy(), YR.copy())
+        .cv_results_
+        for search, options in (
+            (GridSearchCV, {}),
+            (RefiningGridSearchCV, {"n_rounds": 1}),
+        )
+    ]
+    for name in found[0]:
+        if "score" in name and "time" not in name:
+            np.testing.assert_array_equal(found[1][name], found[0][name], err_msg=name)

@@ -9,7 +9,7 @@ candidate is fitted on that.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -202,6 +202,16 @@ def transform(chain: list[Any], X: Any) -> Any:
     return X
 
 
+def own(data: Any) -> Any:
+    """Return a copy of what several candidates read, for one that may change it."""
+    if isinstance(data, np.ndarray):
+        return data.copy(order="K")
+    for name in ("copy", "clone"):  # of pandas, scipy, lists; of polars
+        if hasattr(data, name):
+            return getattr(data, name)()
+    return deepcopy(data)
+
+
 def short(chain: list[Any], leaf: Any) -> Any:
     """Return an estimator that does on transformed data what the whole chain does."""
     estimator = leaf
@@ -228,9 +238,12 @@ def whole(chain: list[Any], own: list[Any], leaf: Any) -> Any:
     estimator = leaf
     for link, mine in zip(reversed(chain[:-1]), reversed(own[:-1]), strict=True):
         fitted = copy(link)
+        # What a candidate's scorer does to them is not for the others to see.
         if type(link) is Pipeline:
-            fitted.steps = [*link.steps[:-1], (link.steps[-1][0], estimator)]
+            steps = deepcopy(link.steps[:-1])
+            fitted.steps = [*steps, (link.steps[-1][0], estimator)]
         else:
+            fitted.transformer_ = deepcopy(link.transformer_)
             fitted.regressor = clone(mine.regressor)
             fitted.regressor_ = estimator
             if hasattr(estimator, "feature_names_in_"):

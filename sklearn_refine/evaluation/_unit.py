@@ -151,6 +151,7 @@ class _Prefix:
         self.parts = [(X_test, self.y_test, test)]
         if options["return_train_score"]:
             self.parts.append((X_train, y_train, train))
+        self.shared = len(jobs) > 1
         self.light = not options["score_params"] and is_own_scorer(options["scorer"])
         if self.light:
             chain = self.chain
@@ -181,6 +182,7 @@ class _Member:
 
     def __init__(self, task: Task, job: Job, prefix: _Prefix) -> None:
         self.task, self.job, self.prefix = task, job, prefix
+        self.copies: dict[int, Any] = {}
         X, y, params = prefix.seen
         own = sharing.leaf_params(prefix.path, job.params)
         first = prefix.leaf_params
@@ -248,8 +250,10 @@ class _Member:
                 raise fit.error
             warn_for(fit)
             return
-        X, y, params = self.prefix.seen
         start = time.perf_counter()
+        X, y, params = self.prefix.seen
+        X, y = self._own(X), self._own(y)
+        params = {name: self._own(value) for name, value in params.items()}
         if y is None:
             fit.model.fit(X, **params)
         else:
@@ -259,6 +263,8 @@ class _Member:
     def _scored(self) -> Outcome:
         options = self.task.options
         start = time.perf_counter()
+        if not self.prefix.light:
+            self.whole = self._whole()
         scores = [self._score(0)]
         seconds = time.perf_counter() - start
         scores += [self._score(i) for i in range(1, len(self.prefix.parts))]
@@ -283,6 +289,8 @@ class _Member:
         X, y, rows = self.prefix.parts[i]
         task, options = self.task, self.task.options
         scorer, error_score = options["scorer"], options["error_score"]
+        if not (self.prefix.light and self.together):
+            X, y = self._own(X), self._own(y)
         if self.prefix.light:
             with suppress(Exception):  # the whole estimator will say it
                 estimator = sharing.short(self.prefix.chain, self.fit.model)
@@ -293,11 +301,24 @@ class _Member:
             X, y = safe_split(
                 estimator, task.X, task.y, rows, task.splits[self.job.split][0]
             )
-        estimator = sharing.whole(self.prefix.chain, self._chain(), self.fit.model)
+            estimator = self._whole()
+        else:
+            estimator = self.whole
         params = check_method_params(
             task.X, params=options["score_params"], indices=rows
         )
         return score(estimator, X, y, scorer, params, error_score)
+
+    def _own(self, data: Any) -> Any:
+        """Return the candidate's copy of what others read too, for it may change it."""
+        if not self.prefix.shared:
+            return data
+        if id(data) not in self.copies:
+            self.copies[id(data)] = sharing.own(data)
+        return self.copies[id(data)]
+
+    def _whole(self) -> Any:
+        return sharing.whole(self.prefix.chain, self._chain(), self.fit.model)
 
     def _failed(self) -> Outcome:
         """Return what scikit-learn makes of weights that are not finite."""
