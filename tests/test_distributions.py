@@ -13,6 +13,8 @@ from sklearn.neural_network import MLPRegressor
 from sklearn_refine import layer_sizes, log_randint
 from sklearn_refine.space._quantiles import distribution_space
 
+SHARES = stats.rv_discrete(values=([0.1, 0.25, 0.7], [0.2, 0.3, 0.5]))
+
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.floats(0, 1))
 @example(46, 3, 1.0)
@@ -81,6 +83,8 @@ def test_in_randomized_search():
         stats.expon(),
         stats.randint(3, 9),
         stats.poisson(4),
+        SHARES,
+        SHARES(loc=0.5),
         log_randint(3, 300),
         layer_sizes((1, 3), (4, 64)),
         [0.1, 5.0, 1.0],
@@ -99,3 +103,26 @@ def test_axes_invert(given_values):
         else:
             assert again["a"] == value
         assert not isinstance(value, np.generic)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "values"),
+    [
+        (SHARES, [0.1, 0.25, 0.7]),
+        (SHARES(loc=0.5), [0.6, 0.75, 1.2]),
+        (stats.rv_discrete(values=([1, 2.5, 3], [0.2, 0.3, 0.5])), [1.0, 2.5, 3.0]),
+        (stats.rv_discrete(values=([0.3], [1.0])), [0.3]),
+        (stats.rv_discrete(values=([4, 2, 3], [0.2, 0.3, 0.5])), [2, 3, 4]),
+        (stats.rv_discrete(values=([2.0, 4.0], [0.5, 0.5])), [2, 4]),
+        (stats.randint(3, 6), [3, 4, 5]),
+    ],
+)
+def test_discrete_values_are_kept_as_they_are(distribution, values):
+    (subspace,) = distribution_space([{"a": distribution}])
+    units = np.linspace(0, 1, 50)[:, np.newaxis]
+    found = [p["a"] for p in subspace.decode(units, np.random.RandomState(0))]
+    assert sorted(set(found)) == pytest.approx(values)
+    assert {type(value) for value in found} == {type(values[0])}
+    middles = subspace.axes["a"].encode_all(values)[:, 0]
+    edges = np.append(0.0, distribution.cdf(np.array(values) + 1e-9))
+    np.testing.assert_allclose(middles, (edges[:-1] + edges[1:]) / 2)

@@ -67,14 +67,23 @@ class QuantileAxis:
 
     def __init__(self, distribution: Any) -> None:
         self.distribution = distribution
-        self.integer = _is_discrete(distribution)
         self.bounded = _is_bounded(distribution)
+        self._kind: type[int] | type[float] = float
+        # A discrete one has no other value nearer than a step; with the shift, rounding
+        # does not decide on which side of a value its cdf is asked for.
+        self._step = self._shift = 0.0
+        if _is_discrete(distribution):
+            points = _points(distribution)
+            if (points % 1 == 0).all():
+                self._kind, self._step = int, 1.0
+            else:
+                self._step = float(np.diff(points).min(initial=1.0))
+                self._shift = self._step / 2
 
     def decode(self, units: np.ndarray) -> list[Any]:
         """Return the values at quantiles, an (n, 1) array."""
         values = self.distribution.ppf(np.clip(units[:, 0], MARGIN, 1 - MARGIN))
-        kind = int if self.integer else float
-        return [kind(value) for value in values]
+        return [self._kind(value) for value in values]
 
     def encode(self, value: Any) -> np.ndarray:
         """Return the quantile of `value`; the middle of its step if discrete."""
@@ -83,9 +92,9 @@ class QuantileAxis:
     def encode_all(self, values: Sequence[Any]) -> np.ndarray:
         """Return the quantiles of several values, (n_values, 1)."""
         numbers = np.asarray(values, dtype=np.float64)
-        q = self.distribution.cdf(numbers)
-        if self.integer:
-            q = (q + self.distribution.cdf(numbers - 1)) / 2
+        q = self.distribution.cdf(numbers + self._shift)
+        if self._step:
+            q = (q + self.distribution.cdf(numbers + self._shift - self._step)) / 2
         return np.asarray(np.clip(q, 0.0, 1.0)).reshape(-1, 1)
 
 
@@ -253,6 +262,16 @@ def _is_discrete(distribution: Any) -> bool:
         return True
     # scipy's frozen distributions carry the unfrozen one, a discrete one has a pmf.
     return hasattr(getattr(distribution, "dist", distribution), "pmf")
+
+
+def _points(distribution: Any) -> np.ndarray:
+    """Return the values that scipy was given one by one, sorted; else none."""
+    of_scipy = getattr(distribution, "dist", distribution)
+    given = getattr(of_scipy, "xk", None)
+    if given is None:
+        return np.empty(0)
+    points = np.unique(np.asarray(given, dtype=np.float64))
+    return np.asarray(points - points[0] + distribution.support()[0])
 
 
 def _is_bounded(distribution: Any) -> bool:
