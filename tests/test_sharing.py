@@ -502,6 +502,34 @@ def test_errors_are_told_as_by_grid_search(name, values):
     assert texts[0] == texts[1] != []
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("hidden_layer_sizes", [(10,), ((5,), (5, 5))]),
+        ("hidden_layer_sizes", [(10,), None]),
+        ("hidden_layer_sizes", [(10,), (-400,)]),
+        ("activation", ["relu", ["tanh"]]),
+        ("shuffle", [True, [False]]),
+        ("solver", ["adam", np.array(["adam", "sgd"])]),
+        ("max_iter", [2, 0]),
+    ],
+)
+def test_a_value_that_no_network_takes_fails_for_itself(name, values, n_jobs):
+    model = MLPClassifier(max_iter=2, random_state=0)
+    searches = [
+        GridSearchCV(model, {name: values}, cv=2, n_jobs=n_jobs),
+        RefiningGridSearchCV(model, {name: values}, cv=2, n_jobs=n_jobs),
+    ]
+    for search in searches:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            search.fit(X, Y)
+    first, second = (search.cv_results_["mean_test_score"] for search in searches)
+    assert np.isnan(first[1])
+    np.testing.assert_array_equal(second[:2], first)
+
+
 class ChangesRows(BaseEstimator):
     """A regressor whose ``fit`` and ``predict`` change what they are given."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,11 +34,10 @@ class CostModel:
         size = 1.0
         for name, value in params.items():
             if name.endswith("hidden_layer_sizes"):
-                units = [self.n_features, *np.atleast_1d(np.asarray(value)).tolist()]
-                weights = sum(a * b for a, b in pairwise(units))
+                weights = _n_weights(self.n_features, value)
                 size *= 2000.0 + weights  # so much is the cost of a step in itself
             elif name.endswith("max_iter") and isinstance(value, int):
-                size *= value
+                size *= max(1, value)
         return size
 
     def learn(self, params: Mapping[str, Any], seconds: float) -> None:
@@ -67,3 +65,13 @@ class CostModel:
             equal += np.equal.outer(own, seen)
         weights = 4.0**equal
         return np.asarray(sizes * (weights @ rates) / weights.sum(axis=1))
+
+
+def _n_weights(n_features: int, layers: Any) -> float:
+    """Return the number of weights between layers; 0 for what are no widths."""
+    try:
+        units = np.append(n_features, np.asarray(layers, dtype=np.float64))
+    except (TypeError, ValueError):
+        return 0.0  # its own fit will say what is wrong
+    weights = float(units[:-1] @ units[1:])
+    return weights if 0 <= weights < np.inf else 0.0

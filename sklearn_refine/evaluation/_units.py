@@ -63,14 +63,15 @@ def look(task: Task, params: Mapping[str, Any]) -> Shareable | None:
         return None  # scikit-learn reports on each fit as it starts and ends
     try:
         chain = sharing.links(sharing.build(task.estimator, params))
+        if chain is None:
+            return None
+        found = Shareable(
+            sharing.prefix_key(chain, params), sharing.stack_key(chain[-1], task.X)
+        )
+        hash(found)  # a value that an MLP does not allow may have none
     except Exception:
         return None  # its own fit will say what is wrong
-    if chain is None:
-        return None
-    stack = sharing.stack_key(chain[-1], task.X)
-    if stack is None and not sharing.has_prefix(chain):
-        return None
-    return Shareable(sharing.prefix_key(chain, params), stack)
+    return found if found.stack is not None or sharing.has_prefix(chain) else None
 
 
 def make_units(
