@@ -530,6 +530,36 @@ def test_a_value_that_no_network_takes_fails_for_itself(name, values, n_jobs):
     np.testing.assert_array_equal(second[:2], first)
 
 
+def test_a_target_that_ends_the_training_of_a_stack_is_told_as_by_grid_search():
+    grid = {"alpha": [0.1, 1.0]}
+    errors = []
+    for kind in (GridSearchCV, RefiningGridSearchCV):
+        with pytest.raises(ValueError, match=r"(?s)All the 4 fits failed.*UFunc") as e:
+            kind(MLPR, grid, cv=2).fit(X, Y.astype(str))
+        errors.append(re.sub(r"line \d+", "line", str(e.value)))
+    assert errors[0] == errors[1]
+
+
+def test_fits_of_a_stack_that_fails_are_made_one_by_one(monkeypatch):
+    def no_memory(self):
+        raise MemoryError("of a stack")
+
+    expected = run(CASES["architectures"][0], kind=GridSearchCV)[0]
+    monkeypatch.setattr("sklearn_refine.evaluation._mlp.Stack.train", no_memory)
+    ours, n_alone = run(CASES["architectures"][0], monkeypatch)
+    assert n_alone == 18
+    assert_same(ours, expected)
+
+
+def test_a_stack_can_be_interrupted(monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt("by hand")
+
+    monkeypatch.setattr("sklearn_refine.evaluation._mlp.Stack.train", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="by hand"):
+        run(CASES["network"][0])
+
+
 class ChangesRows(BaseEstimator):
     """A regressor whose ``fit`` and ``predict`` change what they are given."""
 

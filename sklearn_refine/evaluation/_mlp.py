@@ -49,7 +49,8 @@ class Fit:
     X, y, weight : array-like
         What its ``fit`` would be given; the same objects where they are the same.
     error : Exception or None
-        What its ``fit`` would have raised.
+        What its ``fit`` would have raised, or what ended the training of its stack;
+        fitted by itself, each model of that shows whether it is to blame.
     messages : list of (str, category)
         The warnings that its ``fit`` would have given.
     alone : bool
@@ -152,16 +153,14 @@ def train_together(fits: Sequence[Fit], limit: float | None = None) -> None:
             prepared.setdefault(ready.key, []).append(ready)
     for group in prepared.values():
         for models in _stacks(group):
-            streams = [p.stream for p in models]
-            if models[0].fit.model.random_state is not None:
-                streams = _restarted(streams, known)
-            stack = Stack(
-                [p.fit.model for p in models],
-                streams,
-                _nominal_batch(models[0].fit.model),
-                limit,
-            )
-            stack.train()
+            try:
+                stack = _trained(models, known, limit)
+            except Exception as error:
+                # Which of them it is about cannot be known. Its traceback holds all
+                # arrays of the stack, for which memory may have been too small.
+                for p in models:
+                    p.fit.error = error.with_traceback(None)
+                continue
             for p in models:
                 _complete(p.fit, stack)
 
@@ -385,6 +384,21 @@ def _restarted(streams: Sequence[Stream], known: _Known) -> list[Stream]:
             orders[key] = stream.order.restart()
         fresh[id(stream)] = replace(stream, order=orders[key])
     return [fresh[id(stream)] for stream in streams]
+
+
+def _trained(models: Sequence[_Prepared], known: _Known, limit: float | None) -> Stack:
+    """Train a stack."""
+    streams = [p.stream for p in models]
+    if models[0].fit.model.random_state is not None:
+        streams = _restarted(streams, known)
+    stack = Stack(
+        [p.fit.model for p in models],
+        streams,
+        _nominal_batch(models[0].fit.model),
+        limit,
+    )
+    stack.train()
+    return stack
 
 
 def _stacks(group: Sequence[_Prepared]) -> list[list[_Prepared]]:
