@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from fault_searches import X, Y, n_lines, networks
 from joblib import parallel_config
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
@@ -371,6 +371,17 @@ def test_journal_with_every_backend(backend, tmp_path):
         if "time" not in name and name != "params":
             np.testing.assert_array_equal(search.cv_results_[name], values)
     assert len(read_journal(tmp_path / "search.db")) == search.n_fits_
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1])
+@pytest.mark.parametrize("backend", ["multiprocessing", "threading", "loky"])
+def test_one_worker_with_every_backend(backend, n_jobs):
+    search = RefiningGridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, n_jobs=n_jobs)
+    expected = clone(search).fit(X, Y)
+    with parallel_config(backend, n_jobs=1):
+        search.fit(X, Y)
+    assert search.best_params_ == expected.best_params_
+    assert search.best_score_ == expected.best_score_
 
 
 class Slow(Ridge):

@@ -58,9 +58,14 @@ class Crew:
         self._parallel = self._new()
 
     def _new(self) -> Parallel:
+        backend = self._backend if self.n_workers > 1 else None
+        n_jobs = self._n_jobs
+        if self._streams and not self._backend.supports_return_generator:
+            # joblib asks the active backend for a generator, though it needs no worker.
+            backend, n_jobs = "sequential", 1
         return Parallel(
-            n_jobs=self._n_jobs,
-            backend=self._backend if self.n_workers > 1 else None,
+            n_jobs=n_jobs,
+            backend=backend,
             batch_size=1,  # units of work are cut to size already
             return_as="generator_unordered" if self._streams else "list",
         )
