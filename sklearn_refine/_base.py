@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from inspect import Parameter, signature
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -204,7 +205,7 @@ class BaseRefiningSearchCV(Reporting):
         start = time.perf_counter()
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
-        if y is None and get_tags(self.estimator).target_tags.required:
+        if y is None and _needs_y(self.estimator):
             raise ValueError(
                 f"The estimator of this {type(self).__name__} requires y to be passed, "
                 f"but the target y is None: {self.estimator!r}."
@@ -418,6 +419,17 @@ class BaseRefiningSearchCV(Reporting):
             history.preferred = int(
                 self._select_best_index(self.refit, history.metric, results)
             )
+
+
+def _needs_y(estimator: Any) -> bool:
+    """Whether an estimator's ``fit`` can be said to fail without y, before any fit."""
+    try:
+        y = signature(estimator.fit).parameters.get("y")
+    except ValueError:  # compiled code may have no signature
+        return False
+    # The tag alone is no proof: every classifier has it.
+    no_default = y is not None and y.default is Parameter.empty
+    return no_default and bool(get_tags(estimator).target_tags.required)
 
 
 def _progress(history: History, n_rounds: int) -> str:

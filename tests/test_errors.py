@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from scipy.stats import loguniform
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import FitFailedWarning
@@ -289,6 +289,38 @@ def test_y_is_required():
         ValueError, match="requires y to be passed, but the target y is None"
     ):
         RefiningGridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}).fit(X)
+
+
+class OneClass(ClassifierMixin, BaseEstimator):
+    """A classifier that needs no y."""
+
+    def __init__(self, width=1.0):
+        self.width = width
+
+    def fit(self, X, y=None):
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+def test_y_is_not_required_of_a_classifier_that_has_a_default_for_it():
+    search = RefiningGridSearchCV(
+        OneClass(),
+        {"width": [1.0, 2.0]},
+        scoring=lambda estimator, X, y=None: estimator.width,
+        n_rounds=1,
+    )
+    assert search.fit(X).best_params_ == {"width": 2.0}
+
+
+def test_y_is_required_by_the_last_step():
+    search = RefiningGridSearchCV(make_pipeline(Ridge()), {"ridge__alpha": [1.0, 2.0]})
+    with pytest.raises(
+        ValueError, match=r"(?s)All the 10 fits failed.*requires y to be passed"
+    ):
+        search.fit(X)
 
 
 def test_iterator_cv_is_kept_for_fit():
