@@ -64,7 +64,6 @@ GRID_ERRORS = {
         {"param_grid": {"gamma": [1.0]}},
         r"param_grid names the parameter 'gamma'.*Valid parameters are",
     ),
-    "NaN": ({"param_grid": {"alpha": [0.1, np.nan]}}, r"'alpha' hold NaN.*remove it"),
     "n_rounds": ({"n_rounds": 0}, r"'n_rounds' parameter .* Got 0 instead"),
     "n_centers": ({"n_centers": 0}, r"'n_centers' parameter .* Got 0 instead"),
     "n_points": ({"n_points": 2}, r"'n_points' parameter .* Got 2 instead"),
@@ -208,6 +207,12 @@ def test_unknown_parameter_of_a_replaced_step():
         RefiningGridSearchCV(pipeline, grid).fit(X, Y)
 
 
+def test_nan_is_refused_where_the_estimator_declares_another_range():
+    search = RefiningGridSearchCV(Ridge(), {"alpha": [0.1, np.nan]})
+    with pytest.raises(ValueError, match=r"'alpha' hold NaN.*remove it"):
+        search.fit(X, Y)
+
+
 def test_nan_is_a_choice_where_the_estimator_declares_it():
     search = RefiningGridSearchCV(
         make_pipeline(SimpleImputer(), Ridge()),
@@ -216,6 +221,13 @@ def test_nan_is_a_choice_where_the_estimator_declares_it():
     )
     search.fit(X, Y)
     assert "simpleimputer__missing_values" in search.best_params_
+
+
+def test_nan_is_a_choice_where_nothing_is_declared():
+    values = [np.nan, -999, 0]
+    search = RefiningGridSearchCV(Counting(), {"beta": values}, n_rounds=2).fit(X, Y)
+    tried = [params["beta"] for params in search.cv_results_["params"]]
+    np.testing.assert_array_equal(tried, values)
 
 
 def test_every_fit_failing():

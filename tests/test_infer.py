@@ -107,10 +107,18 @@ def test_numbers(values, scale, integer):
         [(0.1, 0.9), (0.2, 0.8)],
         [(0, 1), (1, 2)],
         [10**400, 1],
+        [np.nan, -999, 0],
+        [0.1, 1.0, np.float32("nan")],
     ],
 )
 def test_choices(values):
     assert type(axis_of(values)) is ChoiceAxis
+
+
+def test_numbers_beside_nan_are_refined_where_that_is_asked_for():
+    values = [np.nan, 0.1, 1.0]
+    assert isinstance(axis_of(values, scales="log"), NumberAxis)
+    assert isinstance(axis_of(values, bounds=(0, 5)), NumberAxis)
 
 
 def test_random_state_is_never_refined():

@@ -72,7 +72,7 @@ def grid_space(
     ------
     ValueError
         If `scales` or `bounds` name no parameter, do not fit its values, or if a
-        listed value is NaN where the estimator does not declare NaN as legal.
+        listed value is NaN where the estimator declares what is legal, and not NaN.
     """
     scales, bounds = scales or {}, bounds or {}
     _check_names(param_grid, scales, bounds)
@@ -160,13 +160,14 @@ def infer_axis(
     bounds : tuple of (low, high), optional
         Closed range for new values.
     """
-    for value in listed:
-        is_nan = isinstance(value, float | np.floating) and np.isnan(value)
-        if is_nan and not legal.accepts(value):
+    if _has_illegal_nan(listed, legal):
+        if legal.declared:
             raise ValueError(
                 f"The values of parameter {name!r} hold NaN: {listed!r}. "
                 "NaN has no place on an axis; remove it from the list."
             )
+        if scale is None and bounds is None:
+            scale = "choice"  # beside NaN, a number such as -999 has a meaning, too
     if name.split("__")[-1] == "random_state":
         # A seed has no neighbours: a better one is luck, never a better model.
         axis: Axis = ChoiceAxis(name, listed)
@@ -177,6 +178,15 @@ def infer_axis(
     if bounds is not None and scale != "choice":
         _check_bounds_fit(name, listed, axis, bounds)
     return axis
+
+
+def _has_illegal_nan(listed: list[Any], legal: Legal) -> bool:
+    return any(
+        isinstance(value, float | np.floating)
+        and np.isnan(value)
+        and not legal.accepts(value)
+        for value in listed
+    )
 
 
 def _check_bounds_fit(name: str, listed: list[Any], axis: Axis, bounds: Bounds) -> None:
