@@ -370,6 +370,11 @@ class BaseRefiningSearchCV(Reporting):
         evaluation = Evaluation(means, fresh, context, race)
         try:
             if not evaluation.run():
+                if job.deadline is None:
+                    raise ValueError(
+                        f"No fits were performed: pre_dispatch={self.pre_dispatch!r} "
+                        "hands out none. Give 1 or more, or the default, '2*n_jobs'."
+                    )
                 self.stop_reason_ = "time_budget"
         finally:
             _add_round(history, proposal, evaluation, time.perf_counter() - start)
@@ -389,8 +394,7 @@ class BaseRefiningSearchCV(Reporting):
         def score(outcome: Outcome) -> float:
             scores = outcome["test_scores"]
             if isinstance(scores, dict):
-                named = isinstance(self.refit, str) and self.refit in scores
-                return float(scores[self.refit if named else next(iter(scores))])
+                return float(scores[self._leading_metric(scores)])
             return float(scores)
 
         complete = history.split_scores() if len(history) else np.empty((0, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -31,8 +31,18 @@ class Reporting(BaseSearchCV):
         if self.multimetric_:
             if callable(self.scoring):
                 self._check_refit_for_multimetric(scores)
-            named = isinstance(self.refit, str)
-            history.metric = self.refit if named else next(iter(scores))
+            history.metric = self._leading_metric(scores)
+
+    def _leading_metric(self, scores: Mapping[str, Any]) -> str:
+        """Return the metric that rounds follow: that of `refit`, or the first one."""
+        if isinstance(self.refit, str) and self.refit in scores:
+            return self.refit
+        for name in scores:
+            return name
+        raise ValueError(
+            f"scoring={self.scoring!r} returned a dict without scores: {scores!r}. "
+            "Return a number, or a dict with a number for each metric."
+        )
 
     def _results(self, history: History) -> dict[str, Any]:
         """Return the history as ``cv_results_``."""

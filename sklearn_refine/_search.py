@@ -734,6 +734,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
                 "RandomForestRegressor(), or 'gp', or None for plain windows."
             )
         subspaces = distribution_space(parts)
+        if not any(hasattr(v, "rvs") for part in parts for v in part.values()):
+            ParameterGrid(parts)  # as RandomizedSearchCV, which knows more errors
         _check_parameter_names("param_distributions", self.estimator, parts)
         proposer = ZoomRandom(
             subspaces,

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -126,7 +127,23 @@ RANDOM_ERRORS = {
         r"'alpha' in param_distributions is neither a list nor .* with an rvs",
     ),
     "string": ({"param_distributions": {"alpha": "abc"}}, r"'alpha' .* got: 'abc'"),
-    "single value": ({"param_distributions": {"alpha": 1.0}}, r"into a list"),
+    "single value": (
+        {"param_distributions": {"alpha": 1.0}},
+        r"got: 1.0 of type float. .*a single one, into a list",
+    ),
+    "set": (
+        {"param_distributions": {"alpha": {0.1}, "beta": loguniform(1, 2)}},
+        r"'alpha' .* got: \{0.1\} of type set. Put the values.* into a list",
+    ),
+    "dict": ({"param_distributions": {"alpha": {0.1: 1}}}, r"'alpha' .* of type dict"),
+    "Series": (
+        {"param_distributions": {"alpha": pd.Series([0.1, 1.0])}},
+        r"(?s)'alpha' needs to be a list or a numpy array.*of type Series",
+    ),
+    "matrix": (
+        {"param_distributions": {"alpha": np.ones((2, 2))}},
+        r"(?s)'alpha' should be one-dimensional",
+    ),
     "empty list": ({"param_distributions": {"alpha": []}}, r"'alpha' .* empty list"),
     "empty dict": ({"param_distributions": {}}, r"names no parameter"),
     "empty list of dicts": ({"param_distributions": []}, r"names no parameter"),
@@ -264,6 +281,21 @@ def test_scorer_that_raises(search):
     )
     with pytest.raises(RuntimeError, match="no score today"):
         search.set_params(error_score="raise").fit(X, Y)
+
+
+@pytest.mark.parametrize("options", [{}, {"racing": True}, {"n_rounds": 1}])
+def test_scorer_that_returns_no_score(options):
+    search = RefiningGridSearchCV(
+        Counting(), GOOD_GRID, scoring=lambda *_: {}, refit=False, **options
+    )
+    with pytest.raises(ValueError, match=r"scoring=.* without scores: \{\}. Return a"):
+        search.fit(X, Y)
+
+
+def test_nothing_is_handed_out_ahead():
+    search = RefiningGridSearchCV(Counting(), GOOD_GRID, n_jobs=2, pre_dispatch=0)
+    with pytest.raises(ValueError, match=r"pre_dispatch=0 hands out none. Give 1 or"):
+        search.fit(X, Y)
 
 
 def test_an_error_in_a_later_round_keeps_the_rounds_before():

@@ -243,11 +243,13 @@ def _unit_axis(name: str, given: Any) -> UnitAxis | SampledAxis:
     if hasattr(given, "rvs"):
         has_quantiles = hasattr(given, "ppf") and hasattr(given, "cdf")
         return QuantileAxis(given) if has_quantiles else SampledAxis(given)
-    if isinstance(given, str) or not isinstance(given, Collection | np.ndarray):
+    # What has no order, such as a set, would not give the same draws again.
+    no_list = isinstance(given, str | Mapping) or not hasattr(given, "__getitem__")
+    if no_list or not isinstance(given, Collection | np.ndarray):
         raise TypeError(
             f"Parameter {name!r} in param_distributions is neither a list nor a "
             f"distribution with an rvs method, got: {given!r} of type "
-            f"{type(given).__name__}. Put a single value into a list."
+            f"{type(given).__name__}. Put the values, or a single one, into a list."
         )
     if len(given) == 0:
         raise ValueError(
