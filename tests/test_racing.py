@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sklearn_refine.evaluation._racing import plausible, waves
+from sklearn_refine.evaluation._racing import plausible, revived, waves
 
 NAN, INF = np.nan, np.inf
 
@@ -59,29 +59,46 @@ def test_waves_hold_each_split_once(n_splits):
     assert all(len(wave) for wave in waves(n_splits))
 
 
+def counts(scores):
+    """Return how many candidates were looked at on each split."""
+    return (~np.isnan(run_race(scores))).sum(axis=0).tolist()
+
+
+CLEAR = np.arange(40.0)[:, None]  # and next to no noise
+
+
 @pytest.mark.parametrize(
-    ("n_splits", "counts"),
+    ("n_splits", "clear", "equal"),
     [
-        (5, [40, 14, 9, 6, 4]),
-        (10, [40, 14, 9, 7, 6, 5, 4, 3, 3, 3]),
-        (2, [40, 14]),
+        (5, [40, 14, 3, 3, 3], [40, 14, 12, 9, 5]),
+        (
+            10,
+            [40, 14, 3, 3, 3, 3, 3, 3, 3, 3],
+            [40, 14, 13, 11, 9, 8, 7, 6, 5, 4],
+        ),
+        (2, [40, 14], [40, 14]),
     ],
 )
-def test_how_many_go_on_does_not_depend_on_the_scores(n_splits, counts):
-    rng = np.random.default_rng(0)
-    for scores in (
-        rng.normal(size=(40, n_splits)),
-        rng.standard_cauchy((40, n_splits)),
-    ):
-        seen = run_race(scores)
-        assert (~np.isnan(seen)).sum(axis=0).tolist() == counts
+def test_as_many_go_on_as_are_close(n_splits, clear, equal):
+    noise = np.random.default_rng(1).normal(size=(40, n_splits))
+    assert counts(CLEAR + 1e-3 * noise) == clear
+    assert counts(noise) == equal
+
+
+def test_a_split_that_is_harder_for_all_is_no_noise():
+    noise = np.random.default_rng(0).normal(size=(40, 5))
+    harder = np.array([0.0, -1e4, 1e4, 0.0, 1e3])
+    assert counts(CLEAR + 1e-3 * noise + harder) == [40, 14, 3, 3, 3]
 
 
 @pytest.mark.parametrize("huge", [-1e30, -1e300, -INF])
 def test_one_that_diverged_does_not_make_others_look_equal(huge):
-    scores = np.random.default_rng(0).normal(size=(40, 5))
-    scores[:5, 0] = scores[5:10, 1] = huge
-    assert (~np.isnan(run_race(scores))).sum(axis=0).tolist() == [40, 14, 9, 6, 4]
+    scores = CLEAR + 1e-3 * np.random.default_rng(0).normal(size=(40, 5))
+    scores[:5, 0] = scores[30:35, 1] = huge
+    seen = run_race(scores)
+    assert counts(scores) == [40, 14, 3, 3, 3]
+    assert np.isnan(seen[:30]).any(axis=1).all()
+    assert winner(seen) == winner(scores)
 
 
 @pytest.mark.parametrize("n_candidates", [1, 2, 3])
@@ -131,10 +148,25 @@ def test_where_all_fail_the_race_goes_on_as_without_the_split():
     scores = np.array([[float(x), NAN, NAN] for x in range(20)])
     kept = plausible(scores)
     scores[kept, 2] = 1.0  # the second split failed for all
-    assert plausible(scores).sum() == 4
+    assert 3 <= plausible(scores).sum() < kept.sum()
     assert not plausible(scores)[~kept].any()
     nobody = np.array([[1.0, NAN, 2.0], [NAN, 1.0, NAN]])
     assert plausible(nobody).tolist() == [True, False]
+
+
+def test_the_best_dropped_ones_come_back_where_all_others_failed():
+    scores = np.full((6, 3), NAN)
+    scores[:, 0] = [5, 4, 3, 2, 1, 9]
+    scores[:5, 1] = [5, 4, 1, 2, 3]
+    run = ~np.isnan(scores)
+    run[:2, 2] = True  # and failed
+    assert revived(scores, run).tolist() == [False, False, True, True, True, False]
+    scores[2:5, 2] = NAN
+    run[2:5, 2] = True
+    assert revived(scores, run).tolist() == [False] * 5 + [True]
+    scores[0, 2] = 1.0
+    assert not revived(scores, run).any()
+    assert not revived(np.full((2, 3), NAN), np.full((2, 3), True)).any()
 
 
 def test_no_candidates():
@@ -246,5 +278,5 @@ def test_saves_most_fits_and_little_score(n_splits, heavy, seed):
         best = winner(scores)
         error = scores[best].std(ddof=1) / np.sqrt(n_splits)
         near.append(scores[winner(seen)].mean() >= scores[best].mean() - error)
-    assert np.mean(saved) >= {5: 0.6, 10: 0.75}[n_splits]
+    assert np.mean(saved) >= {5: 0.57, 10: 0.72}[n_splits]
     assert np.mean(near) >= 0.9

@@ -167,6 +167,40 @@ def test_candidates_that_fail_are_dropped_and_reported():
     assert search.best_params_ == {"a": 3.0}
 
 
+class FailsOnFew(ClassifierMixin, BaseEstimator):
+    """Scores `a`, and fails on few rows if that is large."""
+
+    def __init__(self, a=1.0):
+        self.a = a
+
+    def fit(self, X, y):
+        if self.a > 14 and len(X) < 100:
+            raise RuntimeError("too few rows")
+        return self
+
+    def score(self, X, y):
+        return self.a
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_dropped_candidates_come_back_where_all_others_failed(n_jobs):
+    many, few, test = np.arange(150), np.arange(50), np.arange(150, 200)
+    found = {}
+    for racing in (False, True):
+        with pytest.warns(FitFailedWarning, match="fits failed out of a total of"):
+            found[racing] = RefiningGridSearchCV(
+                FailsOnFew(),
+                {"a": [float(a) for a in range(1, 21)]},
+                cv=[(many, test)] * 4 + [(few, test)],
+                racing=racing,
+                n_rounds=1,
+                n_jobs=n_jobs,
+            ).fit(X, Y)
+    assert found[True].best_params_ == found[False].best_params_ == {"a": 14.0}
+    assert found[True].n_fits_ < 100
+
+
 def test_all_candidates_that_fail_are_an_error():
     search = RefiningGridSearchCV(Fails(), {"a": [-2.0, -1.0]}, racing=True)
     with pytest.raises(ValueError, match="All the 10 fits failed"):

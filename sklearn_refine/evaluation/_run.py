@@ -148,9 +148,7 @@ class Evaluation:
         alive = list(range(len(self._candidates)))
         race = self._race if self._candidates else None
         for wave in race.waves(n_splits) if race else [range(n_splits)]:
-            pairs = [(i, split) for i in alive for split in wave]
-            self._make([pair for pair in pairs if not self._read_back(pair)])
-            if not all(pair in self._found for pair in pairs):
+            if not self._run(alive, wave):
                 return False
             if race is not None:
                 left = race.survivors(
@@ -158,7 +156,19 @@ class Evaluation:
                 )
                 self._dropped |= set(alive) - set(left)
                 alive = left
+        while race and (
+            back := race.revived(self._found, len(self._candidates), n_splits)
+        ):
+            self._dropped -= set(back)
+            if not self._run(back, range(n_splits)):
+                return False
         return True
+
+    def _run(self, candidates: Sequence[int], splits: Sequence[int]) -> bool:
+        """Make fits that are not known; say whether the time was enough for them."""
+        pairs = [(i, split) for i in candidates for split in splits]
+        self._make([pair for pair in pairs if not self._read_back(pair)])
+        return all(pair in self._found for pair in pairs)
 
     def outcomes(self) -> dict[Any, list[Outcome]]:
         """Return the outcomes of each candidate that has all that it was to have.
