@@ -29,7 +29,7 @@ from sklearn_refine.evaluation._mlp_rows import (
     target_dtype,
 )
 
-CHUNK_BYTES = 1 << 22  # of shuffled rows that are gathered at a time
+CHUNK_BYTES = 1 << 21  # of shuffled rows that are gathered at a time
 HELD_OUT_BYTES = 1 << 25  # of activations of held-out rows at a time
 NOTED_VALUES = 1 << 17  # of predictions, until their losses are computed
 
