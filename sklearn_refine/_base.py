@@ -186,8 +186,8 @@ class BaseRefiningSearchCV(Reporting):
                 self._select(history, job.refit_metric)
             except BaseException as error:
                 # Neither an error nor an interrupt costs the work already done.
-                if isinstance(error, KeyboardInterrupt):
-                    self.stop_reason_ = "interrupted"
+                interrupted = isinstance(error, KeyboardInterrupt)
+                self.stop_reason_ = "interrupted" if interrupted else "error"
                 self._save_what_is_there(history, job.refit_metric)
                 raise
             finally:

@@ -17,6 +17,12 @@ from sklearn_refine._sklearn_compat import BaseSearchCV, insert_error_scores
 from sklearn_refine.evaluation._task import Task
 
 
+_OF_THE_BEST = (
+    *("best_index_", "best_params_", "best_score_", "best_estimator_"),
+    *("refit_time_", "feature_names_in_"),
+)
+
+
 class Reporting(BaseSearchCV):
     """A search that sets its attributes from a history."""
 
@@ -75,6 +81,8 @@ class Reporting(BaseSearchCV):
         """Return the number of rounds that the parameters ask for."""
 
     def _keep_results(self, history: History) -> None:
+        for name in _OF_THE_BEST:  # of an earlier fit
+            self.__dict__.pop(name, None)
         self.n_rounds_ = len(history.rounds)
         self.n_fits_ = history.n_fits_lost + sum(r.n_fits for r in history.rounds)
         self.rounds_ = history.rounds_frame()

@@ -205,8 +205,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
 
     stop_reason_ : str
         Why the search ended: 'completed' (all rounds), 'exhausted' (nothing new to
-        try), 'tol', 'time_budget', 'callback' (a callback asked to stop), or
-        'interrupted'.
+        try), 'tol', 'time_budget', 'callback' (a callback asked to stop),
+        'interrupted', or 'error' (which ended it).
 
     scorer_ : callable or dict
         The scorer; with several metrics, a dict of them.
@@ -573,8 +573,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
 
     stop_reason_ : str
         Why the search ended: 'completed' (all rounds), 'exhausted' (nothing new to
-        try), 'tol', 'time_budget', 'callback' (a callback asked to stop), or
-        'interrupted'.
+        try), 'tol', 'time_budget', 'callback' (a callback asked to stop),
+        'interrupted', or 'error' (which ended it).
 
     scorer_ : callable or dict
         The scorer; with several metrics, a dict of them.

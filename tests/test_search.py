@@ -16,6 +16,7 @@ from scipy.stats import loguniform, uniform
 from sklearn import clone
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, cross_val_score
@@ -428,3 +429,51 @@ def test_verbose_knows_no_best_score_before_there_is_one(capsys):
         "Fitting 2 folds for each of 2 candidates, totalling 4 fits (round 1 of 2)",
         "Fitting 2 folds for each of 2 candidates, totalling 4 fits (round 2 of 2)",
     ]
+
+
+class Breaks(RegressorMixin, BaseEstimator):
+    """Is broken off at one value of `a`, on data with two features."""
+
+    def __init__(self, a=1, error=None):
+        self.a = a
+        self.error = error
+
+    def fit(self, X, y):
+        if self.a == 3 and X.shape[1] == 2:
+            raise self.error("broken off")
+        return self
+
+    def score(self, X, y):
+        return float(self.a)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(KeyboardInterrupt, "interrupted"), (RuntimeError, "error")]
+)
+def test_a_fit_that_is_broken_off_leaves_nothing_of_the_one_before(error, reason):
+    search = RefiningGridSearchCV(
+        Breaks(error=error), {"a": [1, 2, 3, 4]}, cv=2, n_rounds=1, error_score="raise"
+    ).fit(pd.DataFrame(IRIS_X, columns=list("abcd")), IRIS_Y)
+    assert search.best_params_ == {"a": 4}
+    with pytest.raises(error, match="broken off"):
+        search.fit(IRIS_X[:, :2], IRIS_Y)
+    assert search.stop_reason_ == reason
+    for name in ("best_estimator_", "refit_time_", "feature_names_in_"):
+        assert not hasattr(search, name)
+    kept = getattr(search, "best_params_", None)
+    assert kept in (None, *search.cv_results_["params"])
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_says_which_values_led_to_it(n_jobs):
+    search = RefiningGridSearchCV(
+        make_pipeline(PCA(), Ridge()),
+        {"pca__n_components": [1, 2, 4]},
+        error_score="raise",
+        n_jobs=n_jobs,
+    )
+    with pytest.raises(ValueError, match="n_components=") as raised:
+        search.fit(IRIS_X, IRIS_Y)
+    (note,) = raised.value.__notes__
+    assert re.search(r"'pca__n_components': \d+}\. .* `bounds` says", note)
+    assert search.set_params(bounds={"pca__n_components": (1, 4)}).fit(IRIS_X, IRIS_Y)

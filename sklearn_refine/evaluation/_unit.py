@@ -73,6 +73,13 @@ def run_alone(task: Task, job: Job) -> Outcome:
             )
     except TimeUp:
         return timed_out(task, job.split, time.perf_counter() - start)
+    except Exception as error:
+        error.add_note(
+            f"This came of a fit with {job.params!r}. Later rounds of "
+            "RefiningGridSearchCV may try values that are not listed; `bounds` says "
+            "which it may."
+        )
+        raise
 
 
 def run_unit(task: Task, jobs: Sequence[Job]) -> list[Outcome]:
