@@ -13,10 +13,12 @@ import io
 import sysconfig
 import types
 from collections.abc import Mapping, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+
+from sklearn_refine._sklearn_compat import clones_itself, kept_by_clone
 
 _LIBRARIES = tuple({sysconfig.get_path(k) for k in ("stdlib", "purelib", "platlib")})
 _LONGEST = 120  # characters of a string, or numbers of an array, that are written out
@@ -57,7 +59,8 @@ def describe(value: Any, path: str = "value") -> str:
 
     Numbers, strings, containers and estimators are written out; long strings and
     arrays by size and digest; functions and classes by their full name and, where they
-    are not of an installed library, a digest of their source.
+    are not of an installed library, a digest of their source. What an estimator was
+    fitted to counts where `clone` keeps it.
 
     Parameters
     ----------
@@ -75,19 +78,30 @@ def describe(value: Any, path: str = "value") -> str:
     UnknownIdentityError
         As `fingerprint`.
     """
-    return _describe(value, path, ())
+    return _describe(value, path, _Above())
 
 
-def _describe(value: Any, path: str, above: tuple[int, ...]) -> str:
+class _Above(NamedTuple):
+    """What a value lies in, by id, and whether `clone` leaves all of it as it is.
+
+    If so, the attributes of an estimator count, and not only its parameters: it may be
+    fitted, and stay so.
+    """
+
+    ids: tuple[int, ...] = ()
+    kept: bool = False
+
+
+def _describe(value: Any, path: str, above: _Above) -> str:
     if isinstance(value, np.generic) and not isinstance(value, np.void):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, complex)):
         return repr(value)
     if isinstance(value, (str, bytes)):
         return _of_text(value)
-    if id(value) in above:
+    if id(value) in above.ids:
         raise UnknownIdentityError(f"{path} holds itself")
-    above = (*above, id(value))
+    above = above._replace(ids=(*above.ids, id(value)))
     for known in (_of_container, _of_array, _of_code, _of_object):
         text = known(value, path, above)
         if text is not None:
@@ -110,7 +124,7 @@ def _of_text(value: str | bytes) -> str:
     return f"{type(value).__name__}({len(value)}, {digest(data)})"
 
 
-def _of_container(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+def _of_container(value: Any, path: str, above: _Above) -> str | None:
     if type(value) in (list, tuple):
         if len(value) > _LONGEST and all(type(item) is str for item in value):
             data = "\0".join(value).encode("utf-8", "surrogatepass")
@@ -123,6 +137,8 @@ def _of_container(value: Any, path: str, above: tuple[int, ...]) -> str | None:
         if isinstance(value, list):
             return f"[{text}]"
         return f"({text},)" if len(items) == 1 else f"({text})"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return _name(type(value), path) + _describe(tuple(value), path, above)
     if isinstance(value, Mapping):
         pairs = [
             f"{repr(k) if _is_plain(k) else _describe(k, f'a key of {path}', above)}: "
@@ -151,13 +167,16 @@ def _named(value: Any, plain: type) -> str:
     return "" if type(value) is plain else _name(type(value))
 
 
-def _of_array(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+def _of_array(value: Any, path: str, above: _Above) -> str | None:
     if isinstance(value, type):  # numpy's have the attributes of their arrays
         return None
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             items = _describe(value.ravel().tolist(), path, above)
             return f"ndarray({value.shape}, {items})"
+        if value.dtype.names:  # between the fields may lie bytes without a meaning
+            fields = {name: value[name] for name in value.dtype.names}
+            return f"ndarray({value.shape}, {_describe(fields, path, above)})"
         what = f"ndarray({value.dtype.str}, {value.shape}, "
         if value.size <= _LONGEST and value.dtype.kind in "biufU":
             return what + f"{value.tolist()})"
@@ -180,8 +199,9 @@ def _of_array(value: Any, path: str, above: tuple[int, ...]) -> str | None:
     return None
 
 
-def _of_code(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+def _of_code(value: Any, path: str, above: _Above) -> str | None:
     """Describe what is known by its name: functions, classes, modules."""
+    above = above._replace(kept=True)
     if isinstance(value, functools.partial):
         held = _describe([value.func, list(value.args), value.keywords], path, above)
         return f"partial({held})"
@@ -192,6 +212,9 @@ def _of_code(value: Any, path: str, above: tuple[int, ...]) -> str | None:
         return f"{type(value).__name__} {value.__name__}"
     if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
         return _name(value, path)
+    has_name = hasattr(value, "__name__") and hasattr(value, "__module__")
+    if has_name and inspect.ismethoddescriptor(value):
+        return _name(value, path)  # a function of Cython's or of numpy's
     return None
 
 
@@ -229,8 +252,8 @@ def _source(value: Any) -> str:
         return ""  # compiled, or typed at a prompt
 
 
-def _of_object(value: Any, path: str, above: tuple[int, ...]) -> str | None:
-    """Describe an object by its class and what it was made with."""
+def _of_object(value: Any, path: str, above: _Above) -> str | None:
+    """Describe an object by its class and what it was made with, or what it holds."""
     cls = type(value)
     if cls is np.random.RandomState:
         state = value.get_state(legacy=False)
@@ -245,14 +268,47 @@ def _of_object(value: Any, path: str, above: tuple[int, ...]) -> str | None:
         )  # of scipy, frozen
         return f"{_name(type(value.dist))}({held})"
     if hasattr(value, "get_params"):
-        held = value.get_params(deep=False)
-    elif hasattr(value, "__getstate__") and hasattr(value, "__dict__"):
-        held = vars(value)
-    else:
+        return _of_estimator(value, path, above)
+    above = above._replace(kept=True)
+    if _has_own_state(cls):
+        return _of_state(value, path, above)
+    if not hasattr(value, "__dict__"):
         return None
+    return _of_attributes(cls, {**vars(value), **kept_by_clone(value)}, path, above)
+
+
+def _of_estimator(value: Any, path: str, above: _Above) -> str:
+    """Describe by parameters; where it stays fitted, also by a digest of the rest."""
+    held = {**value.get_params(deep=False), **kept_by_clone(value)}
+    if above.kept:
+        held = {**getattr(value, "__dict__", {}), **held}
+    text = _of_attributes(type(value), held, path, above)
+    if above.kept or not clones_itself(value):
+        return text
+    whole = _of_estimator(value, path, above._replace(kept=True))
+    return f"{text}@{digest(whole.encode())}"
+
+
+def _of_attributes(cls: type, held: Mapping[str, Any], path: str, above: _Above) -> str:
     names = sorted(held)
     texts = [f"{k}={_describe(held[k], f'{path}.{k}', above)}" for k in names]
     return f"{_short(cls)}({', '.join(texts)})"
+
+
+def _has_own_state(cls: type) -> bool:
+    """Whether a class says itself what it holds, which compiled ones do."""
+    names = ("__reduce_ex__", "__reduce__", "__getstate__")
+    return any(getattr(cls, name) is not getattr(object, name) for name in names)
+
+
+def _of_state(value: Any, path: str, above: _Above) -> str | None:
+    try:
+        parts = value.__reduce_ex__(4)
+    except Exception:
+        return None  # no copy could be made of it either
+    if not isinstance(parts, tuple) or any(part is not None for part in parts[3:]):
+        return None
+    return _describe(list(parts[:3]), path, above)
 
 
 def _short(cls: type) -> str:

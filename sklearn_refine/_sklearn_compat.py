@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
@@ -59,6 +60,7 @@ __all__ = [
     "StrOptions",
     "calls_back",
     "check_method_params",
+    "clones_itself",
     "early_stopping_scores",
     "fit_and_score",
     "fit_context",
@@ -67,6 +69,7 @@ __all__ = [
     "insert_error_scores",
     "is_accuracy",
     "is_own_scorer",
+    "kept_by_clone",
     "make_constraint",
     "num_samples",
     "predict_unchecked",
@@ -183,6 +186,28 @@ def fit_task(
         yield lambda: any(answers)
     finally:
         answers.append(bool(context.call_on_fit_task_end(**data)))
+
+
+def clones_itself(value: Any) -> bool:
+    """Whether the class of a value says what `clone` makes of it.
+
+    What a fit has left may then still be there, as in a `FrozenEstimator`.
+    """
+    own = getattr(type(value), "__sklearn_clone__", None)
+    return own is not None and own is not BaseEstimator.__sklearn_clone__
+
+
+def kept_by_clone(value: Any) -> dict[str, Any]:
+    """Return what `clone` keeps of an estimator beside its parameters, as plain values.
+
+    That is what ``set_output`` and ``set_fit_request`` and the like have noted.
+    """
+    kept: dict[str, Any] = {}
+    if output := getattr(value, "_sklearn_output_config", None):
+        kept["_sklearn_output_config"] = output
+    if (request := getattr(value, "_metadata_request", None)) is not None:
+        kept["_metadata_request"] = request._serialize()
+    return kept
 
 
 def is_own_scorer(scorer: Any) -> bool:

@@ -16,7 +16,7 @@ BELOW = {
     "_history": {"space"},
     "proposal": {"proposal", "_history", "space"},
     "evaluation": {"evaluation", "_history", "space", "_sklearn_compat"},
-    "_fingerprint": set(),
+    "_fingerprint": {"_sklearn_compat"},
     "_journal_file": {"_history"},
     "_journal": {"_journal_file", "_history"},
     "_journal_table": {"_journal_file", "_history"},

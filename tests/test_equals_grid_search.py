@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score, make_scorer, mean_absolute_error
 from sklearn.metrics.pairwise import rbf_kernel
@@ -47,6 +48,24 @@ class FailsAbove(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         return np.full(len(X), self.constant)
+
+
+class SeesFrames(RegressorMixin, BaseEstimator):
+    """Predicts a number that says whether it was fitted on a DataFrame."""
+
+    def __init__(self, value=1.0):
+        self.value = value
+
+    def fit(self, X, y):
+        self.constant_ = self.value + 10.0 * hasattr(X, "columns")
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.constant_)
+
+
+def frozen(target):
+    return FrozenEstimator(LogisticRegression(max_iter=500).fit(X_CLASS, target))
 
 
 def two_metrics(estimator, X, y):
@@ -195,6 +214,26 @@ CASES = {
         (X_REG, Y_REG),
         {},
         {"cv": RepeatedKFold(n_splits=2, n_repeats=2, random_state=1)},
+    ),
+    "frozen": (
+        Pipeline([("model", LogisticRegression())]),
+        {"model": [frozen(Y_CLASS), frozen(-Y_CLASS), frozen(Y_CLASS % 2)]},
+        (X_CLASS, Y_CLASS),
+        {},
+        {},
+    ),
+    "output-containers": (
+        Pipeline([("scale", StandardScaler()), ("model", SeesFrames())]),
+        {
+            "scale": [
+                StandardScaler().set_output(transform="pandas"),
+                StandardScaler(),
+            ],
+            "model__value": [1.0, 2.0],
+        },
+        (X_REG, Y_REG),
+        {},
+        {},
     ),
     "empty-dict-in-list": (Ridge(), [{}, {"alpha": [0.1]}], (X_REG, Y_REG), {}, {}),
     "float32": (

@@ -1,14 +1,17 @@
 """The user's lists, read as axes."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import BaggingRegressor, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPRegressor
@@ -254,6 +257,18 @@ def test_new_values_are_short(value, gap):
     assert abs(found - value) <= 0.011 * resolution
 
 
+def asking(weight):
+    with config_context(enable_metadata_routing=True):
+        return Ridge().set_fit_request(sample_weight=weight)
+
+
+def giving(container):
+    return StandardScaler().set_output(transform=container)
+
+
+FROZEN = FrozenEstimator(Ridge())
+
+
 @pytest.mark.parametrize(
     ("a", "b", "same"),
     [
@@ -276,10 +291,27 @@ def test_new_values_are_short(value, gap):
         ("1", 1, False),
         (np.datetime64("2020-01-01"), np.datetime64("2020-01-01"), True),
         (np.datetime64("2020-01-01"), np.datetime64("2020-01-02"), False),
+        (giving("pandas"), giving("pandas"), True),
+        (giving("pandas"), StandardScaler(), False),
+        (make_pipeline(giving("pandas")), make_pipeline(giving("default")), False),
+        (asking(True), asking(True), True),
+        (asking(True), asking(False), False),
+        (FROZEN, FROZEN, True),
+        (FROZEN, FrozenEstimator(Ridge()), False),
+        (make_pipeline(FROZEN), make_pipeline(FROZEN), True),
+        (make_pipeline(FROZEN), make_pipeline(FrozenEstimator(Ridge())), False),
     ],
 )
 def test_value_key(a, b, same):
     assert (value_key(a) == value_key(b)) is same
+    if same:
+        assert hash(value_key(a)) == hash(value_key(b))
+
+
+def test_keys_of_objects_outlive_them():
+    assert value_key(object()) != value_key(object())
+    key, value = pickle.loads(pickle.dumps((value_key(FROZEN), FROZEN)))
+    assert key == value_key(value) != value_key(FROZEN)
 
 
 def test_to_python():

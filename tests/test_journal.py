@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections import namedtuple
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.stats import loguniform, uniform
+from sklearn import clone, config_context
+from sklearn.cluster import Birch
 from sklearn.datasets import load_iris
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -136,6 +142,36 @@ def test_another_search_is_another_run(change, path):
     assert read_journal(path)["run"].nunique() == 2
 
 
+def frozen(factor):
+    return FrozenEstimator(StandardScaler().fit(X * factor))
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_was_frozen_is_part_of_a_run(listed, path):
+    def fit(path, *factors):
+        given = [frozen(factor) for factor in factors]
+        return grid(
+            path,
+            estimator=make_pipeline(given[0], Counted()),
+            grid={
+                "counted__alpha": [1.0, 100.0],
+                **({"frozenestimator": given} if listed else {}),
+            },
+        ).fit(X, Y)
+
+    first = fit(path, 1, 9)
+    n_fits = Counted.n_fits
+    np.testing.assert_array_equal(
+        fit(path, 1, 9).cv_results_["mean_test_score"],
+        first.cv_results_["mean_test_score"],
+    )
+    assert Counted.n_fits == n_fits
+    second, plain = fit(path, 5, 3), fit(None, 5, 3)
+    for name in ("mean_test_score", "rank_test_score"):
+        np.testing.assert_array_equal(second.cv_results_[name], plain.cv_results_[name])
+    assert read_journal(path)["run"].nunique() == 2
+
+
 @pytest.mark.parametrize("make", [grid, random])
 @pytest.mark.parametrize("racing", [False, True])
 def test_any_part_of_a_journal_is_continued(make, racing, tmp_path):
@@ -245,6 +281,13 @@ def local():
             },
             r"param_grid\['functiontransformer__func'\]\[1\] is a lambda",
         ),
+        (
+            {
+                "estimator": make_pipeline(FrozenEstimator(Birch().fit(X)), Ridge()),
+                "grid": {"ridge__alpha": [1.0]},
+            },
+            r"estimator.steps\[0\]\[1\].estimator.*_leaf_ holds itself",
+        ),
     ],
 )
 def test_what_has_no_name_is_an_error_before_any_fit(more, message, path):
@@ -270,6 +313,19 @@ def test_an_open_file_has_no_identity(tmp_path):
         describe(itself, "X")
 
 
+Pair = namedtuple("Pair", ["left", "right"])
+
+
+def asking(weight):
+    with config_context(enable_metadata_routing=True):
+        return Ridge().set_fit_request(sample_weight=weight)
+
+
+def fits(estimator):
+    return [estimator.fit(X, Y), clone(estimator).fit(X, Y[::-1])]
+
+
+BOOSTED = GradientBoostingRegressor(n_estimators=2, random_state=0)
 VALUES = [
     1,
     1.0,
@@ -323,6 +379,20 @@ VALUES = [
     ["a"] * 500,
     ["ab"] + ["a"] * 499,
     {"a": np.arange(500.0)},
+    Pair(1, 2),
+    np.array([(1, 2.0)], dtype=np.dtype("i1,f8", align=True)),
+    np.array([(1, 3.0)], dtype=np.dtype("i1,f8", align=True)),
+    StandardScaler(),
+    StandardScaler().set_output(transform="pandas"),
+    asking(True),
+    asking(False),
+    *map(FrozenEstimator, fits(Ridge())),
+    *map(FrozenEstimator, fits(make_pipeline(StandardScaler(), Ridge()))),
+    *map(FrozenEstimator, fits(KNeighborsRegressor())),
+    *map(FrozenEstimator, fits(BOOSTED)),
+    FrozenEstimator(asking(True).fit(X, Y)),
+    *[FunctionTransformer(model.predict) for model in fits(Ridge())],
+    *[partial(Ridge.predict, model) for model in fits(Ridge())],
 ]
 
 

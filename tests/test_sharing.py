@@ -15,10 +15,12 @@ from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, make_scorer
@@ -106,6 +108,18 @@ CASES = {
     "networks in a pipeline": (search_of(scaled(MLP), NET), 0),
     "architectures": (
         search_of(scaled(MLP), {**NET, "last__hidden_layer_sizes": [(5,), (4, 3)]}),
+        0,
+    ),
+    "frozen transformers": (
+        search_of(
+            scaled(SVC()),
+            {
+                "scale": [
+                    FrozenEstimator(StandardScaler().fit(X * by)) for by in (1, 99)
+                ],
+                **SVM,
+            },
+        ),
         0,
     ),
     "several prefixes": (
@@ -348,7 +362,9 @@ def test_same_results_on_the_right_path(name, monkeypatch):
     assert_same(run(case, share_work=False)[0], ours)
 
 
-@pytest.mark.parametrize("name", ["networks in a pipeline", "metrics", "prefix"])
+@pytest.mark.parametrize(
+    "name", ["networks in a pipeline", "metrics", "prefix", "frozen transformers"]
+)
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_workers_change_no_score(name, backend):
     from joblib import parallel_config
@@ -378,6 +394,37 @@ def test_routed_weights_are_shared(where, monkeypatch):
         ours, alone = run(case, monkeypatch)
         assert alone == 0
         assert_same(ours, run(case, kind=GridSearchCV)[0])
+
+
+@pytest.mark.parametrize("scale", [True, False])
+@pytest.mark.parametrize(
+    ("last", "name"),
+    [(SVC(), "last"), (BaggingClassifier(SVC(), 2), "last__estimator")],
+)
+def test_what_the_last_estimator_asks_for_is_its_own(scale, last, name, monkeypatch):
+    with config_context(enable_metadata_routing=True):
+        case = search_of(
+            scaled(last),
+            {
+                name: [
+                    SVC(C=C).set_fit_request(sample_weight=asks)
+                    for C, asks in ((0.1, True), (0.1, False), (0.2, False))
+                ]
+            },
+            fit={"sample_weight": WEIGHT**9},
+            scoring=make_scorer(accuracy_score).set_score_request(sample_weight=False),
+        )
+        case["estimator"][0].set_fit_request(sample_weight=scale)
+        if name != "last":
+            last.set_params(random_state=0, estimator=case["grid"][name][0])
+        else:
+            case["estimator"].set_params(last=case["grid"][name][0])
+        ours, alone = run(case, monkeypatch)
+        theirs = run(case, kind=GridSearchCV)[0]
+        # Where nobody asks for the weights, passing them is an error.
+        assert alone == (0 if scale else 6)
+        assert np.isnan(theirs["mean_test_score"]).sum() == (0 if scale else 2)
+        assert_same(ours, theirs)
 
 
 @pytest.mark.parametrize(

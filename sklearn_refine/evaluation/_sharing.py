@@ -13,6 +13,7 @@ from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
@@ -152,15 +153,23 @@ def has_prefix(chain: list[Any]) -> bool:
 
 
 def prefix_key(chain: list[Any], params: Mapping[str, Any]) -> Hashable:
-    """Return a key equal for candidates that differ in their last estimator only."""
+    """Return a key equal for candidates that can share all but their last estimator."""
     path = path_of(chain)
     if not path:
         return ()
-    return tuple(
+    before = tuple(
         (name, value_key(value))
         for name, value in sorted(params.items())
         if name != path and not name.startswith(path + "__")
     )
+    return (*before, _routing(chain[-1]))
+
+
+def _routing(leaf: Any) -> str:
+    """Return what a last estimator asks for, which decides what a chain passes on."""
+    if not get_config()["enable_metadata_routing"]:
+        return ""
+    return repr(get_routing_for_object(leaf))
 
 
 def stack_key(leaf: Any, X: Any) -> Hashable | None:

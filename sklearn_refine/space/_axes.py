@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias, TypeGuard
 
 import numpy as np
 
+from sklearn_refine._sklearn_compat import clones_itself, kept_by_clone
 from sklearn_refine.space._limits import LARGEST_INT, UNLIMITED, Limits
 
 Scale: TypeAlias = Literal["linear", "log"]
@@ -305,9 +306,26 @@ def value_key(value: Any) -> Any:
         )
     if isinstance(value, np.ndarray) and value.dtype != object:
         return ("ndarray", value.dtype.str, value.shape, value.tobytes())
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        return (type(value), value_key(value.get_params(deep=False)))
-    return ("object", id(value))
+    is_estimator = hasattr(value, "get_params") and not isinstance(value, type)
+    if is_estimator and not clones_itself(value):
+        held = {**value.get_params(deep=False), **kept_by_clone(value)}
+        return (type(value), value_key(held))
+    return _Identity(value)
+
+
+class _Identity:
+    """Equal for one object only, which it keeps, so that its id stays its own."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 def candidate_key(params: Mapping[str, Any]) -> Any:
