@@ -16,7 +16,7 @@ from sklearn_refine._history import History, was_run
 from sklearn_refine._sklearn_compat import BaseSearchCV, insert_error_scores
 from sklearn_refine.evaluation._task import Task
 
-
+#: What a search that was fitted before may have left, of its best candidate.
 _OF_THE_BEST = (
     *("best_index_", "best_params_", "best_score_", "best_estimator_"),
     *("refit_time_", "feature_names_in_"),
@@ -81,7 +81,7 @@ class Reporting(BaseSearchCV):
         """Return the number of rounds that the parameters ask for."""
 
     def _keep_results(self, history: History) -> None:
-        for name in _OF_THE_BEST:  # of an earlier fit
+        for name in _OF_THE_BEST:
             self.__dict__.pop(name, None)
         self.n_rounds_ = len(history.rounds)
         self.n_fits_ = history.n_fits_lost + sum(r.n_fits for r in history.rounds)
