@@ -132,6 +132,7 @@ class BaseRefiningSearchCV(Reporting):
             `cv` is an iterator that can be read once only.
         """
         self._validate_params()
+        _check_is_instance(self.estimator)
         if isinstance(self.cv, Iterator):
             raise ValueError(
                 f"cv={self.cv!r} can be read only once, and plan would leave nothing "
@@ -203,6 +204,7 @@ class BaseRefiningSearchCV(Reporting):
     def _set_up(self, X: Any, y: Any, params: dict[str, Any]) -> _Job:
         """Check everything that can be checked before the first fit."""
         start = time.perf_counter()
+        _check_is_instance(self.estimator)
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         if y is None and _needs_y(self.estimator):
@@ -423,6 +425,13 @@ class BaseRefiningSearchCV(Reporting):
             history.preferred = int(
                 self._select_best_index(self.refit, history.metric, results)
             )
+
+
+def _check_is_instance(estimator: Any) -> None:
+    """Raise for a class what `GridSearchCV` raises for it, in every version."""
+    if isinstance(estimator, type):
+        is_classifier(estimator)
+        clone(estimator)  # where is_classifier only warns: until 1.7 is dropped
 
 
 def _needs_y(estimator: Any) -> bool:

@@ -12,7 +12,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
@@ -333,6 +333,16 @@ def test_y_is_required():
         ValueError, match="requires y to be passed, but the target y is None"
     ):
         RefiningGridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}).fit(X)
+
+
+@pytest.mark.filterwarnings("ignore:passing a class:FutureWarning")  # sklearn 1.7
+@pytest.mark.parametrize("method", ["fit", "plan"])
+@pytest.mark.parametrize("search", [RefiningGridSearchCV, SuccessiveRandomSearchCV])
+def test_an_estimator_class_is_the_error_of_scikit_learn(search, method):
+    with pytest.raises(TypeError, match=r"instance.* class") as theirs:
+        GridSearchCV(Ridge, {"alpha": [1.0]}).fit(X, Y)
+    with pytest.raises(TypeError, match=re.escape(str(theirs.value))):
+        getattr(search(Ridge, {"alpha": [1.0]}), method)(X, Y)
 
 
 class OneClass(ClassifierMixin, BaseEstimator):
