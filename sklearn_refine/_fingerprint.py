@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.stats import rv_continuous, rv_discrete, rv_histogram
 
 from sklearn_refine._sklearn_compat import clones_itself, kept_by_clone
 
@@ -266,7 +267,11 @@ def _of_object(value: Any, path: str, above: _Above) -> str | None:
         held = _describe(
             [list(value.args), value.kwds], path, above
         )  # of scipy, frozen
+        if _is_made_of_data(value.dist):
+            return _of_distribution(value.dist, path, above) + f"({held})"
         return f"{_name(type(value.dist))}({held})"
+    if isinstance(value, rv_continuous | rv_discrete):
+        return _of_distribution(value, path, above)
     if hasattr(value, "get_params"):
         return _of_estimator(value, path, above)
     above = above._replace(kept=True)
@@ -275,6 +280,29 @@ def _of_object(value: Any, path: str, above: _Above) -> str | None:
     if not hasattr(value, "__dict__"):
         return None
     return _of_attributes(cls, {**vars(value), **kept_by_clone(value)}, path, above)
+
+
+def _is_made_of_data(value: Any) -> bool:
+    """Whether a distribution of scipy's is an ``rv_histogram`` or has ``values``."""
+    return isinstance(value, rv_histogram) or (
+        isinstance(value, rv_discrete) and hasattr(value, "xk")
+    )
+
+
+def _of_distribution(value: Any, path: str, above: _Above) -> str:
+    """Describe a distribution of scipy's that is not frozen by what it draws from.
+
+    Its generator is left out: a search draws with its own.
+    """
+    if isinstance(value, rv_histogram):
+        names = {"_hbins", "_hpdf"}  # as given, they have more than one form
+    elif _is_made_of_data(value):
+        names = {"xk", "pk"}
+    else:
+        base = rv_continuous if isinstance(value, rv_continuous) else rv_discrete
+        names = (vars(value).keys() - vars(base()).keys()) | {"a", "b"}
+    held = {name.strip("_"): vars(value)[name] for name in names}
+    return _of_attributes(type(value), held, path, above)
 
 
 def _of_estimator(value: Any, path: str, above: _Above) -> str:
@@ -306,6 +334,8 @@ def _of_state(value: Any, path: str, above: _Above) -> str | None:
         parts = value.__reduce_ex__(4)
     except Exception:
         return None  # no copy could be made of it either
+    if isinstance(parts, str):  # the only one of its name, such as pandas.NA
+        return f"{_module(type(value))}.{parts}"
     if not isinstance(parts, tuple) or any(part is not None for part in parts[3:]):
         return None
     return _describe(list(parts[:3]), path, above)

@@ -1,5 +1,6 @@
 """The journal as a file: what is read back, what is refused, what is left alone."""
 
+import datetime as dt
 import os
 import pickle
 import sqlite3
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections import namedtuple
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +20,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from scipy.stats import loguniform, uniform
+from scipy.stats import (
+    expon,
+    loguniform,
+    norm,
+    rv_continuous,
+    rv_discrete,
+    rv_histogram,
+    uniform,
+)
 from sklearn import clone, config_context
 from sklearn.cluster import Birch
 from sklearn.datasets import load_iris
@@ -325,6 +336,58 @@ def fits(estimator):
     return [estimator.fit(X, Y), clone(estimator).fit(X, Y[::-1])]
 
 
+class Wedge(rv_continuous):
+    """A distribution of a user's, with a parameter that scipy does not know."""
+
+    def __init__(self, slope=1.0, **more):
+        super().__init__(a=0, b=1, **more)
+        self.slope = slope
+
+    def _pdf(self, x):
+        return 1 + self.slope * (x - 0.5)
+
+
+def objects(*values):
+    return pd.DataFrame({"a": pd.Series(values, dtype=object)})
+
+
+HALVES = rv_discrete(values=([1, 2], [0.5, 0.5]))
+COUNTS = rv_histogram(([1, 2], [0.0, 1.0, 2.0]))
+SCIPY = [
+    expon,
+    norm,
+    HALVES,
+    rv_discrete(values=([1, 2], [0.25, 0.75])),
+    rv_discrete(values=([1, 3], [0.5, 0.5])),
+    HALVES(),
+    HALVES(loc=1),
+    rv_discrete(values=([1, 3], [0.5, 0.5]))(),
+    COUNTS,
+    rv_histogram(([1, 3], [0.0, 1.0, 2.0])),
+    rv_histogram(([1, 2], [0.0, 2.0, 4.0])),
+    COUNTS(),
+    COUNTS(loc=1),
+    rv_histogram(([1, 3], [0.0, 1.0, 2.0]))(),
+    Wedge(),
+    Wedge(2.0),
+]
+SCALARS = [
+    dt.date(2020, 1, 1),
+    dt.date(2020, 1, 2),
+    dt.datetime(2020, 1, 1),
+    dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+    Decimal("1.0"),
+    Decimal("1.5"),
+    Fraction(3, 2),
+    Path("a"),
+    Path("b"),
+    pd.Interval(0, 1),
+    pd.Interval(0, 1, closed="left"),
+    pd.Timestamp("2021-01-01"),
+    pd.NaT,
+    pd.NA,
+    ...,
+]
 BOOSTED = GradientBoostingRegressor(n_estimators=2, random_state=0)
 VALUES = [
     1,
@@ -393,6 +456,11 @@ VALUES = [
     FrozenEstimator(asking(True).fit(X, Y)),
     *[FunctionTransformer(model.predict) for model in fits(Ridge())],
     *[partial(Ridge.predict, model) for model in fits(Ridge())],
+    *SCIPY,
+    *SCALARS,
+    *map(objects, SCALARS),
+    pd.DataFrame({"a": pd.cut([1.0, 2.0, 3.0], [0, 2, 4])}),
+    pd.DataFrame({"a": pd.cut([1.0, 2.0, 3.0], [0, 1, 4])}),
 ]
 
 
@@ -408,6 +476,32 @@ def test_equal_values_have_equal_texts():
     assert describe(np.asfortranarray(np.eye(20))) == describe(np.eye(20))
     assert describe(np.arange(500)[::2]) == describe(np.arange(500)[::2].copy())
     assert describe(sparse.eye(3).tocsc().tocoo()) == describe(sparse.eye(3).tocoo())
+
+
+def test_a_distribution_is_known_by_what_it_draws_from():
+    texts = [describe(distribution) for distribution in SCIPY]
+    for distribution in SCIPY:
+        distribution.rvs(random_state=0)
+    norm.rvs()  # from numpy's own generator
+    assert texts == [describe(distribution) for distribution in SCIPY]
+    named = rv_discrete(name="halves", values=((2, 1), (0.5, 0.5)), seed=1)
+    assert describe(named) == describe(HALVES)
+    arrays = np.array([1, 2]), np.array([0.0, 1.0, 2.0])
+    assert describe(rv_histogram(arrays)) == describe(COUNTS)
+
+
+@pytest.mark.parametrize("weights", [HALVES, HALVES(), COUNTS, COUNTS(), expon])
+def test_a_distribution_that_is_not_frozen_is_continued(weights, path):
+    def search():
+        return SuccessiveRandomSearchCV(
+            Counted(), {"alpha": weights}, n_iter=6, random_state=0, journal=path
+        ).fit(X, Y)
+
+    first = search()
+    n_fits = Counted.n_fits
+    norm.rvs()  # from numpy's own generator
+    assert_equal(search(), first)
+    assert Counted.n_fits == n_fits + 1  # the refit
 
 
 def test_types_are_known_by_their_names(path):
