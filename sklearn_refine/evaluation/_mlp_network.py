@@ -25,6 +25,7 @@ from sklearn_refine.evaluation._mlp_functions import (
     DERIVATIVES,
     Softmax,
     column_sums,
+    hidden_activation,
     loss_function,
 )
 from sklearn_refine.evaluation._mlp_products import (
@@ -115,7 +116,7 @@ class Network:
             if in_place
             else [aligned(shape, grad_dtype) for shape in shapes]
         )
-        self.hidden = ACTIVATIONS[activation]
+        self.hidden = [hidden_activation(activation, s[1:], dtype) for s in shapes[:-1]]
         self.products = list(self.activations)
         if out_activation == "softmax":
             classes = aligned((n_models, layout.units[-1], n_rows), dtype)
@@ -151,7 +152,7 @@ class Network:
         for layer, below in enumerate(self.activations[:-1]):
             if layer or not firsts[0].adds_bias:
                 np.add(below, self.intercepts[layer], out=below)
-            self.hidden(below)
+            self.hidden[layer](below)
             self.inner[layer]()
         out = self.products[-1]
         if out is not self.output:  # transposing alone is quicker than on the way
@@ -191,7 +192,7 @@ class Network:
                 active = self.active[layer - 1]
                 np.not_equal(below, 0, out=active)
                 self.back[layer - 1]()
-                np.multiply(under, active, out=under)
+                np.multiply(under, active.view(np.int8), out=under)  # quicker than bool
             else:
                 self.back[layer - 1]()
                 self.derivative(below, under)

@@ -214,6 +214,7 @@ class Adam(Optimizer):
         "rest_2",
         "rate_init",
         "rate",
+        "minus_rate",
     )
 
     def __init__(
@@ -235,15 +236,19 @@ class Adam(Optimizer):
         self.epsilon = column([m.epsilon for m in models], dtype)
         self.rate_init = np.array([float(m.learning_rate_init) for m in models])
         self.rate = np.zeros(len(models))
-        self.betas = [(float(m.beta_1), float(m.beta_2)) for m in models]
+        self._set_betas([(float(m.beta_1), float(m.beta_2)) for m in models])
         strong = STRONG_32 if dtype == np.float32 else dtype
         self._update = None if strong == dtype else aligned(self._scratch.shape, strong)
-        self._rate_dtype = strong
+        self.minus_rate = np.zeros((len(models), 1), strong)
 
     def keep(self, kept: Array, params: Array, grads: Array) -> None:
         """Forget all models but those of these indices, which have new arrays."""
         super().keep(kept, params, grads)
-        self.betas = [self.betas[i] for i in kept]
+        self._set_betas([self.betas[i] for i in kept])
+
+    def _set_betas(self, betas: list[tuple[float, float]]) -> None:
+        self.betas = betas
+        self.one_beta = len(set(betas)) == 1
 
     def _block(self, models: slice) -> Block:
         block = super()._block(models)
@@ -253,7 +258,9 @@ class Adam(Optimizer):
 
     def _advance(self, models: slice) -> None:
         self.t[models] += 1
-        self.rate[models] = self._rates(models)
+        rates = self._rates(models)
+        self.rate[models] = rates
+        self.minus_rate[models, 0] = -rates
 
     def _change(self, block: Block) -> None:
         state, scratch, grad = block.state, block.scratch, block.grads
@@ -267,17 +274,17 @@ class Adam(Optimizer):
         np.add(v, scratch, out=v)
         np.sqrt(v, out=scratch)
         np.add(scratch, state["epsilon"], out=scratch)
-        minus_rate = -state["rate"][:, None].astype(self._rate_dtype)
         update = grad if self._update is None else self._update[: len(grad)]
-        np.multiply(m, minus_rate, out=update)
+        np.multiply(m, state["minus_rate"], out=update)
         np.divide(update, scratch, out=update)
         np.add(block.params, update, out=block.params, casting="same_kind")
 
     def _rates(self, models: slice) -> Array:
-        clocks = list(zip(self.betas[models], self.t[models].tolist(), strict=True))
-        if clocks.count(clocks[0]) == len(clocks):
-            root, rest = _corrections(clocks[0])
+        steps = self.t[models].tolist()
+        if self.one_beta and steps.count(steps[0]) == len(steps):
+            root, rest = _corrections((self.betas[0], steps[0]))
         else:
+            clocks = list(zip(self.betas[models], steps, strict=True))
             known = {clock: _corrections(clock) for clock in set(clocks)}
             root, rest = np.array([known[clock] for clock in clocks]).T
         rates: Array = self.rate_init[models] * root / rest
