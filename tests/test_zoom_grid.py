@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from play import NoParameters, play
+from sklearn.decomposition import PCA
+from sklearn.linear_model import ElasticNet, QuantileRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.svm import SVC
 
@@ -250,6 +252,42 @@ def test_bounds_and_legal_limits():
 def test_a_step_onto_an_open_end_goes_half_way():
     history = zoom({"C": [1.0, 2.0, 3.0]}, lambda p: -p["C"], rounds=2, estimator=SVC())
     assert values(history, "C", 1) == [0.5, 1.5]
+    history = zoom({"C": [-1, 1, 10]}, lambda p: p["C"] == 1, rounds=2, estimator=SVC())
+    assert values(history, "C", 1) == [0.5, 5.5]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name", "listed"),
+    [
+        (PCA(), "n_components", [0.5, 0.8, 0.99]),
+        (MLPRegressor(), "beta_1", [0.5, 0.9, 0.99]),
+        (MLPRegressor(), "beta_2", [0.9, 0.999]),
+        (QuantileRegressor(), "quantile", [0.1, 0.5, 0.995]),
+    ],
+)
+@pytest.mark.parametrize("n_points", [3, 5])
+def test_steps_toward_an_open_end_halve_what_is_left(estimator, name, listed, n_points):
+    history = zoom(
+        {name: listed},
+        lambda p: p[name],
+        rounds=5,
+        estimator=estimator,
+        n_points=n_points,
+    )
+    largest = [max(values(history, name, number)) for number in range(5)]
+    left = 1 - np.maximum.accumulate(largest)
+    assert np.all(left[1:] > 0.45 * left[:-1])
+    assert left[4] < 0.5 * left[0]
+
+
+def test_a_step_that_misses_a_closed_end_by_rounding_reaches_it():
+    history = zoom(
+        {"l1_ratio": np.arange(0.1, 1, 0.1).tolist()},
+        lambda p: -p["l1_ratio"],
+        rounds=2,
+        estimator=ElasticNet(),
+    )
+    assert values(history, "l1_ratio", 1) == [0.0, 0.15]
 
 
 NUMBERS = st.one_of(

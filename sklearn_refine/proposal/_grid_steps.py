@@ -9,6 +9,9 @@ from sklearn_refine.space._axes import Dimension
 #: decade; so a narrow grid gets away from a wrong start, and a coarse one does not
 #: leap.
 GROWTH = 3.0
+#: A step that comes this near to an end, as a part of itself, is taken for one onto it:
+#: numbers with few digits do not halve exactly.
+ROUNDING = 0.05
 
 
 def refine(
@@ -29,12 +32,11 @@ def refine(
     numbers = []
     for side, neighbour in ((-1, below), (1, above)):
         for step in range(1, per_side + 1):
+            gap = outward
             if neighbour is not None:
                 gap = abs(neighbour - x) / (per_side + 1)
-                target = x + (neighbour - x) * step / (per_side + 1)
-            else:
-                gap = outward
-                target = _inside(dim, x, x + side * outward * step)
+            target = _inside(dim, x, x + side * gap * step)
+            gap = min(gap, abs(target - x))
             number = _new_number(dim, x, target, gap, neighbour, side)
             if number is not None and number not in numbers:
                 numbers.append(number)
@@ -43,11 +45,12 @@ def refine(
 
 
 def _inside(dim: Dimension, x: float, target: float) -> float:
-    """Return `target`, brought back to a legal coordinate."""
+    """Return `target`, brought back to a legal coordinate if `x` is legal."""
     low, high = dim.span
-    if target <= low:
+    rounding = ROUNDING * abs(target - x)
+    if target <= low + rounding:
         return low if dim.limits.low_closed else (x + low) / 2
-    if target >= high:
+    if target >= high - rounding:
         return high if dim.limits.high_closed else (x + high) / 2
     return target
 
@@ -61,6 +64,9 @@ def _new_number(
     side: int,
 ) -> float | None:
     """Return the number at `target`, or None where there is no new one."""
+    low, high = dim.span
+    if not low <= target <= high:
+        return None
     number = dim.decode(target, gap)
     center = dim.decode(x)
     if dim.integer and number == center and neighbour is None:
