@@ -181,6 +181,35 @@ def test_scales_and_bounds():
     assert all(dim.limits == Limits(4, 32, True, True) for dim in layers.dims.values())
 
 
+@pytest.mark.parametrize("scale", ["log", "linear"])
+def test_scales_and_bounds_hold_for_the_dicts_that_list_numbers(scale):
+    space = grid_space(
+        Undeclared(),
+        [{"a": ["scale"]}, {"a": [0.1, 1.0]}, {"b": [1]}, {"a": [20.0, 30.0]}],
+        scales={"a": scale},
+        bounds={"a": (0.01, 10)},
+    )
+    assert type(space[0].axis("a")) is ChoiceAxis
+    for axis in (space[1].axis("a"), space[3].axis("a")):
+        assert axis.dim.scale == scale
+        assert axis.dim.limits == Limits(0.01, 10, True, True)
+
+
+@pytest.mark.parametrize(
+    ("lists", "options", "message"),
+    [
+        ([["x"], ["y"]], {"scales": {"a": "log"}}, r"needs positive.*\['x', 'y'\]"),
+        ([["x"], ["y"]], {"scales": {"a": "linear"}}, r"needs numbers.*\['x', 'y'\]"),
+        ([["x"], [-1, 1]], {"scales": {"a": "log"}}, r"needs positive.*\[-1, 1\]"),
+        ([["x"], ["y"]], {"bounds": {"a": (0, 1)}}, "lists no numbers"),
+        ([[5, 6], ["y"]], {"bounds": {"a": (0, 1)}}, r"excludes every .*\[5, 6, 'y'\]"),
+    ],
+)
+def test_scales_and_bounds_that_fit_no_dict(lists, options, message):
+    with pytest.raises(ValueError, match=message):
+        grid_space(Undeclared(), [{"a": listed} for listed in lists], **options)
+
+
 NESTED = Pipeline(
     [
         ("columns", ColumnTransformer([("scaled", StandardScaler(), [0])])),

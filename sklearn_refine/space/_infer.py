@@ -71,12 +71,13 @@ def grid_space(
     Raises
     ------
     ValueError
-        If `scales` or `bounds` name no parameter, do not fit its values, or if a
-        listed value is NaN where the estimator declares what is legal, and not NaN.
+        If `scales` or `bounds` name no parameter, fit its values in none of the
+        mappings, or if a listed value is NaN where the estimator declares what is
+        legal, and not NaN.
     """
     scales, bounds = scales or {}, bounds or {}
     _check_names(param_grid, scales, bounds)
-    return [
+    subspaces = [
         Subspace(
             tuple(
                 infer_axis(
@@ -91,6 +92,8 @@ def grid_space(
         )
         for grid in param_grid
     ]
+    _check_fit(subspaces, scales, bounds)
+    return subspaces
 
 
 def _check_names(
@@ -170,14 +173,10 @@ def infer_axis(
             scale = "choice"  # beside NaN, a number such as -999 has a meaning, too
     if name.split("__")[-1] == "random_state":
         # A seed has no neighbours: a better one is luck, never a better model.
-        axis: Axis = ChoiceAxis(name, listed)
-    elif _are_layers(name, listed, legal):
-        axis = _layers_axis(name, listed, legal, scale, bounds)
-    else:
-        axis = _number_axis(name, listed, legal, scale, bounds)
-    if bounds is not None and scale != "choice":
-        _check_bounds_fit(name, listed, axis, bounds)
-    return axis
+        return ChoiceAxis(name, listed)
+    if _are_layers(name, listed, legal):
+        return _layers_axis(name, listed, legal, scale, bounds)
+    return _number_axis(name, listed, legal, scale, bounds)
 
 
 def _has_illegal_nan(listed: list[Any], legal: Legal) -> bool:
@@ -189,22 +188,56 @@ def _has_illegal_nan(listed: list[Any], legal: Legal) -> bool:
     )
 
 
-def _check_bounds_fit(name: str, listed: list[Any], axis: Axis, bounds: Bounds) -> None:
-    numbers = (
-        [width for value in listed for width in layer_widths(value)]
-        if isinstance(axis, LayersAxis)
-        else [value for value in listed if is_number(value)]
-    )
-    if not numbers:
-        raise ValueError(
-            f"bounds[{name!r}]={bounds!r}, but {name!r} lists no numbers: {listed!r}. "
-            "Remove the bound."
-        )
-    if not any(number in _closed(bounds) for number in numbers):
-        raise ValueError(
-            f"bounds[{name!r}]={bounds!r} excludes every value listed for {name!r}: "
-            f"{listed!r}. Widen the bound, or list values inside it."
-        )
+def _check_fit(
+    subspaces: Sequence[Subspace],
+    scales: Mapping[str, str],
+    bounds: Mapping[str, Bounds],
+) -> None:
+    """Refuse a scale or a bound that fits the values of no subspace.
+
+    One that fits those of some is without effect where there are no numbers.
+    """
+    for name, scale in scales.items():
+        listed, numbers = _listed_in_any(name, subspaces)
+        if scale != "choice" and not numbers:
+            needed, use = (
+                ("positive numbers", "'linear' or 'choice', or list positive values")
+                if scale == "log"
+                else ("numbers", "'choice'")
+            )
+            raise ValueError(
+                f"scales[{name!r}]={scale!r} needs {needed}, got {listed!r}; use {use}."
+            )
+    for name, pair in bounds.items():
+        if scales.get(name) == "choice":
+            continue
+        listed, numbers = _listed_in_any(name, subspaces)
+        if not numbers:
+            raise ValueError(
+                f"bounds[{name!r}]={pair!r}, but {name!r} lists no numbers: "
+                f"{listed!r}. Remove the bound."
+            )
+        if not any(number in _closed(pair) for number in numbers):
+            raise ValueError(
+                f"bounds[{name!r}]={pair!r} excludes every value listed for {name!r}: "
+                f"{listed!r}. Widen the bound, or list values inside it."
+            )
+
+
+def _listed_in_any(
+    name: str, subspaces: Sequence[Subspace]
+) -> tuple[list[Any], list[float]]:
+    """Return all values of a parameter, and the numbers or widths among them."""
+    axes = [axis for s in subspaces for axis in s.axes if axis.name == name]
+    listed = [value for axis in axes for value in axis.listed]
+    numbers: list[float] = []
+    for axis in axes:
+        for value in axis.listed:
+            if isinstance(axis, LayersAxis):
+                numbers += layer_widths(value)
+            elif is_number(value):
+                numbers.append(value)
+    return listed, numbers
 
 
 def _closed(bounds: Bounds | None) -> Limits:
@@ -272,14 +305,10 @@ def _number_axis(
     numbers = [value for value in listed if is_number(value)]
     integer, kinds, numbers = _kind(numbers, legal)
     limits = legal.range_of(numbers, integer=integer)
-    if scale == "log" and (not numbers or min(numbers) <= 0):
+    if scale == "log" and numbers and min(numbers) <= 0:
         raise ValueError(
             f"scales[{name!r}]='log' needs positive numbers, got {listed!r}; "
             "use 'linear' or 'choice', or list positive values."
-        )
-    if scale == "linear" and not numbers:
-        raise ValueError(
-            f"scales[{name!r}]='linear' needs numbers, got {listed!r}; use 'choice'."
         )
     if scale == "choice" or limits is None or len(set(numbers)) < 2:
         return choice
