@@ -77,6 +77,8 @@ class BaseRefiningSearchCV(Reporting):
         "fit_timeout": [Interval(Real, 0, None, closed="neither"), None],
     }
     _doc_link_module = "sklearn_refine"
+    #: Whether a round can follow while every fit has failed.
+    _outlives_failure: ClassVar[bool] = False
 
     @property
     def _doc_link_template(self) -> str:
@@ -171,8 +173,9 @@ class BaseRefiningSearchCV(Reporting):
             the best candidate then hold the candidates that are complete; nothing is
             refitted.
         ValueError
-            If a parameter is wrong, before any fit; if every fit of the first round
-            fails; or if `time_budget` ends before any candidate is complete.
+            If a parameter is wrong, before any fit; if every fit fails, in a grid
+            search if those of the first round do; or if `time_budget` ends before any
+            candidate is complete.
         """
         job = self._set_up(X, y, params)
         root = init_callbacks(self, 1 + (self.refit is not False))
@@ -405,13 +408,14 @@ class BaseRefiningSearchCV(Reporting):
     def _look_at(self, history: History, *, is_last: bool) -> None:
         """Make a round's outcomes comparable; raise where nothing can follow."""
         outcomes = [o for o in history.flat_outcomes() if was_run(o)]
-        if all(outcome["fit_error"] for outcome in outcomes):
+        may_end = is_last or not self._outlives_failure
+        if may_end and all(outcome["fit_error"] for outcome in outcomes):
             warn_or_raise_about_fit_failures(outcomes, self.error_score)
         self._read_metrics(history)
         if is_last:
             return
-        failed = any(outcome["fit_error"] for outcome in outcomes)
-        if not history.ranking() and not failed:
+        has_scores = bool(history.ranking())
+        if not has_scores and not any(outcome["fit_error"] for outcome in outcomes):
             raise ValueError(
                 f"Round 1 has no candidate with a score on every split, so there is "
                 f"nothing to refine around: scoring={self.scoring!r} returned NaN or "
@@ -419,7 +423,7 @@ class BaseRefiningSearchCV(Reporting):
                 "error_score='raise' to see its first error, or n_rounds=1 to keep "
                 "the results as they are. The scores are in cv_results_."
             )
-        if callable(self.refit):
+        if callable(self.refit) and has_scores:
             with no_warnings():
                 results = self._results(history)
             history.preferred = int(

@@ -75,8 +75,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         Number of fits dispatched ahead, as for GridSearchCV.
 
     error_score : 'raise' or numeric, default=np.nan
-        Score of a fit that fails; 'raise' raises its error. If every fit of the
-        first round fails, the search ends with an error.
+        Score of a fit that fails; 'raise' raises its error. If every fit fails, the
+        search ends with an error; a grid search already after its first round.
 
     return_train_score : bool, default=False
         Whether ``cv_results_`` includes scores on the training data.
@@ -452,8 +452,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         again, whatever `n_jobs` and the backend.
 
     error_score : 'raise' or numeric, default=np.nan
-        Score of a fit that fails; 'raise' raises its error. If every fit of the
-        first round fails, the search ends with an error.
+        Score of a fit that fails; 'raise' raises its error. If every fit fails, the
+        search ends with an error; a grid search already after its first round.
 
     return_train_score : bool, default=False
         Whether ``cv_results_`` includes scores on the training data.
@@ -620,6 +620,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     300 candidates, the surrogate learns from the 150 best and the 150 latest of
     the others. Where it cannot be fitted, a UserWarning says so and the round is
     drawn as with None; where all scores are equal, it is drawn so without a warning.
+    While no candidate has a score, rounds are drawn from the whole space.
     A surrogate makes no promise: on a space where the score is mostly noise, it is no
     better than random draws.
 
@@ -671,6 +672,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
             None,
         ],
     }
+    _outlives_failure = True
 
     def __init__(
         self,

@@ -328,6 +328,53 @@ def test_a_later_round_that_fails_whole_is_a_warning():
     assert search.best_params_["alpha"] in (0.1, 1.0, 10.0)
 
 
+class MostlyInvalid(Counting):
+    """Takes only one kind of three."""
+
+    def fit(self, X, y):
+        if self.kind != "c":
+            raise ValueError("an invalid combination")
+        return super().fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"racing": True},
+        {"surrogate": None},
+        {"tol": 0.1},
+        {"scoring": ["r2", "neg_max_error"], "refit": "r2"},
+        {"scoring": lambda fitted, X, y: {"a": 1.0, "b": 2.0}, "refit": "b"},
+        {"refit": lambda results: np.nanargmax(results["mean_test_score"])},
+    ],
+)
+def test_a_random_search_outlives_rounds_that_fail_whole(options):
+    """They are small, and each candidate may be an invalid combination."""
+    space = {"kind": ["a", "b", "c"], "alpha": loguniform(0.1, 10)}
+    late = 0
+    for seed in range(6):
+        search = SuccessiveRandomSearchCV(
+            MostlyInvalid(), space, random_state=seed, n_rounds=5, cv=2, **options
+        ).fit(X, Y)
+        assert search.best_params_["kind"] == "c"
+        late += np.isnan(search.rounds_["best_score"].iloc[0])
+    assert late >= 2
+
+
+@pytest.mark.parametrize("n_rounds", [1, 3])
+def test_every_fit_of_a_random_search_failing(n_rounds):
+    search = SuccessiveRandomSearchCV(
+        Counting(kind="broken"), GOOD_DISTRIBUTION, n_rounds=n_rounds
+    )
+    with pytest.raises(ValueError, match=r"(?s)All the 50 fits failed.*error_score"):
+        search.fit(X, Y)
+    with pytest.raises(RuntimeError, match="cannot be fitted"):
+        search.set_params(error_score="raise").fit(X, Y)
+
+
 def test_y_is_required():
     with pytest.raises(
         ValueError, match="requires y to be passed, but the target y is None"

@@ -3,7 +3,6 @@
 import itertools
 import math
 import time
-import warnings
 
 import numpy as np
 import pytest
@@ -146,10 +145,8 @@ def test_any_space(space, n_iter, n_rounds, failing, surrogate, seed):
 
     kwargs = {"n_iter": n_iter, "n_rounds": n_rounds, "seed": seed}
     kwargs["surrogate"] = REGRESSORS.get(surrogate if surrogate != "gp" else "", "gp")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*no candidate has a score")
-        history = search(space, score, **kwargs)
-        again = search(space, score, **kwargs)
+    history = search(space, score, **kwargs)
+    again = search(space, score, **kwargs)
     assert [c.params for c in history.candidates] == [
         c.params for c in again.candidates
     ]
@@ -253,9 +250,11 @@ def test_a_singular_kernel_falls_back_to_windows(monkeypatch):
         assert len(search(BOWL, bowl)) == 24
 
 
-def test_no_score_at_all_falls_back_to_windows():
-    with pytest.warns(UserWarning, match="no candidate has a score"):
-        assert len(search(BOWL, lambda p: math.nan)) == 24
+def test_no_score_at_all_is_the_whole_space_without_a_warning():
+    history = search(BOWL, lambda p: math.nan, n_iter=60)
+    logs = np.log10([c.params["a"] for c in history.candidates[15:]])
+    assert np.ptp(logs) > 4.5
+    assert not any(finished.windows for finished in history.rounds[1:])
 
 
 def test_equal_scores_are_windows_without_a_warning():

@@ -168,8 +168,6 @@ def learn(
         Whatever the model raises.
     """
     scores, n_run = usable_scores(history)
-    if len(scores) and np.isnan(scores).all():
-        raise ValueError("no candidate has a score")
     ranked = _lowest_first(scores)
     if len(scores) < 2 or ranked.min() == ranked.max():
         return None
