@@ -136,6 +136,17 @@ def test_layers_refine_widths_at_the_best_depth():
     assert {h[1] for h in values(history, "h", 1)} >= {128, 45}
 
 
+def test_of_many_layers_each_changes_alone_and_some_together():
+    grid = {"h": [(8,) * 14, (16,) * 14]}
+    history = zoom(grid, lambda p: sum(p["h"]), rounds=2, max_candidates=60)
+    later = [c.params["h"] for c in history.candidates[2:]]
+    changed = np.array([[width != 16 for width in h] for h in later])
+    assert np.all(changed.sum(axis=1)[:28] == 1)
+    assert np.all(changed[:28].sum(axis=0) == 2)
+    assert np.all(changed.sum(axis=1)[28:] > 1)
+    assert len(history.rounds[1].windows[0].shown["h"]) < 5000
+
+
 def test_a_single_width_steps_by_an_octave():
     history = zoom({"h": [(50,), (50, 20)]}, lambda p: -len(p["h"]), rounds=2)
     assert sorted(values(history, "h", 1)) == [(25,), (100,)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.stats import qmc
@@ -13,9 +13,11 @@ from scipy.stats import qmc
 from sklearn_refine._history import Candidate, History
 from sklearn_refine.space._axes import Axis, value_key
 
-#: The largest part of a window that is looked at as a whole; of a larger window, a
-#: Sobol sample of this size.
+#: The largest window, or mix of widths, that is looked at as a whole; of a larger one,
+#: a Sobol sample of this size.
 POOL = 4096
+
+T = TypeVar("T")
 
 
 class Choice(NamedTuple):
@@ -56,7 +58,7 @@ def window_candidates(
     """
     near: list[tuple[Choice, ...]] = []
     far: list[tuple[Choice, ...]] = []
-    for combination in _pool(choices):
+    for combination in mixes(choices, lambda choice: choice.n_changed):
         n_changed = sum(choice.n_changed for choice in combination)
         if n_changed:
             (near if n_changed == 1 else far).append(combination)
@@ -138,26 +140,38 @@ def spanned_candidates(
     return found
 
 
-def _pool(choices: list[list[Choice]]) -> list[tuple[Choice, ...]]:
-    """Return a window's points: all, or its axis neighbours and a Sobol sample."""
-    sizes = [len(options) for options in choices]
+def mixes(
+    options: Sequence[Sequence[T]], n_changed: Callable[[T], int]
+) -> list[tuple[T, ...]]:
+    """Return all mixes of one option a place, the center's own before all others.
+
+    Of more than `POOL`, those that differ from it in one number, and a Sobol sample.
+
+    Parameters
+    ----------
+    options : sequence of sequence
+        What may stand at each place; the center's own option first.
+    n_changed : callable
+        In how many numbers an option differs from the center's own.
+    """
+    sizes = [len(at_place) for at_place in options]
     if math.prod(sizes) <= POOL:
-        return list(product(*choices))
-    center = [options[0] for options in choices]
+        return list(product(*options))
+    center = tuple(at_place[0] for at_place in options)
     near = [
-        (*center[:i], choice, *center[i + 1 :])
-        for i, options in enumerate(choices)
-        for choice in options
-        if choice.n_changed == 1
+        (*center[:i], option, *center[i + 1 :])
+        for i, at_place in enumerate(options)
+        for option in at_place
+        if n_changed(option) == 1
     ]
     sobol = qmc.Sobol(len(sizes), scramble=False).random_base2(int(math.log2(POOL)))
     picked = (sobol * sizes).astype(int)
     sample = {tuple(row): None for row in picked.tolist()}
     others = [
-        tuple(options[i] for options, i in zip(choices, row, strict=True))
+        tuple(at_place[i] for at_place, i in zip(options, row, strict=True))
         for row in sample
     ]
-    return near + [c for c in others if sum(choice.n_changed for choice in c) > 1]
+    return [center, *near, *(mix for mix in others if sum(map(n_changed, mix)) > 1)]
 
 
 def _space_filling(

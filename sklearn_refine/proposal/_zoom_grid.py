@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from sklearn_refine.proposal._surrogate import (
 from sklearn_refine.proposal._window_points import (
     Choice,
     in_turn,
+    mixes,
     spanned_candidates,
     window_candidates,
 )
@@ -250,7 +250,7 @@ class ZoomGrid:
 def _values(
     axis: Axis, center: Any, numbers: Mapping[Key, list[float]]
 ) -> list[Choice]:
-    """Return what a window tries on an axis: every mix of its dimensions' numbers."""
+    """Return what a window tries on an axis: mixes of its dimensions' numbers."""
     keys = list(numbers)
     places: list[list[tuple[float | None, float]]] = []
     for key in keys:
@@ -263,7 +263,7 @@ def _values(
         ]
         places.append([(None, 0.0), *zip(ordered, map(float, steps), strict=True)])
     found = []
-    for combination in product(*places):
+    for combination in mixes(places, lambda place: int(place[0] is not None)):
         changed = {
             key: number
             for key, (number, _) in zip(keys, combination, strict=True)
