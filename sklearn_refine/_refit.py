@@ -40,14 +40,14 @@ def one_standard_error(
     -------
     refit : callable
         Takes ``cv_results_`` and returns ``best_index_``; it can be pickled. A
-        candidate that does not set `param` is chosen only if it is the best and no
-        other is near.
+        candidate that does not set `param`, or sets it to something else such as
+        None, is chosen only if it is the best and no other is near.
 
     Raises
     ------
     ValueError
         When called, if the results have no such parameter or metric, no candidate has
-        a score, or a value of the parameter is neither a number nor layer sizes.
+        a score, or no value of the parameter is a number or layer sizes.
 
     See Also
     --------
@@ -101,19 +101,26 @@ class _OneStandardError:
                 f"one_standard_error: param={self.param!r} is a parameter of no "
                 f"candidate; pass one of {sorted({k for c in params for k in c})}."
             )
+        sizes = [_size(candidate.get(self.param)) for candidate in params]
+        if all(size is None for size in sizes):
+            value = next(c[self.param] for c in params if self.param in c)
+            raise ValueError(
+                f"one_standard_error: {self.param}={value!r} is neither a number nor "
+                "layer sizes, nor is any other of its values, so it is not known how "
+                "simple they are; pass another param."
+            )
         best = int(np.nanargmax(means))
         least = means[best] - self._error(cv_results, best)
-        near = [
-            index
+        near = {
+            int(index): size
             for index in np.flatnonzero(means >= least)
-            if self.param in params[index]
-        ]
+            if (size := sizes[index]) is not None
+        }
         if not near:
             return best
-        sizes = [self._size(params[index][self.param]) for index in near]
-        simplest = max(sizes) if self.larger_is_simpler else min(sizes)
-        equal = [i for i, size in zip(near, sizes, strict=True) if size == simplest]
-        return int(max(equal, key=lambda index: means[index]))
+        simplest = (max if self.larger_is_simpler else min)(near.values())
+        equal = [index for index, size in near.items() if size == simplest]
+        return max(equal, key=lambda index: means[index])
 
     def _error(self, cv_results: Mapping[str, Any], index: int) -> float:
         """Return the standard error of a candidate's mean over the splits."""
@@ -124,17 +131,16 @@ class _OneStandardError:
             return 0.0
         return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
 
-    def _size(self, value: Any) -> tuple[float, ...]:
-        if isinstance(value, Real) and not isinstance(value, bool):
-            return (float(value),)
-        if isinstance(value, (tuple, list, np.ndarray)) and all(
-            isinstance(width, Real) for width in value
-        ):
-            return (float(sum(value)), float(len(value)))
-        raise ValueError(
-            f"one_standard_error: {self.param}={value!r} is neither a number nor layer "
-            "sizes, so it is not known how simple it is; pass another param."
-        )
+
+def _size(value: Any) -> tuple[float, ...] | None:
+    """Return how large a number or layer sizes are; None for anything else."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return None if np.isnan(float(value)) else (float(value),)
+    if isinstance(value, (tuple, list, np.ndarray)) and all(
+        isinstance(width, Real) for width in value
+    ):
+        return (float(sum(value)), float(len(value)))
+    return None
 
 
 def smoothed_best(metric: str = "score") -> Callable[[Mapping[str, Any]], int]:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_refine import (
     RefiningGridSearchCV,
@@ -54,6 +55,24 @@ def test_layer_sizes_are_compared_by_their_sum_then_their_number():
 def test_candidates_without_the_parameter_only_as_the_best():
     assert one_standard_error("a")(results(SCORES, [None, 2, 3, 4])) == 2
     assert one_standard_error("a")(results(SCORES[::3], [None, 4])) == 0
+
+
+@pytest.mark.parametrize("other", ["scale", True, np.nan])
+def test_candidates_whose_value_is_no_number_only_as_the_best(other):
+    assert one_standard_error("a")(results(SCORES, [other, 3, 2, 4])) == 1
+    assert one_standard_error("a")(results(SCORES, [2, other, 3, 4])) == 2
+    assert one_standard_error("a")(results(SCORES[::3], [other, 4])) == 0
+
+
+def test_no_limit_of_depth_may_be_listed_beside_depths():
+    X, y = load_breast_cancer(return_X_y=True)
+    search = RefiningGridSearchCV(
+        DecisionTreeClassifier(random_state=0),
+        {"max_depth": [1, 2, None]},
+        n_rounds=2,
+        refit=one_standard_error("max_depth", larger_is_simpler=False),
+    )
+    assert search.fit(X, y).best_params_["max_depth"] is not None
 
 
 def test_one_split_leaves_no_room():
