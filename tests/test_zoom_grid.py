@@ -301,6 +301,20 @@ def test_a_step_that_misses_a_closed_end_by_rounding_reaches_it():
     assert values(history, "l1_ratio", 1) == [0.0, 0.15]
 
 
+@pytest.mark.parametrize("start", [0.1, 0.3, 0.7])
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_a_step_onto_zero_reaches_it(start, kind):
+    listed = np.arange(start, 5 * start, start).astype(kind)
+    history = zoom({"a": list(listed)}, lambda p: -p["a"], rounds=2)
+    assert values(history, "a", 1)[0] == 0.0
+
+
+def test_windows_show_numbers_of_python():
+    history = zoom({"a": np.logspace(-3, 3, 3)}, peak(a=1.0), rounds=2)
+    for round_ in history.rounds:
+        assert all(type(end) is float for end in round_.windows[0].shown["a"])
+
+
 NUMBERS = st.one_of(
     st.floats(-1e300, 1e300, allow_nan=False),
     st.integers(-(10**6), 10**6),

@@ -29,6 +29,7 @@ from sklearn_refine.space._axes import (
     Axis,
     Key,
     LayersAxis,
+    to_python,
     value_key,
 )
 from sklearn_refine.space._infer import Subspace
@@ -289,7 +290,7 @@ def _most_values(axis: Axis, n_points: int) -> int:
 
 def _shown(axis: Axis, values: Sequence[Any]) -> tuple[Any, ...]:
     """Return the ends of the numbers that a window holds, or its choices."""
-    unique = list({value_key(value): value for value in values}.values())
+    unique = list({value_key(value): to_python(value) for value in values}.values())
     if isinstance(axis, LayersAxis) or not any(map(axis.coordinates, unique)):
         return tuple(unique)
     numbers = [value for value in unique if axis.coordinates(value)]

@@ -24,6 +24,10 @@ Scale: TypeAlias = Literal["linear", "log"]
 #: The parameter's name and, for layer sizes, the depth and the layer.
 Key: TypeAlias = tuple[Any, ...]
 
+#: A linear number this small, as a part of the distance to its neighbour, is a zero
+#: that rounding has missed.
+ZERO = 1e-6
+
 
 @dataclass(frozen=True)
 class Dimension:
@@ -100,6 +104,8 @@ class Dimension:
         value = self._invert(coordinate)
         if not self.integer:
             resolution = abs(self._invert(coordinate + gap) - value) if gap else 0.0
+            if self.scale == "linear" and abs(value) < ZERO * resolution:
+                value = 0.0
             return self._clip(_shortest(value, resolution))
         return self._clip_integer(value)
 
