@@ -1,7 +1,7 @@
 """Random rounds that narrow, on functions instead of models."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -153,6 +153,37 @@ def test_lists_are_drawn_without_replacement():
     history = search(space, lambda p: p["k"], n_iter=50, n_rounds=3)
     assert len(history) == 6
     assert len({c.key for c in history.candidates}) == 6
+
+
+def test_a_space_of_repeated_values_is_tried_as_a_whole():
+    space = {name: [0] * 11 + [1] for name in "abcdef"}
+    history = search(space, lambda p: -sum(p.values()), n_iter=64)
+    assert len({tuple(c.params.values()) for c in history.candidates}) == 64
+
+
+@pytest.mark.parametrize("n_lists", [3, 9])
+def test_a_large_space_of_lists_is_not_gone_through(n_lists):
+    """Windows around what has no other value nearby give nothing new."""
+    large = {name: np.linspace(0, 1, 1000).tolist() for name in "abcdefghi"[:n_lists]}
+    space = [*({"k": [i]} for i in range(5)), large]
+    history = search(space, lambda p: "k" in p, n_iter=60)
+    assert len({c.key for c in history.candidates}) == 60
+    assert sum("k" in c.params for c in history.candidates) <= 5
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([0, 1, 1.0, "a", True, (1, 2)]), min_size=1),
+        max_size=3,
+    )
+)
+def test_settings_are_all_combinations_of_different_values(lists):
+    names = "abc"[: len(lists)]
+    (subspace,) = distribution_space([dict(zip(names, lists, strict=True))])
+    settings = [Candidate(subspace.setting(i)) for i in range(int(subspace.n_values))]
+    expected = [Candidate(dict(zip(names, p, strict=True))) for p in product(*lists)]
+    assert len({c.key for c in settings}) == len(settings)
+    assert {c.key for c in settings} == {c.key for c in expected}
 
 
 def test_a_small_discrete_space_ends_early():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice, product
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ POOL, POOL_RATIO, LARGEST_POOL = 600, 4, 2000
 POOL_WIDTHS = (2.0, 1.0, 0.4)
 #: Draws of a new candidate before the space is taken to be exhausted.
 ATTEMPTS = 200
+#: A finite space of more settings than this is not gone through, but drawn from.
+GONE_THROUGH = 100_000
 
 
 class ZoomRandom:
@@ -99,19 +102,11 @@ class ZoomRandom:
             draws = self._design(limit, rng)
         else:
             centers, draws = self._screened(history, half_width, limit, rng)
-        found: dict[Any, Candidate] = {}
-        failures = 0
-        for candidate in draws:
-            key = candidate.key
-            if key in found or history.outcomes_of(key) is not None:
-                failures += 1
-            else:
-                failures = 0
-                found[key] = candidate
-            if len(found) == limit or failures == ATTEMPTS:
-                break
+        found = _new(draws, history, limit, ATTEMPTS)
         if len(found) < limit and self.n_values < math.inf:
-            self._complete(found, history, limit, rng)
+            found = _new(
+                chain(found, self._settings(rng)), history, limit, GONE_THROUGH
+            )
         windows = [
             self._window(history.candidates[center], half_width) for center in centers
         ]
@@ -120,7 +115,7 @@ class ZoomRandom:
                 Window(index, {}, self._everything(subspace))
                 for index, subspace in enumerate(self.subspaces)
             ]
-        return Proposal(list(found.values()), windows)
+        return Proposal(found, windows)
 
     def _screened(
         self,
@@ -273,27 +268,22 @@ class ZoomRandom:
             for row in range(n)
         ]
 
-    def _complete(
-        self,
-        found: dict[Any, Candidate],
-        history: History,
-        limit: int,
-        rng: np.random.RandomState,
-    ) -> None:
-        """Add untried settings of a finite space, in random order."""
-        rest = []
-        for index, subspace in enumerate(self.subspaces):
-            lists = [
-                a.values for a in subspace.axes.values() if isinstance(a, ListAxis)
-            ]
-            for values in product(*lists):
-                params = dict(zip(subspace.axes, values, strict=True))
-                rest.append(Candidate(params, index))
-        for i in rng.permutation(len(rest)):
-            if len(found) == limit:
-                return
-            if rest[i] not in history:
-                found.setdefault(rest[i].key, rest[i])
+    def _settings(self, rng: np.random.RandomState) -> Iterator[Candidate]:
+        """Yield the settings of a finite space in random order.
+
+        If there are many, they are drawn: then few of them are repeated, and no list
+        of all of them is needed.
+        """
+        sizes = [int(subspace.n_values) for subspace in self.subspaces]
+        ends = list(accumulate(sizes))
+        if ends[-1] <= GONE_THROUGH:
+            order = iter(rng.permutation(ends[-1]).tolist())
+        else:
+            order = _large_integers(ends[-1], rng)
+        for place in order:
+            index = bisect_right(ends, place)
+            setting = self.subspaces[index].setting(place - ends[index] + sizes[index])
+            yield Candidate(setting, index)
 
     def _window(self, center: Candidate, half_width: float) -> Window:
         axes = self.subspaces[center.subspace].axes
@@ -321,6 +311,36 @@ class ZoomRandom:
                 ends = np.repeat([[0.0], [1.0]], axis.n_dims, axis=1)
                 shown[name] = tuple(axis.decode(ends))
         return shown
+
+
+def _new(
+    draws: Iterable[Candidate], history: History, limit: int, attempts: int
+) -> list[Candidate]:
+    """Return different draws that were not tried before, until there are `limit`.
+
+    After so many `attempts` in a row that gave nothing new, no more are made.
+    """
+    found: dict[Any, Candidate] = {}
+    failures = 0
+    for candidate in draws:
+        key = candidate.key
+        if key in found or history.outcomes_of(key) is not None:
+            failures += 1
+        else:
+            failures = 0
+            found[key] = candidate
+        if len(found) == limit or failures == attempts:
+            break
+    return list(found.values())
+
+
+def _large_integers(end: int, rng: np.random.RandomState) -> Iterator[int]:
+    """Yield random integers from 0 to below `end`, which may be of any size."""
+    while True:
+        drawn = int.from_bytes(rng.bytes(end.bit_length() // 8 + 1), "little")
+        drawn &= (1 << end.bit_length()) - 1
+        if drawn < end:
+            yield drawn
 
 
 def _shares(n: int) -> np.ndarray:

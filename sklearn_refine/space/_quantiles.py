@@ -34,11 +34,12 @@ class ListAxis:
         self._places: dict[Any, int] = {}
         for place, value in enumerate(self.values):
             self._places.setdefault(value_key(value), place)
+        self._first = list(self._places.values())
 
     @property
     def n_different(self) -> int:
         """How many of the values differ from each other."""
-        return len(self._places)
+        return len(self._first)
 
     def decode(self, units: np.ndarray) -> list[Any]:
         """Return the values at points of the unit interval, an (n, 1) array."""
@@ -53,6 +54,10 @@ class ListAxis:
     def encode_all(self, values: Sequence[Any]) -> np.ndarray:
         """Return the points of several values, (n_values, 1)."""
         return np.array([self.encode(value) for value in values]).reshape(-1, 1)
+
+    def different(self, index: int) -> Any:
+        """Return one of the values that differ from each other, by its index."""
+        return self.values[self._first[index]]
 
     def place(self, value: Any) -> int:
         """Return the index of the first of the values that equals `value`."""
@@ -196,6 +201,15 @@ class DistributionSubspace:
             {name: column[row] for name, column in zip(self.axes, columns, strict=True)}
             for row in range(len(units))
         ]
+
+    def setting(self, index: int) -> dict[str, Any]:
+        """Return the parameters of one of the settings, if all axes are lists."""
+        found = {}
+        for name, axis in reversed(list(self.axes.items())):
+            assert isinstance(axis, ListAxis)
+            index, place = divmod(index, axis.n_different)
+            found[name] = axis.different(place)
+        return {name: found[name] for name in self.axes}
 
     def encode(self, params: Mapping[str, Any]) -> np.ndarray:
         """Return the point of the unit cube that stands for `params`."""
