@@ -12,9 +12,6 @@ from sklearn_refine.proposal._window_points import Choice
 from sklearn_refine.space._axes import Axis, Key
 from sklearn_refine.space._infer import Subspace
 
-#: Distance, in steps, between a center and another choice on the same axis.
-_OTHER = 2.0
-
 
 class GridRecord:
     """What the rounds so far say about each point, read once a round.
@@ -138,5 +135,5 @@ class GridRecord:
             value = other.params[axis.name]
             option = axis.option(value)
             if option != own and option not in found:
-                found[option] = Choice(value, 1, (_OTHER,) * (len(found) + 1))
+                found[option] = Choice(value, 1, (), len(found) + 1)
         return list(found.values())

@@ -20,12 +20,17 @@ POOL = 4096
 T = TypeVar("T")
 
 
+#: Distance, in steps, between different choices on an axis.
+OTHER = 2.0
+
+
 class Choice(NamedTuple):
     """One value that a window tries on an axis."""
 
     value: Any
     n_changed: int  # dimensions on which it differs from the center
     position: tuple[float, ...]  # in steps, for distances within the window
+    other: int = 0  # which other choice than the center's, counted from 1
 
 
 def window_candidates(
@@ -189,16 +194,22 @@ def _space_filling(
             for x in (*choice.position, *[0.0] * (n - len(choice.position)))
         ]
 
-    points = np.array([place(c) for c in far])
-    taken = np.array([[0.0] * points.shape[1], *(place(c) for c in near)])
-    distance = np.full(len(points), np.inf)
-    for point in taken:
-        distance = np.minimum(distance, ((points - point) ** 2).sum(axis=1))
+    def squares(numbers: Any, others: Any) -> np.ndarray:
+        """Return the squared distance of each point from another one."""
+        steps = ((places - numbers) ** 2).sum(axis=1)
+        return np.asarray(steps + OTHER**2 * (kinds != others).sum(axis=1))
+
+    places = np.array([place(c) for c in far])
+    kinds = np.array([[choice.other for choice in c] for c in far])
+    distance = squares(0.0, 0)
+    for c in near:
+        to_c = squares(place(c), [choice.other for choice in c])
+        distance = np.minimum(distance, to_c)
     order = []
     for _ in range(min(limit, len(far))):
         index = int(np.argmax(distance))
         order.append(far[index])
-        distance = np.minimum(distance, ((points - points[index]) ** 2).sum(axis=1))
+        distance = np.minimum(distance, squares(places[index], kinds[index]))
         distance[index] = -1.0
     return order
 
