@@ -289,7 +289,9 @@ def test_weights(name, early_stopping):
 
 
 @pytest.mark.parametrize("name", ["multiclass", "binary", "regression", "multilabel"])
-@pytest.mark.parametrize("option", ["both", "sgd", "early stopping", "tanh"])
+@pytest.mark.parametrize(
+    "option", ["both", "sgd", "early stopping", "tanh", "batches that differ"]
+)
 def test_single_precision(name, option):
     candidates, settings = OPTIONS[option]
     X, y = DATA[name]
@@ -307,16 +309,54 @@ def test_single_precision_with_numbers_of_numpy(numbers):
     _check(_models("multiclass", candidates), X.astype(np.float32), y)
 
 
-@pytest.mark.parametrize("weighted", [True, False])
-def test_what_turns_out_to_be_left_to_scikit_learn(weighted):
-    X, y = DATA["binary"]
-    X = X.astype(np.float32)
-    weight = np.ones(len(y)) if weighted else None
-    candidates = [{}] if weighted else [{"beta_1": np.float64(0.5)}]
-    fits = [Fit(model, X, y, weight) for model in _models("binary", candidates)]
-    assert can_train(fits[0].model, X)
+def test_an_epsilon_that_single_precision_does_not_hold():
+    X, y = DATA["regression"]
+    candidates = [{"epsilon": 1e-50}, {"epsilon": 1e-8}]
+    X, y = X.astype(np.float32), y.astype(np.float32)
+    fits = _check(_models("regression", candidates, hidden_layer_sizes=(5,)), X, y)
+    assert all(fit.error is None for fit in fits)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("dtype", "settings", "weight_dtype"),
+    [
+        (np.float32, {}, np.float64),
+        (np.float64, {}, np.float32),
+        (np.float32, {"beta_1": np.float64(0.5)}, None),
+        (np.float32, {"epsilon": np.int64(1)}, None),
+        (np.float32, {"alpha": np.int64(3)}, None),
+        (np.float32, {"loss": "poisson"}, None),
+    ],
+)
+def test_what_turns_out_to_be_left_to_scikit_learn(dtype, settings, weight_dtype):
+    name = "counts" if "loss" in settings else "binary"
+    X, y = DATA[name]
+    X, y = X.astype(dtype), y.astype(np.float16) if name == "counts" else y
+    weight = None if weight_dtype is None else np.ones(len(y), weight_dtype)
+    (model,) = _models(name, [settings], random_state=np.random.RandomState(1))
+    untouched = clone(model)
+    fit = Fit(model, X, y, weight)
+    assert can_train(model, X)
+    train_together([fit])
+    assert fit.alone
+    for each in (model, untouched):  # no number was drawn from its generator
+        each.fit(X, y, weight)
+    np.testing.assert_array_equal(model.coefs_[0], untouched.coefs_[0])
+
+
+def test_a_batch_without_weight_is_the_error_of_scikit_learn():
+    X, y = DATA["regression"]
+    weight = np.ones(len(y))
+    weight[::2] = 0
+    models = _models("regression", ALPHAS, batch_size=2, early_stopping=True)
+    fits = [Fit(model, X, y, weight) for model in models]
+    with pytest.raises(ZeroDivisionError, match="Weights sum to zero"):
+        clone(models[0]).fit(X, y, weight)
     train_together(fits)
-    assert fits[0].alone
+    for fit in fits:
+        assert isinstance(fit.error, ZeroDivisionError)
+        assert not fit.diverged  # so that each is fitted again, by itself
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -375,6 +415,8 @@ def test_a_wrong_parameter_is_the_error_of_that_model_only():
         ({"warm_start": True}, DATA["binary"][0]),
         ({"verbose": True}, DATA["binary"][0]),
         ({"alpha": np.float32(0.1)}, DATA["binary"][0]),
+        ({"max_iter": 2.0}, DATA["binary"][0]),
+        ({"max_iter": 0}, DATA["binary"][0]),
     ],
 )
 def test_what_is_left_to_scikit_learn(settings, X):
@@ -388,8 +430,9 @@ def test_a_subclass_is_left_to_scikit_learn():
     assert not can_train(Other(), DATA["binary"][0])
 
 
-def test_errors_that_numpy_is_told_to_raise_are_left_to_scikit_learn():
-    with np.errstate(over="raise"):
+@pytest.mark.parametrize("what", ["raise", "call", "log"])
+def test_errors_that_numpy_is_told_to_handle_are_left_to_scikit_learn(what):
+    with np.errstate(over=what):
         assert not can_train(MLPClassifier(), DATA["binary"][0])
 
 

@@ -439,9 +439,13 @@ def test_an_error_is_raised_as_scikit_learn_raises_it(name, message):
     case, _ = CASES[name]
     errors = []
     for kind in (RefiningGridSearchCV, GridSearchCV):
-        with pytest.raises((ValueError, RuntimeError), match=message) as caught:
+        with (
+            warnings.catch_warnings(record=True, action="always") as said,
+            pytest.raises((ValueError, RuntimeError), match=message) as caught,
+        ):
             run(case, kind=kind, error_score="raise")
-        errors.append((type(caught.value), str(caught.value)))
+        categories = {w.category for w in said if w.category is not RuntimeWarning}
+        errors.append((type(caught.value), str(caught.value), categories))
     assert errors[0] == errors[1]
 
 

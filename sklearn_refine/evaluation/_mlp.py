@@ -96,7 +96,9 @@ def can_train(model: Any, X: Any) -> bool:
         return False
     if hasattr(model, "_skl_callbacks"):
         return False
-    if "raise" in np.geterr().values():
+    if {"raise", "call", "log"} & set(np.geterr().values()):
+        return False
+    if not isinstance(model.max_iter, Integral) or model.max_iter < 1:
         return False
     if model.solver not in ("adam", "sgd") or model.warm_start or model.verbose:
         return False
@@ -134,8 +136,9 @@ def train_together(fits: Sequence[Fit], limit: float | None = None) -> None:
     fits : sequence of Fit
         All of which `can_train` accepts; they are completed in place, but for
         those that turn out to be better left `alone`: single precision with sample
-        weights or with numpy's numbers, and early stopping where the version of
-        scikit-learn fails to score classes that are no numbers.
+        weights or with numpy's numbers, weights of another precision than X, and early
+        stopping where the version of scikit-learn fails to score classes that are no
+        numbers.
     limit : float or None, default=None
         Seconds that each may take, of the time that they share.
     """
@@ -253,17 +256,16 @@ _INITIAL = (
 def _prepare(fit: Fit, known: _Known) -> _Prepared | None:
     """Initialise a model; find what it can share."""
     model = fit.model
+    before = deepcopy(model.random_state)
     X, y, weight = _initialise(fit, known)
     data = (id(fit.X), id(fit.y), id(fit.weight))  # kept alive by the fits
     single = X.dtype == np.float32
-    if single and (
-        weight is not None
-        or any(type(getattr(model, name)) is np.float64 for name in _IN_SINGLE)
+    if (single and _mixes(model, y, weight)) or (
+        (weight is not None and weight.dtype != X.dtype)
+        or (model.early_stopping and not early_stopping_scores(model))
     ):
         fit.alone = True
-        return None
-    if model.early_stopping and not early_stopping_scores(model):
-        fit.alone = True
+        model.random_state = before  # a generator that the first weights came from
         return None
     rng = model._random_state
     shared = model.random_state is not None
@@ -296,9 +298,25 @@ def _prepare(fit: Fit, known: _Known) -> _Prepared | None:
         model.out_activation_,
         _nominal_batch(model),
         *(getattr(model, name) for name in _SHARED),
-        (type(model.alpha), type(model.learning_rate_init)) if single else None,
+        _kinds_in_single(model) if single else None,
     )
     return _Prepared(fit, stream, key)
+
+
+def _mixes(model: Any, y: Any, weight: Any) -> bool:
+    """Whether scikit-learn does some of single precision's sums in double."""
+    return (
+        weight is not None
+        or isinstance(model.alpha, np.integer)
+        or any(isinstance(getattr(model, name), np.generic) for name in _IN_SINGLE)
+        or (model.loss == "poisson" and y.dtype.itemsize < 4)
+    )
+
+
+def _kinds_in_single(model: Any) -> Hashable:
+    """Return what else decides which of the sums are in double precision."""
+    numbers = model.alpha, model.learning_rate_init
+    return (*map(type, numbers), model.batch_size == "auto")
 
 
 _SHARED = (

@@ -65,10 +65,19 @@ class Batch:
     weight: Array | None
 
     def weight_sums(self) -> Any:
-        """Return the weight of the rows of each model, or their number."""
+        """Return the weight of the rows of each model, or their number.
+
+        Raises
+        ------
+        ZeroDivisionError
+            If that is zero, as `numpy.average` does.
+        """
         if self.weight is None:
             return self.y.shape[1]
-        return np.array([weight.sum() for weight in self.weight])
+        sums = np.array([weight.sum() for weight in self.weight])
+        if not sums.all():
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        return sums
 
 
 class Network:

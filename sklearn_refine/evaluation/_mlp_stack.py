@@ -193,13 +193,16 @@ class Stack:
         norms = network.squared_norms()
         weight_sums = batch.weight_sums()
         if self.single:
-            # one by one: numpy has other rules for arrays of single numbers
+            # One by one: numpy has other rules for arrays of single numbers. A given
+            # batch size becomes numpy's in scikit-learn, and so the sum double.
+            given = self.models[0].batch_size != "auto"
+            n: Any = np.int64(n_rows) if given else n_rows
             for i in range(models.stop - models.start):
                 values: Any = 0
                 for norm in norms:
                     values += norm[i]
                 penalty = self.half_alpha[models.start + i] * values / n_rows
-                losses[models.start + i] += (of_batch[i] + penalty) * n_rows
+                losses[models.start + i] += (of_batch[i] + penalty) * n
         else:
             penalty = self.half_alphas[models] * sum(norms) / weight_sums
             losses[models] += (of_batch + penalty) * n_rows
@@ -300,7 +303,7 @@ class Stack:
         model.coefs_ = parts[: len(model.coefs_)]
         model.intercepts_ = parts[len(model.coefs_) :]
         self.optimizer.restore(i, model._optimizer, self.layout)
-        if not np.isfinite(weights).all():
+        if not all(np.isfinite(part).all() for part in parts):
             self.errors[id(model)] = ValueError(
                 "Solver produced non-finite parameter weights. The input data may"
                 " contain large values and need to be preprocessed."

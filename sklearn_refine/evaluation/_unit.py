@@ -331,6 +331,7 @@ class _Member:
         """Return what scikit-learn makes of weights that are not finite."""
         assert self.fit.error is not None
         if self.task.options["error_score"] == "raise":
+            warn_for(self.fit)
             raise self.fit.error
         try:
             warn_for(self.fit)
