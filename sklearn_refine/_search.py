@@ -414,7 +414,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         drawn from as it is. Each dict of a list is a subspace of its own.
 
     n_iter : int, default=10
-        Number of candidates over all rounds. Fewer where the space holds no more.
+        Number of candidates over all rounds. Fewer where the space holds no more, of
+        which a UserWarning tells where lists and discrete distributions make it finite.
 
     scoring : str, callable, list, tuple or dict, default=None
         How candidates are scored, as for GridSearchCV: the name of a scorer, a
@@ -607,8 +608,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     Notes
     -----
     No candidate is tried twice; in a space of lists only, that is sampling without
-    replacement, as in RandomizedSearchCV. With ``n_rounds=1`` all candidates are of
-    the Sobol design, so they are not those of RandomizedSearchCV for the same seed.
+    replacement, as in RandomizedSearchCV. Where windows hold nothing new, draws come
+    from the whole space. With ``n_rounds=1`` all candidates are of the Sobol design, so
+    they are not those of RandomizedSearchCV for the same seed.
 
     A surrogate sees the ranks of the mean scores, turned into normal scores, so it is
     not misled by the size of a very bad one. A failed candidate ranks last; one that

@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import loguniform, uniform
+from scipy.stats import loguniform, randint, uniform
 from sklearn import clone
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_diabetes, load_iris
@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV
+from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV, log_randint
 
 X, Y = load_diabetes(return_X_y=True)
 IRIS_X, IRIS_Y = load_iris(return_X_y=True)
@@ -184,11 +184,13 @@ def test_exhausted():
     assert only_choices.fit(IRIS_X, IRIS_Y).stop_reason_ == "completed"
 
 
-def test_small_space_of_lists_warns_as_randomized_search():
-    search = SuccessiveRandomSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, n_iter=5)
+@pytest.mark.parametrize("values", [[0.1, 1.0], randint(3, 5), log_randint(3, 5)])
+def test_small_space_warns_as_randomized_search(values):
+    search = SuccessiveRandomSearchCV(Ridge(), {"alpha": values}, n_iter=5)
     with pytest.warns(UserWarning, match="total space of parameters 2 is smaller"):
         search.fit(X, Y)
     assert search.n_fits_ == 10
+    assert search.stop_reason_ == "completed"
 
 
 def test_a_value_listed_twice_keeps_its_row_and_is_fitted_once():

@@ -193,6 +193,66 @@ def test_a_small_discrete_space_ends_early():
     assert sorted(c.params["k"] for c in history.candidates) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("surrogate", [None, "gp"])
+@pytest.mark.parametrize("n_rounds", [1, 8])
+@pytest.mark.parametrize(
+    ("space", "size"),
+    [
+        ({"a": stats.randint(0, 10), "b": stats.randint(-5, 5)}, 100),
+        ({"a": log_randint(1, 65)}, 64),
+        ({"a": layer_sizes((1, 2), (2, 6))}, 30),
+        ({"a": stats.betabinom(20, 2, 3)}, 21),
+        ({"a": stats.randint(3, 11, loc=2), "b": [1, 2, 2, None]}, 24),
+        ({"a": stats.rv_discrete(values=([0.1, 0.2, 0.7], [0.4, 0, 0.6]))}, 2),
+        ({"a": stats.rv_discrete(values=([1, 5, 6], [0.4, 0.3, 0.3]))(loc=2)}, 3),
+        ([{"a": stats.randint(0, 9)}, {"b": ["x"]}, {"c": stats.bernoulli(0.3)}], 12),
+    ],
+)
+def test_a_finite_space_is_tried_as_a_whole(space, size, n_rounds, surrogate):
+    parts = space if isinstance(space, list) else [space]
+    proposer = ZoomRandom(
+        distribution_space(parts),
+        n_iter=size,
+        n_rounds=n_rounds,
+        n_centers=3,
+        surrogate=surrogate,
+    )
+    history = play(proposer, lambda p: -abs(float(np.sum(p.get("a", 9))) - 3))
+    assert len({c.key for c in history.candidates}) == size
+    assert proposer.n_values == size
+
+
+def test_what_has_no_share_is_never_tried():
+    class Even(stats.rv_discrete):
+        def _pmf(self, k):
+            return np.where(k % 2 == 0, 0.2, 0.0)
+
+    history = search({"a": Even(a=0, b=9)}, lambda p: p["a"], n_iter=9)
+    assert sorted(c.params["a"] for c in history.candidates) == [0, 2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("surrogate", [None, "gp"])
+def test_windows_that_hold_nothing_new_give_way_to_the_whole_space(surrogate):
+    """The best are single settings, beside a space that is infinite."""
+    space = [*({"k": [i]} for i in range(5)), {"a": stats.uniform()}]
+    for seed in range(10):
+        proposer = ZoomRandom(
+            distribution_space(space),
+            n_iter=40,
+            n_rounds=8,
+            n_centers=3,
+            surrogate=surrogate,
+        )
+        history = play(proposer, lambda p: 1.0 if "k" in p else -p["a"], seed=seed)
+        assert len(history) == 40
+
+
+def test_a_huge_support_is_not_gone_through():
+    large = {name: stats.randint(0, 10**12) for name in "abcdefgh"}
+    space = [*({"k": [i]} for i in range(5)), large]
+    assert len(search(space, lambda p: "k" in p, n_iter=60)) == 60
+
+
 def test_subspaces_share_the_first_round():
     space = [{"a": stats.uniform()}, {"b": stats.uniform(), "c": stats.uniform()}]
     history = search(space, lambda p: 0.0, n_iter=64, n_rounds=1)

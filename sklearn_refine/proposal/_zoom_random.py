@@ -68,7 +68,8 @@ class ZoomRandom:
         surrogate: Any = None,
     ) -> None:
         self.subspaces = subspaces
-        self.n_values = sum(subspace.n_values for subspace in subspaces)
+        sizes = [subspace.n_values for subspace in subspaces]
+        self.n_values = math.inf if math.inf in sizes else sum(sizes)
         self.n_iter = int(min(n_iter, self.n_values))
         self.n_rounds = n_rounds
         self.n_centers = n_centers
@@ -103,10 +104,12 @@ class ZoomRandom:
         else:
             centers, draws = self._screened(history, half_width, limit, rng)
         found = _new(draws, history, limit, ATTEMPTS)
-        if len(found) < limit and self.n_values < math.inf:
-            found = _new(
-                chain(found, self._settings(rng)), history, limit, GONE_THROUGH
-            )
+        if len(found) < limit and self.n_values > GONE_THROUGH:
+            draws = chain(found, self._anywhere(limit, rng))
+            found = _new(draws, history, limit, ATTEMPTS)
+        if len(found) < limit:
+            draws = chain(found, self._settings(rng))
+            found = _new(draws, history, limit, GONE_THROUGH)
         windows = [
             self._window(history.candidates[center], half_width) for center in centers
         ]
@@ -268,13 +271,27 @@ class ZoomRandom:
             for row in range(n)
         ]
 
+    def _anywhere(self, batch: int, rng: np.random.RandomState) -> Iterator[Candidate]:
+        """Yield random candidates, from each subspace the more the larger it is."""
+        sizes = [subspace.n_values for subspace in self.subspaces]
+        if self.n_values == math.inf:
+            sizes = [size == math.inf for size in sizes]
+        shares = [size / sum(sizes) for size in sizes]
+        n_dims = max(subspace.n_dims for subspace in self.subspaces)
+        while True:
+            places = rng.choice(len(sizes), size=batch, p=shares)
+            yield from self._candidates(places, rng.uniform(size=(batch, n_dims)), rng)
+
     def _settings(self, rng: np.random.RandomState) -> Iterator[Candidate]:
-        """Yield the settings of a finite space in random order.
+        """Yield the settings of the finite subspaces in random order.
 
         If there are many, they are drawn: then few of them are repeated, and no list
         of all of them is needed.
         """
-        sizes = [int(subspace.n_values) for subspace in self.subspaces]
+        sizes = [
+            0 if subspace.n_values == math.inf else int(subspace.n_values)
+            for subspace in self.subspaces
+        ]
         ends = list(accumulate(sizes))
         if ends[-1] <= GONE_THROUGH:
             order = iter(rng.permutation(ends[-1]).tolist())

@@ -77,6 +77,8 @@ class QuantileAxis:
         # A discrete one has no other value nearer than a step; with the shift, rounding
         # does not decide on which side of a value its cdf is asked for.
         self._step = self._shift = 0.0
+        #: Its values, where scipy was given them one by one.
+        self._points: list[Any] = []
         if _is_discrete(distribution):
             points = _points(distribution)
             if (points % 1 == 0).all():
@@ -84,6 +86,25 @@ class QuantileAxis:
             else:
                 self._step = float(np.diff(points).min(initial=1.0))
                 self._shift = self._step / 2
+            # There and back, which leaves out those that have no share.
+            self._points = sorted(set(self.decode(self.encode_all(points.tolist()))))
+
+    @property
+    def n_different(self) -> float:
+        """How many values there are; infinite if they are continuous."""
+        if not self._step or self._points:
+            return len(self._points) or math.inf
+        first, last = self.distribution.ppf([MARGIN, 1 - MARGIN])
+        finite = np.isfinite([first, last]).all()
+        return int(last) - int(first) + 1 if finite else math.inf
+
+    def different(self, index: int) -> Any:
+        """Return one of the values of a discrete distribution, by its index."""
+        if self._points:
+            return self._points[index]
+        # There and back, since an int between two others need not have a share.
+        value = int(self.distribution.ppf(MARGIN)) + index
+        return self.decode(self.encode_all([value]))[0]
 
     def decode(self, units: np.ndarray) -> list[Any]:
         """Return the values at quantiles, an (n, 1) array."""
@@ -117,6 +138,19 @@ class LayersQuantileAxis:
             log_randint(distribution.width[0], distribution.width[1] + 1)
         )
         self.n_dims = 1 + high
+        self.n_different = sum(
+            self._width.n_different**depth for depth in range(low, high + 1)
+        )
+
+    def different(self, index: int) -> tuple[int, ...]:
+        """Return one of all layer sizes, by its index."""
+        n, (depth, _) = int(self._width.n_different), self.distribution.depth
+        while index >= n**depth:
+            index -= n**depth
+            depth += 1
+        return tuple(
+            self._width.different(index // n**layer % n) for layer in range(depth)
+        )
 
     def decode(self, units: np.ndarray) -> list[tuple[int, ...]]:
         """Return the layer sizes at points of the unit cube, an (n, n_dims) array."""
@@ -147,6 +181,7 @@ class SampledAxis:
     """An object with ``rvs`` only: its values are drawn, and have no geometry."""
 
     n_dims = 0
+    n_different = math.inf
 
     def __init__(self, distribution: Any) -> None:
         self.distribution = distribution
@@ -173,14 +208,9 @@ class DistributionSubspace:
 
     @property
     def n_values(self) -> float:
-        """Number of settings where all axes are lists; infinite otherwise."""
-        if not all(isinstance(axis, ListAxis) for axis in self.axes.values()):
-            return math.inf
-        return math.prod(
-            axis.n_different
-            for axis in self.axes.values()
-            if isinstance(axis, ListAxis)
-        )
+        """Number of settings, infinite if that of the values of any axis is."""
+        numbers = [axis.n_different for axis in self.axes.values()]
+        return math.inf if math.inf in numbers else math.prod(numbers)
 
     def decode(
         self, units: np.ndarray, rng: np.random.RandomState
@@ -203,11 +233,11 @@ class DistributionSubspace:
         ]
 
     def setting(self, index: int) -> dict[str, Any]:
-        """Return the parameters of one of the settings, if all axes are lists."""
+        """Return one of the settings, where their number is finite, by its index."""
         found = {}
         for name, axis in reversed(list(self.axes.items())):
-            assert isinstance(axis, ListAxis)
-            index, place = divmod(index, axis.n_different)
+            assert not isinstance(axis, SampledAxis)
+            index, place = divmod(index, int(axis.n_different))
             found[name] = axis.different(place)
         return {name: found[name] for name in self.axes}
 
