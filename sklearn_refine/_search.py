@@ -237,7 +237,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     Notes
     -----
     A list is read as follows. Numbers that are evenly spaced are linear; positive
-    ones that span two decades, or have a constant ratio, are logarithmic; two
+    ones that span two decades, have a constant ratio, or span one decade in steps
+    that at least double, such as ``[1, 5, 10, 50]``, are logarithmic; two
     numbers are logarithmic if they differ by a factor of ten or more. Ints give
     ints, unless the estimator declares the parameter as real. Tuples and lists of
     ints are layer sizes: the depth is a choice, each width a logarithmic integer.

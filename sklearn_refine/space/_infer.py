@@ -26,8 +26,11 @@ from sklearn_refine.space._limits import Legal, Limits, legal_values
 
 Bounds = tuple[float | None, float | None]
 
-#: Two values alone are read as a logarithmic axis from this ratio on.
+#: Two values alone are read as a logarithmic axis from this ratio on, and more that
+#: double at each step.
 DECADE = 10.0
+#: Distances that differ less than by this factor are about even.
+UNEVEN = 2.0
 #: How far each ratio may be from the mean one, in the logarithm: 1-3-10 and
 #: 1-2-5-10 are meant as logarithmic, 1-2-3-5 is not.
 RATIO_TOLERANCE = 0.25
@@ -347,19 +350,25 @@ def is_log(numbers: Iterable[float]) -> bool:
     """Whether a list of numbers is meant as a logarithmic axis.
 
     Never where a number is zero or negative, or where three or more are evenly
-    spaced. Otherwise if they span two decades or more, have a constant ratio, or
-    are two that differ by a factor of ten or more.
+    spaced. Otherwise if they span two decades or more, have a constant ratio, at least
+    double at each step over a decade or more, like 1-5-10-50 (but not at about even
+    distances, as in 1-5-10), or are two that differ by a factor of ten or more.
     """
     values = np.unique([float(number) for number in numbers])
     if values[0] <= 0:
         return False
     ratios = np.diff(np.log10(values))
+    decade = math.log10(DECADE) - 1e-12
     if len(values) == 2:
-        return bool(ratios[0] >= math.log10(DECADE) - 1e-12)
-    scaled = values / values[-1]
-    if np.allclose(np.diff(scaled), np.diff(scaled).mean(), rtol=1e-3, atol=0):
+        return bool(ratios[0] >= decade)
+    distances = np.diff(values / values[-1])
+    if np.allclose(distances, distances.mean(), rtol=1e-3, atol=0):
         return False
     if ratios.sum() >= 2 - 1e-12:
+        return True
+    doubles = ratios.min() >= math.log10(2) - 1e-12
+    uneven = distances.max() >= UNEVEN * distances.min()
+    if ratios.sum() >= decade and doubles and uneven:
         return True
     return bool(np.all(np.abs(ratios / ratios.mean() - 1) <= RATIO_TOLERANCE))
 
