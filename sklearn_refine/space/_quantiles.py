@@ -271,7 +271,7 @@ def distribution_space(
     TypeError
         If a value is neither a list nor has ``rvs``.
     ValueError
-        If a list is empty.
+        If a list is empty, or if a distribution lacks arguments or has invalid ones.
     """
     return [
         DistributionSubspace(
@@ -285,8 +285,10 @@ def _unit_axis(name: str, given: Any) -> UnitAxis | SampledAxis:
     if isinstance(given, layer_sizes):
         return LayersQuantileAxis(given)
     if hasattr(given, "rvs"):
-        has_quantiles = hasattr(given, "ppf") and hasattr(given, "cdf")
-        return QuantileAxis(given) if has_quantiles else SampledAxis(given)
+        if not (hasattr(given, "ppf") and hasattr(given, "cdf")):
+            return SampledAxis(given)
+        _check_arguments(name, given)
+        return QuantileAxis(given)
     # What has no order, such as a set, would not give the same draws again.
     no_list = isinstance(given, str | Mapping) or not hasattr(given, "__getitem__")
     if no_list or not isinstance(given, Collection | np.ndarray):
@@ -301,6 +303,33 @@ def _unit_axis(name: str, given: Any) -> UnitAxis | SampledAxis:
             "least one value, or remove the parameter."
         )
     return ListAxis(list(given))
+
+
+def _check_arguments(name: str, distribution: Any) -> None:
+    """Raise for a distribution that has no arguments, or invalid ones."""
+    if getattr(distribution, "numargs", 0):
+        raise ValueError(
+            f"Parameter {name!r} in param_distributions is {distribution.name} of "
+            f"scipy without its arguments; pass {distribution.name}"
+            f"({distribution.shapes}) with numbers for them."
+        )
+    # scipy takes any arguments, and returns NaN where they are invalid.
+    if np.isnan(distribution.ppf(np.array([0.25, 0.5]))).any():
+        raise ValueError(
+            f"Parameter {name!r} in param_distributions has no quantiles: the "
+            f"arguments of {_described(distribution)} are invalid. Correct them; most "
+            "distributions need a scale above 0 or a low below high, loguniform a low "
+            "above 0. A single value goes into a list."
+        )
+
+
+def _described(distribution: Any) -> str:
+    frozen = getattr(distribution, "dist", None)
+    if frozen is None:
+        return repr(distribution)
+    given = [repr(value) for value in distribution.args]
+    given += [f"{key}={value!r}" for key, value in distribution.kwds.items()]
+    return f"{frozen.name}({', '.join(given)})"
 
 
 def _is_discrete(distribution: Any) -> bool:
