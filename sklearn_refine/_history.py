@@ -227,9 +227,8 @@ class History:
 
     def best_score(self) -> float:
         """Return the best score so far, minus infinity before there is one."""
-        if not len(self) or not self.ranking():
-            return -np.inf
-        return float(self.mean_scores()[self.ranking()[0]])
+        means = self.mean_scores()
+        return float(means[~np.isnan(means)].max(initial=-np.inf))
 
     def rounds_frame(self) -> pd.DataFrame:
         """Return what each round looked at, took and found."""

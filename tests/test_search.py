@@ -224,6 +224,21 @@ def test_callable_refit_sees_all_rounds_and_leads_the_search():
     assert not hasattr(search, "best_score_")
 
 
+def test_tol_goes_by_the_best_score_whatever_refit_prefers():
+    search = RefiningGridSearchCV(
+        Function(b=-28),
+        {"a": [0.01, 0.1, 1.0]},
+        cv=2,
+        refit=lambda results: 0,  # so what is preferred gains nothing
+        tol=0.1,
+        n_rounds=4,
+    ).fit(X, Y)
+    gains = np.diff(search.rounds_["best_so_far"])
+    assert gains[0] >= 0.1
+    assert (gains[1:-1] >= 0.1).all()
+    assert len(gains) > 1
+
+
 @pytest.mark.parametrize("refit", ["b", False])
 def test_multimetric_follows_the_refit_metric(refit):
     search = grid(
@@ -408,7 +423,7 @@ def test_verbose_says_in_a_line_a_round_how_far_the_search_is(cls, options, caps
             assert text[3] == f"{best:.5g}"
         rows = search.cv_results_["round"] <= number
         means = search.cv_results_[f"mean_test_{metric}"][rows]
-        best = means.min() if callable(search.refit) else np.nanmax(means)
+        best = np.nanmax(means)
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
