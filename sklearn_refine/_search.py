@@ -100,7 +100,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         Notes.
 
     scales : dict of str to {'linear', 'log', 'choice'}, default=None
-        Overrides of how a parameter's list is read. 'choice' never invents values.
+        Overrides of how a parameter's list is read. 'choice' never invents values;
+        with 'log', zero is a choice beside the others.
 
     bounds : dict of str to (low, high), default=None
         Closed ranges, in the parameter's own units, for the values that later
@@ -243,7 +244,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     ints, unless the estimator declares the parameter as real. Tuples and lists of
     ints are layer sizes: the depth is a choice, each width a logarithmic integer.
     Everything else is a choice, and so is every ``random_state``. In a mixed list
-    such as ``["scale", 0.1, 1]`` the numbers are refined when one is best. A choice
+    such as ``["scale", 0.1, 1]`` the numbers are refined when one is best; so are
+    those of ``[0, 1e-4, 1e-2, 1]``, where zero is a choice beside two decades. A choice
     stays in a window while its best candidate is within one standard error, over
     the splits, of the window's center.
 

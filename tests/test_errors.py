@@ -81,9 +81,13 @@ GRID_ERRORS = {
         {"scales": {"alpha": "sqrt"}},
         r"scales\['alpha'\]='sqrt' is unknown; use 'linear', 'log' or 'choice'",
     ),
-    "log of zero": (
-        {"param_grid": {"alpha": [0.0, 1.0]}, "scales": {"alpha": "log"}},
+    "log of negative numbers": (
+        {"param_grid": {"alpha": [-0.5, 0.0, 1.0]}, "scales": {"alpha": "log"}},
         r"scales\['alpha'\]='log' needs positive numbers.*use 'linear'",
+    ),
+    "log of zero alone": (
+        {"param_grid": {"alpha": [0.0]}, "scales": {"alpha": "log"}},
+        r"scales\['alpha'\]='log' needs positive numbers",
     ),
     "log of strings": (
         {"param_grid": {"kind": ["a", "b"]}, "scales": {"kind": "log"}},

@@ -39,7 +39,9 @@ class Undeclared:
 
 
 def axis_of(values, *, estimator=None, name="a", **kwargs):
-    overrides = {key: {name: value} for key, value in kwargs.items()}
+    overrides = {
+        key: {name: value} for key, value in kwargs.items() if value is not None
+    }
     owner = Undeclared() if estimator is None else estimator
     space = grid_space(owner, [{name: values}], **overrides)
     return space[0].axes[0]
@@ -104,6 +106,41 @@ def test_numbers(values, scale, integer):
     for value in values:
         is_other = value is None or isinstance(value, str | bool) or math.isinf(value)
         assert bool(axis.coordinates(value)) is not is_other
+
+
+@pytest.mark.parametrize(
+    ("values", "estimator", "scale"),
+    [
+        ([0, 1e-4, 1e-2, 1], None, None),
+        ([0.0, 0.01, 1.0], None, None),
+        ([0, 1, 10, 100], Ridge(), None),  # real, so written as ints only
+        ([0, 0.1, 0.2], None, "log"),
+        ([0, 1, 3], None, "log"),
+    ],
+)
+def test_zero_is_a_choice_beside_a_logarithmic_axis(values, estimator, scale):
+    axis = axis_of(values, estimator=estimator, name="alpha", scales=scale)
+    assert isinstance(axis, NumberAxis)
+    assert axis.dim.scale == "log"
+    assert [bool(axis.coordinates(value)) for value in values] == [
+        value > 0 for value in values
+    ]
+    assert axis.option(0) != axis.option(values[1]) == axis.option(values[2])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0, 1, 10, 100],  # ints
+        [0.0, 0.1, 1.0],  # one decade
+        [0.0, 0.5, 1.0],
+        [0.0, 1.0, 50.0, 100.0, 200.0, -1.0],
+    ],
+)
+def test_zero_among_numbers_is_one_of_them(values):
+    axis = axis_of(values)
+    assert axis.dim.scale == "linear"
+    assert all(axis.coordinates(value) for value in values)
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,13 @@ def test_mixed_list_refines_numbers_only_when_one_is_best():
     assert len(choice_best.candidates) == 4
 
 
+def test_beside_zero_later_rounds_stay_logarithmic():
+    grid = {"a": [0.0, 1e-4, 1e-2, 1.0]}
+    history = zoom(grid, lambda p: -abs(math.log10(p["a"] + 1e-9) + 2), rounds=2)
+    assert values(history, "a", 1) == [0.001, 0.1]
+    assert len(zoom(grid, lambda p: -p["a"])) == 4
+
+
 def test_choices_stay_while_within_one_standard_error():
     grid = {"a": [0.1, 1.0, 10.0], "kind": ["x", "y"]}
 

@@ -187,6 +187,8 @@ class ChoiceAxis:
 class NumberAxis(ChoiceAxis):
     """Numbers on one dimension; whatever else is listed is a choice beside them.
 
+    So is a zero beside numbers on a logarithmic scale.
+
     Parameters
     ----------
     name : str
@@ -211,6 +213,8 @@ class NumberAxis(ChoiceAxis):
 
     def coordinates(self, value: Any) -> dict[Key, float]:
         if not (is_number(value) and isinstance(value, self.kinds)):
+            return {}
+        if self.dim.scale == "log" and value <= 0:
             return {}
         return {(self.name,): self.dim.encode(float(value))}
 

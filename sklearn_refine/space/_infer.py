@@ -202,6 +202,8 @@ def _check_fit(
     """
     for name, scale in scales.items():
         listed, numbers = _listed_in_any(name, subspaces)
+        if scale == "log":
+            numbers = [number for number in numbers if number > 0]
         if scale != "choice" and not numbers:
             needed, use = (
                 ("positive numbers", "'linear' or 'choice', or list positive values")
@@ -307,21 +309,23 @@ def _number_axis(
     choice = ChoiceAxis(name, listed)
     numbers = [value for value in listed if is_number(value)]
     integer, kinds, numbers = _kind(numbers, legal)
+    if scale is None:
+        scale = _scale_of(numbers, integer=integer)
+    if scale == "log":
+        if min(numbers, default=0) < 0:
+            raise ValueError(
+                f"scales[{name!r}]='log' needs positive numbers, got {listed!r}; "
+                "use 'linear' or 'choice', or list positive values."
+            )
+        numbers = [number for number in numbers if number > 0]  # zero is a choice
     limits = legal.range_of(numbers, integer=integer)
-    if scale == "log" and numbers and min(numbers) <= 0:
-        raise ValueError(
-            f"scales[{name!r}]='log' needs positive numbers, got {listed!r}; "
-            "use 'linear' or 'choice', or list positive values."
-        )
     if scale == "choice" or limits is None or len(set(numbers)) < 2:
         return choice
     limits = limits.intersect(_closed(bounds))
     if not limits.low < limits.high:
         return choice
     low, high = float(min(numbers)), float(max(numbers))
-    geometry: Scale = (
-        "log" if scale == "log" or (scale is None and is_log(numbers)) else "linear"
-    )
+    geometry: Scale = "log" if scale == "log" else "linear"
     dim = Dimension(geometry, integer, low, high, limits)
     return choice if dim.is_flat else NumberAxis(name, listed, dim, kinds)
 
@@ -344,6 +348,18 @@ def _kind(numbers: list[Any], legal: Legal) -> tuple[bool, tuple[type, ...], lis
     if ints:
         return False, (Real,), ints + floats
     return False, (np.floating, float), floats
+
+
+def _scale_of(numbers: Sequence[float], *, integer: bool) -> Scale:
+    """Return the scale that numbers are meant on.
+
+    Real numbers that span two decades or more may have a zero beside them.
+    """
+    if not integer and numbers and min(numbers) == 0:
+        numbers = [number for number in numbers if number > 0]
+        if not numbers or max(numbers) < 100 * (1 - 1e-12) * min(numbers):
+            return "linear"
+    return "log" if len(set(numbers)) > 1 and is_log(numbers) else "linear"
 
 
 def is_log(numbers: Iterable[float]) -> bool:
