@@ -109,6 +109,10 @@ GRID_ERRORS = {
         {"bounds": {"alpha": 5}},
         r"bounds\['alpha'\]=5 is not a pair",
     ),
+    "bounds of three numbers": (
+        {"bounds": {"alpha": np.array([1, 2, 3])}},
+        r"bounds\['alpha'\]=\[1, 2, 3\] is not a pair",
+    ),
     "bounds of strings": (
         {"bounds": {"alpha": ("a", None)}},
         r"holds 'a', which is not",

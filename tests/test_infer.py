@@ -224,6 +224,7 @@ def test_scales_and_bounds():
     assert type(axis_of([0.01, 0.1, 1.0], scales="choice")) is ChoiceAxis
     assert type(axis_of([(8,), (16,)], scales="choice")) is ChoiceAxis
     assert axis_of([0.1, 1.0], bounds=(None, 5)).dim.limits.high == 5
+    assert axis_of([0.1, 1.0], bounds=np.array([0.05, 5])).dim.limits.high == 5
     bounded = axis_of([1.0, 2.0], estimator=Ridge(), name="alpha", bounds=(-3, 9))
     assert bounded.dim.limits == Limits(0, 9, True, True)
     layers = axis_of([(8,), (16,)], bounds=(4, 32))

@@ -79,6 +79,10 @@ def grid_space(
         legal, and not NaN.
     """
     scales, bounds = scales or {}, bounds or {}
+    bounds = {
+        name: pair.tolist() if isinstance(pair, np.ndarray) else pair
+        for name, pair in bounds.items()
+    }
     _check_names(param_grid, scales, bounds)
     subspaces = [
         Subspace(
