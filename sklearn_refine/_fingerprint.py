@@ -240,7 +240,17 @@ def _module(value: Any) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _source(value: Any) -> str:
-    """Return a digest of the source of what is not part of an installed library."""
+    """Return a digest of the source of what is not part of an installed library.
+
+    That of a class has those it inherits from in it.
+    """
+    sources = map(_own_source, value.__mro__ if isinstance(value, type) else [value])
+    found = "".join(filter(None, sources))
+    return f"@{digest(found.encode())[:8]}" if found else ""
+
+
+def _own_source(value: Any) -> str:
+    """Return the source, or the code if it was typed at a prompt."""
     try:
         file = inspect.getsourcefile(value) or ""
         if (
@@ -248,9 +258,37 @@ def _source(value: Any) -> str:
             or _module(value).split(".")[0] == "sklearn_refine"
         ):
             return ""
-        return f"@{digest(inspect.getsource(value).encode())[:8]}"
+        return inspect.getsource(value)
     except (TypeError, OSError):
-        return ""  # compiled, or typed at a prompt
+        return _compiled(value)
+
+
+def _compiled(value: Any) -> str:
+    """Describe functions and classes of Python by their code and plain attributes."""
+    if isinstance(value, types.FunctionType):
+        defaults = value.__defaults__, value.__kwdefaults__
+        return f"{_of_bytecode(value.__code__)}{defaults!r}"
+    if isinstance(value, property):
+        value = [f for f in (value.fget, value.fset, value.fdel) if f]
+        return "".join(map(_compiled, value))
+    if isinstance(value, staticmethod | classmethod):
+        return _compiled(value.__func__)
+    if isinstance(value, type):
+        members = {name: _compiled(held) for name, held in vars(value).items()}
+        return "".join(f"{name}:{code}" for name, code in members.items() if code)
+    return repr(value) if isinstance(value, int | float | str | tuple) else ""
+
+
+def _of_bytecode(code: types.CodeType) -> str:
+    constants = [
+        _of_bytecode(constant)
+        if isinstance(constant, types.CodeType)
+        else repr(
+            sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+        )
+        for constant in code.co_consts
+    ]
+    return f"{code.co_code.hex()}{code.co_names}{code.co_varnames}{constants}"
 
 
 def _of_object(value: Any, path: str, above: _Above) -> str | None:

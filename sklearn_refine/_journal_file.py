@@ -6,6 +6,8 @@ import json
 import os
 import sqlite3
 import struct
+import threading
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
@@ -94,6 +96,37 @@ class JournalError(ValueError):
     """A file that is no journal, or none that can be used."""
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that is known while it is open.
+
+    A process that opens and closes a file by itself loses all locks that its
+    connections hold on it (POSIX), and other processes overwrite what it writes.
+    """
+
+    file: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        super().close()
+        _CONNECTED.discard(self)
+
+
+_CONNECTED: weakref.WeakSet[_Connection] = weakref.WeakSet()
+_LOCK = threading.Lock()  # held while a file is read, or a connection becomes known
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_connected(path: Path) -> bool:
+    file = _identity(path)
+    return file is not None and any(c.file == file for c in list(_CONNECTED))
+
+
 def open_file(path: Path) -> sqlite3.Connection:
     """Return a connection to a journal, which is made if there is none.
 
@@ -117,13 +150,17 @@ def open_file(path: Path) -> sqlite3.Connection:
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """Return a connection that runs nothing that stands in the file."""
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{mode}",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        with _LOCK:
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?{mode}",
+                uri=True,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=_Connection,
+            )
+            connection.file = _identity(path)
+            _CONNECTED.add(connection)
     except sqlite3.Error as error:
         raise unusable(path, error) from error
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
@@ -170,9 +207,12 @@ def check_file(path: Path) -> None:
             "another."
         )
     try:
-        with open(path, "rb") as file:
-            head = file.read(100)
-            size = os.fstat(file.fileno()).st_size
+        with _LOCK:
+            if _is_connected(path):
+                return  # it was checked then
+            with open(path, "rb") as file:
+                head = file.read(100)
+                size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         return
     except OSError as error:

@@ -11,6 +11,7 @@ from collections import namedtuple
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -490,6 +491,7 @@ def test_a_distribution_is_known_by_what_it_draws_from():
     assert describe(rv_histogram(arrays)) == describe(COUNTS)
 
 
+@pytest.mark.filterwarnings("ignore:The total space of parameters:UserWarning")
 @pytest.mark.parametrize("weights", [HALVES, HALVES(), COUNTS, COUNTS(), expon])
 def test_a_distribution_that_is_not_frozen_is_continued(weights, path):
     def search():
@@ -512,6 +514,39 @@ def test_types_are_known_by_their_names(path):
     search = RefiningGridSearchCV(model, {"ridge__alpha": [0.1, 1.0]}, journal=path)
     search.fit(np.arange(40).reshape(-1, 1) % 4, np.arange(40.0))
     assert len(read_journal(path)) == search.n_fits_
+
+
+def test_classes_are_known_by_what_they_inherit(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    texts = []
+    for number in (1, 2):
+        name = f"inherits_{number}"
+        code = f"class Base:\n    def score(self):\n        return {number}\n"
+        (tmp_path / f"{name}.py").write_text(f"{code}class Mine(Base):\n    pass\n")
+        texts.append(describe(import_module(name).Mine).replace(name, ""))
+    assert texts[0] != texts[1]
+
+
+@pytest.mark.parametrize(
+    "change", ["", "+ 1", "k=2", "member", "in", "print", "static", "property"]
+)
+def test_classes_that_were_typed_at_a_prompt_are_known_by_their_code(change):
+    def typed(change):
+        lines = [
+            "class Typed:",
+            f"    member = {2 if change == 'member' else 1}",
+            f"    def fit(self, k={2 if change == 'k=2' else 1}):",
+            f"        return {{'a', {change == 'in'!r}}}, [i for i in range(3)]",
+            f"    def score(self): return 1 {change if change == '+ 1' else ''}",
+            f"    def say(self): {change if change == 'print' else 'len'}('')",
+            f"    @staticmethod\n    def s(): return {change == 'static'}",
+            f"    @property\n    def p(self): return {change == 'property'}",
+        ]
+        names = {"__name__": "__main__"}
+        exec("\n".join(lines), names)
+        return describe(names["Typed"])
+
+    assert (typed(change) == typed("")) == (change == "")
 
 
 def test_texts_are_equal_in_every_process():
@@ -676,6 +711,23 @@ def test_locked_while_it_runs(path, monkeypatch):
     locks[0].rollback()
     locks[0].close()
     assert_equal(search, grid(None).fit(X, Y))
+
+
+def test_reading_keeps_the_locks_of_this_process(written, path):
+    path.write_bytes(written)
+    connection = journal_file.open_file(path)
+    with journal_file.transaction(connection):
+        connection.execute("DELETE FROM claims")
+    read_journal(path)
+    journal_file.open_file(path).close()
+    other = (
+        "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]); "
+        "connection.execute('SELECT * FROM fits').fetchall(); connection.close()"
+    )
+    subprocess.run([sys.executable, "-c", other, str(path)], check=True)
+    # The last process to close a journal removes this file, which is still in use.
+    assert path.with_name(f"{path.name}-wal").exists()
+    connection.close()
 
 
 def test_deleted_while_it_runs(path):
