@@ -797,7 +797,8 @@ def _check_parameter_names(
         steps = {
             name: [value for value in values if hasattr(value, "get_params")]
             for name, values in part.items()
-            if isinstance(values, list | tuple | np.ndarray)
+            if isinstance(values, list | tuple)
+            or (isinstance(values, np.ndarray) and values.dtype == object)
         }
         for name, values in part.items():
             owners = {

@@ -1,5 +1,7 @@
 """The public distributions, and their use in scikit-learn's own search."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -11,7 +13,8 @@ from sklearn.model_selection import RandomizedSearchCV
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_refine import layer_sizes, log_randint
-from sklearn_refine.space._quantiles import distribution_space
+from sklearn_refine.proposal._features import Features
+from sklearn_refine.space._quantiles import ListAxis, distribution_space
 
 SHARES = stats.rv_discrete(values=([0.1, 0.25, 0.7], [0.2, 0.3, 0.5]))
 
@@ -90,6 +93,8 @@ def test_in_randomized_search():
         [0.1, 5.0, 1.0],
         ["a", None, True],
         [(3,), (4, 4)],
+        range(3, 90, 7),
+        np.geomspace(1, 10, 9).astype(np.float32),
     ],
 )
 def test_axes_invert(given_values):
@@ -102,7 +107,46 @@ def test_axes_invert(given_values):
             assert again["a"] == pytest.approx(value, rel=1e-6)
         else:
             assert again["a"] == value
-        assert not isinstance(value, np.generic)
+        assert isinstance(given_values, np.ndarray) or not isinstance(value, np.generic)
+
+
+NUMBERS = st.one_of(
+    st.builds(
+        range, st.integers(-9, 9), st.integers(10, 40), st.integers(1, 9)
+    ).flatmap(lambda values: st.sampled_from([values, values[::-1]])),
+    st.lists(st.integers(-5, 5), min_size=1).map(np.array),
+    st.lists(st.integers(0, 9), min_size=1).map(lambda v: np.array(v, dtype="u1")),
+    st.lists(st.sampled_from([0.1, -0.0, 0.0, 3.0, 1e9]), min_size=1).map(np.array),
+    st.lists(st.sampled_from([0.1, np.nan, np.inf, 1]), min_size=1).map(
+        lambda v: np.array(v, dtype="f4")
+    ),
+)
+
+
+@given(NUMBERS, st.lists(st.floats(0, 1), max_size=9))
+def test_ranges_and_arrays_are_lists(numbers, units):
+    ours, plain = ListAxis(numbers), ListAxis(list(numbers))
+    assert repr(list(ours.values)) == repr(plain.values)
+    assert ours.ordered == plain.ordered
+    assert ours.n_different == plain.n_different
+    units = np.array(units).reshape(-1, 1)
+    assert repr(ours.decode(units)) == repr(plain.decode(units))
+    for index in range(plain.n_different):
+        value = plain.different(index)
+        assert repr(ours.different(index)) == repr(value)
+        assert ours.encode(value) == plain.encode(value)
+
+
+@pytest.mark.parametrize("numbers", [range(10**12), np.linspace(0, 1, 10**6)])
+def test_long_ranges_and_arrays_are_not_gone_through(numbers):
+    tracemalloc.start()
+    (subspace,) = distribution_space([{"a": numbers}])
+    assert subspace.n_values == len(numbers)
+    assert subspace.axes["a"].place(numbers[-1]) == len(numbers) - 1
+    Features([subspace])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3e7
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class Features:
 def _identity(axis: UnitAxis | SampledAxis) -> Any:
     """Return what is equal for axes that have the same coordinates."""
     if isinstance(axis, ListAxis):
-        return ("list", tuple(map(value_key, axis.values)))
+        return ("list", axis.identity)
     distribution: Any = axis.distribution
     frozen = getattr(distribution, "dist", None)
     if frozen is None:

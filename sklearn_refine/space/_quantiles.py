@@ -21,20 +21,35 @@ class ListAxis:
     """A list: only its values are ever tried.
 
     Numbers lie in their order, so that near ones are close in quantile space; a
-    list that holds anything else has no order.
+    list that holds anything else has no order. Ranges and arrays of numbers stay what
+    they are, since they may be long.
     """
 
     n_dims = 1
     bounded = True
 
-    def __init__(self, listed: Sequence[Any]) -> None:
-        listed = list(listed)
-        self.ordered = all(map(is_number, listed))
-        self.values = sorted(listed) if self.ordered else listed
+    def __init__(self, listed: Collection[Any]) -> None:
+        numbers = _sorted_numbers(listed)
+        self.ordered = numbers is not None or all(map(is_number, listed))
+        self.values: Any = numbers
         self._places: dict[Any, int] = {}
-        for place, value in enumerate(self.values):
-            self._places.setdefault(value_key(value), place)
-        self._first = list(self._places.values())
+        self._first: Sequence[int] = range(len(listed))
+        if numbers is None:
+            self.values = sorted(listed) if self.ordered else list(listed)
+            for place, value in enumerate(self.values):
+                self._places.setdefault(value_key(value), place)
+            self._first = list(self._places.values())
+        elif not isinstance(numbers, range) and (numbers[1:] == numbers[:-1]).any():
+            self._first = np.unique(numbers, return_index=True)[1].tolist()
+
+    @property
+    def identity(self) -> Any:
+        """What is equal for lists of equal values, if both are of one kind."""
+        if isinstance(self.values, np.ndarray):
+            return (self.values.dtype.str, self.values.tobytes())
+        if isinstance(self.values, range):
+            return self.values
+        return tuple(map(value_key, self.values))
 
     @property
     def n_different(self) -> int:
@@ -61,6 +76,10 @@ class ListAxis:
 
     def place(self, value: Any) -> int:
         """Return the index of the first of the values that equals `value`."""
+        if isinstance(self.values, range):
+            return self.values.index(int(value))
+        if isinstance(self.values, np.ndarray):
+            return int(np.searchsorted(self.values, value))
         return self._places[value_key(value)]
 
 
@@ -302,7 +321,25 @@ def _unit_axis(name: str, given: Any) -> UnitAxis | SampledAxis:
             f"Parameter {name!r} in param_distributions is an empty list; list at "
             "least one value, or remove the parameter."
         )
-    return ListAxis(list(given))
+    return ListAxis(given)
+
+
+def _sorted_numbers(listed: Any) -> range | np.ndarray | None:
+    """Return a range or an array of numbers, ascending; None for anything else."""
+    numbers: range | np.ndarray
+    if isinstance(listed, range):
+        numbers = listed if listed.step > 0 else listed[::-1]
+    elif (
+        type(listed) is np.ndarray
+        and listed.ndim == 1
+        and listed.dtype.kind in "iuf"
+        and listed.itemsize <= 8  # value_key tells longer ones apart by their type
+    ):
+        numbers = np.sort(listed, kind="stable")
+    else:
+        return None
+    # NaN and infinity are sorted to the ends.
+    return numbers if is_number(numbers[0]) and is_number(numbers[-1]) else None
 
 
 def _check_arguments(name: str, distribution: Any) -> None:
