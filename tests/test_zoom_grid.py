@@ -285,6 +285,13 @@ def test_bounds_and_legal_limits():
     assert 0.9 < max(values(history, "beta_1")) < 1.0
 
 
+@pytest.mark.parametrize("listed", [[0.1, 1.0, 10.0, 100.0], [1, 10, 100]])
+def test_from_a_best_value_outside_a_step_leads_onto_the_bound(listed):
+    space = {"bounds": {"a": (0.5, 20)}}
+    history = zoom({"a": listed}, lambda p: p["a"], rounds=2, space=space)
+    assert values(history, "a", 1) == [20]
+
+
 def test_a_step_onto_an_open_end_goes_half_way():
     history = zoom({"C": [1.0, 2.0, 3.0]}, lambda p: -p["C"], rounds=2, estimator=SVC())
     assert values(history, "C", 1) == [0.5, 1.5]

@@ -68,8 +68,9 @@ def _new_number(
     if not low <= target <= high:
         return None
     number = dim.decode(target, gap)
-    center = dim.decode(x)
-    if dim.integer and number == center and neighbour is None:
+    # The user may list what is outside; decoded, that would be the end itself.
+    center = dim.decode(x) if low <= x <= high else None
+    if center is not None and dim.integer and number == center and neighbour is None:
         number = center + side
     if number == center or number not in dim.limits:
         return None
