@@ -110,6 +110,41 @@ def test_axes_invert(given_values):
         assert isinstance(given_values, np.ndarray) or not isinstance(value, np.generic)
 
 
+class LogInts:
+    """Ints without a pmf, as users write them."""
+
+    def __init__(self, of_ppf, of_rvs):
+        self.of_ppf, self.of_rvs = of_ppf, of_rvs
+
+    def ppf(self, q):
+        return np.floor(stats.loguniform(1, 50).ppf(q)).astype(self.of_ppf)
+
+    def cdf(self, k):
+        return stats.loguniform(1, 50).cdf(np.floor(k) + 1)
+
+    def rvs(self, random_state=None):
+        return self.of_rvs(self.ppf(random_state.uniform()))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "kind"),
+    [
+        (LogInts(int, float), int),
+        (LogInts(float, int), int),
+        (LogInts(float, np.int64), int),
+        (LogInts(float, float), float),
+    ],
+)
+def test_ints_of_a_class_without_pmf(distribution, kind):
+    (subspace,) = distribution_space([{"a": distribution}])
+    units = np.linspace(0, 1, 99)[:, np.newaxis]
+    found = [p["a"] for p in subspace.decode(units, np.random.RandomState(0))]
+    assert {type(value) for value in found} == {kind}
+    assert subspace.n_values == (49 if kind is int else np.inf)
+    middles = subspace.axes["a"].encode_all(found)
+    assert kind is float or (abs(middles - units) <= 0.1).all()
+
+
 NUMBERS = st.one_of(
     st.builds(
         range, st.integers(-9, 9), st.integers(10, 40), st.integers(1, 9)

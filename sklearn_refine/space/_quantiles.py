@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -373,7 +374,20 @@ def _is_discrete(distribution: Any) -> bool:
     if isinstance(distribution, log_randint):
         return True
     # scipy's frozen distributions carry the unfrozen one, a discrete one has a pmf.
-    return hasattr(getattr(distribution, "dist", distribution), "pmf")
+    if hasattr(distribution, "dist") or hasattr(distribution, "pmf"):
+        return hasattr(getattr(distribution, "dist", distribution), "pmf")
+    return _gives_ints(distribution)
+
+
+def _gives_ints(distribution: Any) -> bool:
+    """Return whether a class of the user's is one of ints."""
+    if np.asarray(distribution.ppf(np.array([0.25, 0.5]))).dtype.kind in "iu":
+        return True
+    try:
+        drawn = distribution.rvs(random_state=np.random.RandomState(0))
+    except Exception:  # its quantiles are all that is needed
+        return False
+    return isinstance(drawn, Integral) and not isinstance(drawn, bool)
 
 
 def _points(distribution: Any) -> np.ndarray:
