@@ -292,6 +292,20 @@ def test_from_a_best_value_outside_a_step_leads_onto_the_bound(listed):
     assert values(history, "a", 1) == [20]
 
 
+def test_listed_numbers_outside_are_in_no_later_candidate():
+    grid = {name: [0.1, 1.0, 10.0] for name in "abc"}
+    history = zoom(
+        grid,
+        lambda p: peak(b=2.0, c=2.0)(p) - 0.01 * (p["a"] < 0.5),
+        rounds=4,
+        surrogate="gp",
+        max_candidates=10,
+        space={"bounds": {"a": (0.5, 20)}},
+    )
+    assert len(history) == 27 + 30
+    assert min(c.params["a"] for c in history.candidates[27:]) >= 0.5
+
+
 def test_a_step_onto_an_open_end_goes_half_way():
     history = zoom({"C": [1.0, 2.0, 3.0]}, lambda p: -p["C"], rounds=2, estimator=SVC())
     assert values(history, "C", 1) == [0.5, 1.5]

@@ -92,7 +92,8 @@ def spanned_candidates(
     """Return untried points of the grid that windows and earlier rounds span.
 
     Each parameter has any of the windows' values, or any number or layer sizes tried
-    before that differ from one of these in nothing but numbers.
+    before that differ from one of these in nothing but numbers, and are within their
+    limits.
 
     Parameters
     ----------
@@ -120,7 +121,8 @@ def spanned_candidates(
         options = {axis.option(value) for value in values.values()}
         for params in tried:
             value = params[axis.name]
-            if axis.coordinates(value) and axis.option(value) in options:
+            is_number = axis.coordinates(value) and axis.is_inside(value)
+            if is_number and axis.option(value) in options:
                 values.setdefault(value_key(value), value)
         levels.append(list(values.values()))
     sizes = [len(values) for values in levels]

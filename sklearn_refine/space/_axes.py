@@ -175,6 +175,10 @@ class ChoiceAxis:
         """Return where `value` lies on each dimension it has."""
         return {}
 
+    def is_inside(self, value: Any) -> bool:
+        """Whether the numbers of `value` are within their limits."""
+        return True
+
     def replace(self, value: Any, numbers: Mapping[Key, float]) -> Any:
         """Return `value` with the numbers at these dimensions put in."""
         return value
@@ -218,6 +222,9 @@ class NumberAxis(ChoiceAxis):
             return {}
         return {(self.name,): self.dim.encode(float(value))}
 
+    def is_inside(self, value: Any) -> bool:
+        return not self.coordinates(value) or float(value) in self.dim.limits
+
     def replace(self, value: Any, numbers: Mapping[Key, float]) -> Any:
         return numbers.get((self.name,), value)
 
@@ -253,6 +260,13 @@ class LayersAxis(ChoiceAxis):
         return {
             key: self.dims[key].encode(w) for key, w in zip(keys, widths, strict=True)
         }
+
+    def is_inside(self, value: Any) -> bool:
+        widths = layer_widths(value)
+        keys = self.coordinates(value)
+        return all(
+            w in self.dims[key].limits for key, w in zip(keys, widths, strict=True)
+        )
 
     def replace(self, value: Any, numbers: Mapping[Key, float]) -> Any:
         widths = layer_widths(value)
