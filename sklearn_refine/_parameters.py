@@ -16,6 +16,7 @@ from sklearn_refine.space._axes import (
     ChoiceAxis,
     LayersAxis,
     NumberAxis,
+    Scale,
     is_number,
     layer_widths,
     to_python,
@@ -28,6 +29,10 @@ from sklearn_refine.space._limits import legal_values
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "not set"})()
 #: The most characters of a label.
 LENGTH = 28
+#: Fewer different numbers than this are no sample of a distribution.
+FEW = 8
+#: Of a list this long or longer, values at even distances tell the scale.
+LONG = 1000
 #: The feature of a number that a candidate does not have.
 ABSENT = 0.5
 
@@ -162,9 +167,10 @@ class Parameter:
 def read_parameter(
     name: str,
     values: list[Any],
-    first: np.ndarray,
+    rounds: np.ndarray,
     estimator: Any = None,
     scale: str | None = None,
+    given: Sequence[Any] = (),
 ) -> Parameter:
     """Read how the values of a parameter lie.
 
@@ -174,13 +180,16 @@ def read_parameter(
         The parameter.
     values : list
         One a candidate; MISSING where it is not set.
-    first : ndarray of bool
-        Which candidates are of the first round. Its values tell the scale; later ones
-        crowd around the best.
+    rounds : ndarray of int
+        The round of each candidate. The first ones tell the scale; later ones crowd
+        around the best.
     estimator : estimator, optional
         Asked for what it declares about the parameter.
     scale : {"linear", "log", "choice"}, optional
         Its scale, where the user has said it.
+    given : sequence of list or distribution, default=()
+        What the user gave to search over, where it is known: a distribution has a
+        scale, and a list is read as the searches read it.
     """
     listed = [value for value in values if value is not MISSING]
     if any(isinstance(value, Real) and math.isnan(value) for value in listed):
@@ -188,13 +197,57 @@ def read_parameter(
     legal = legal_values(estimator, name, {name: listed})
     numbers = [value for value in listed if is_number(value)]
     if scale is None and numbers:
-        start = [v for v, is_first in zip(values, first, strict=True) if is_first]
-        start = [value for value in start if is_number(value)]
-        start = start if len(set(start)) > 1 else numbers
-        scale = "log" if min(numbers) > 0 and _is_log(start) else "linear"
+        told = _scale_given(given) or _scale_tried(values, rounds)
+        scale = told if min(numbers) > 0 else "linear"
     elif scale in ("linear", "log") and not numbers:
         scale = None
     return Parameter(name, values, infer_axis(name, listed, legal, scale))
+
+
+def _scale_given(given: Sequence[Any]) -> Scale | None:
+    """Return the scale of distributions or lists; None if they do not tell it."""
+    for part in given:
+        if hasattr(part, "ppf"):
+            return _scale_of(part)
+    parts = [part[:: len(part) // LONG + 1] for part in given]
+    numbers = [value for part in parts for value in part if is_number(value)]
+    if len(set(numbers)) < 2:
+        return None
+    return "log" if _is_log(numbers) else "linear"
+
+
+def _scale_of(distribution: Any) -> Scale | None:
+    """Return on which scale the quartiles of a distribution are most even."""
+    quartiles = np.asarray(distribution.ppf([0.25, 0.5, 0.75]), dtype=float)
+    low, _, high = quartiles
+    if not (np.isfinite(quartiles).all() and low < high):
+        return None
+    return "log" if low > 0 and _middle_is_log(*quartiles) else "linear"
+
+
+def _scale_tried(values: list[Any], rounds: np.ndarray) -> Scale:
+    """Return the scale of what was tried, by its first rounds.
+
+    Numbers of a grid are read as a list, others are taken to be drawn at random. Few
+    of these tell little, so there are as many rounds of them as FEW takes.
+    """
+    numbers: list[Any] = []
+    for number in np.unique(rounds):
+        rows = np.flatnonzero(rounds == number)
+        numbers += [values[row] for row in rows if is_number(values[row])]
+        n_different = len(set(numbers))
+        if n_different >= FEW or (n_different > 1 and _are_of_a_grid(numbers)):
+            break
+    return "log" if _is_log(numbers) else "linear"
+
+
+def _are_of_a_grid(numbers: list[Any]) -> bool:
+    """Whether all numbers occur equally often, or lie evenly on either scale."""
+    x, counts = np.unique(np.asarray(numbers, dtype=float), return_counts=True)
+    if counts.min() == counts.max() > 1:
+        return True
+    steps = [np.diff(x), np.diff(np.log(x))] if x[0] > 0 else [np.diff(x)]
+    return len(x) > 2 and any(np.allclose(z, z[0], rtol=1e-3, atol=0) for z in steps)
 
 
 def _is_log(numbers: list[Any]) -> bool:
@@ -206,13 +259,18 @@ def _is_log(numbers: list[Any]) -> bool:
     """
     x = np.asarray(numbers, dtype=float)
     n_different = len(np.unique(x))
-    if n_different < 8:
+    if n_different < FEW:
         return n_different > 1 and is_log(numbers)
-    if x.max() < 10 * x.min():
+    if x.min() <= 0 or x.max() < 10 * x.min():
         return False
+    return _middle_is_log(x.min(), float(np.median(x)), x.max())
+
+
+def _middle_is_log(low: float, middle: float, high: float) -> bool:
+    """Whether the middle is nearer half-way between the ends in the logarithm."""
     linear, log = (
-        abs((np.median(z) - z.min()) / (z.max() - z.min()) - 0.5)
-        for z in (x, np.log(x))
+        abs((z[1] - z[0]) / (z[2] - z[0]) - 0.5)
+        for z in (np.array([low, middle, high]), np.log([low, middle, high]))
     )
     return bool(log < linear)
 

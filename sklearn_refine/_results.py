@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,7 +192,18 @@ def read_search(search: Any, metric: str | None = None) -> Results:
         label,
         estimator=getattr(search, "estimator", None),
         scales=getattr(search, "scales", None),
+        given=_given(search),
     )
+
+
+def _given(search: Any) -> dict[str, list[Any]]:
+    """Return the lists and distributions that a search was given, by parameter."""
+    space = getattr(search, "param_distributions", getattr(search, "param_grid", ()))
+    given: dict[str, list[Any]] = {}
+    for part in [space] if isinstance(space, Mapping) else space:
+        for name, values in part.items():
+            given.setdefault(name, []).append(values)
+    return given
 
 
 def read_results(
@@ -202,6 +213,7 @@ def read_results(
     *,
     estimator: Any = None,
     scales: Mapping[str, str] | None = None,
+    given: Mapping[str, Sequence[Any]] | None = None,
 ) -> Results:
     """Read ``cv_results_``.
 
@@ -217,6 +229,8 @@ def read_results(
         Asked for what it declares about its parameters.
     scales : mapping of str to {"linear", "log", "choice"}, optional
         How to read a parameter, against appearances.
+    given : mapping of str to sequence of list or distribution, optional
+        What the search was given; without it, the values tried tell the scale.
 
     Raises
     ------
@@ -237,13 +251,19 @@ def read_results(
     n_run = np.asarray(cv_results.get("n_splits_evaluated", n_run))
     status = _status(splits, n_run, means)
     rounds = _rounds(cv_results, len(params))
-    first = rounds == rounds.min(initial=1)
     names = sorted({name for candidate in params for name in candidate})
     columns = {name: [c.get(name, MISSING) for c in params] for name in names}
     return Results(
         params=params,
         parameters=[
-            read_parameter(name, values, first, estimator, (scales or {}).get(name))
+            read_parameter(
+                name,
+                values,
+                rounds,
+                estimator,
+                (scales or {}).get(name),
+                (given or {}).get(name, ()),
+            )
             for name, values in columns.items()
         ],
         split_scores=splits,

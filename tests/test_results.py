@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import loguniform, uniform
+from scipy.stats import lognorm, loguniform, randint, uniform
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import Lasso, Ridge
+from sklearn.model_selection import RandomizedSearchCV
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
-from toy_searches import UNFITTED, Toy, fitted
+from toy_searches import UNFITTED, Toy, X, Y, fitted
 
-from sklearn_refine import log_randint
+from sklearn_refine import SuccessiveRandomSearchCV, log_randint
 from sklearn_refine._parameters import MISSING, read_parameter
 from sklearn_refine._results import read_results, read_search
 from sklearn_refine._smoothing import noise_of
 
 
 def read(values, name="a", estimator=None, scale=None):
-    first = np.ones(len(values), dtype=bool)
-    return read_parameter(name, values, first, estimator, scale)
+    rounds = np.ones(len(values), dtype=int)
+    return read_parameter(name, values, rounds, estimator, scale)
 
 
 @pytest.mark.parametrize(
@@ -62,10 +63,60 @@ def test_numbers_drawn_at_random(n, distribution, kind):
         assert read([*drawn]).kind == kind
 
 
-def test_the_first_round_tells_the_scale():
-    values = [1e-4, 1e-2, 1.0, 0.8, 0.9, 0.95, 1.0]
-    first = np.arange(7) < 3
-    assert read_parameter("a", values, first).kind == "log"
+@pytest.mark.parametrize("start", [[1e-4, 1e-2, 1.0], [1e-4, 1.0, 1e-4, 1.0]])
+def test_the_first_round_of_a_grid_tells_the_scale(start):
+    values = [*start, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 1.0]
+    rounds = np.repeat([1, 2], [len(start), 8])
+    assert read_parameter("a", values, rounds).kind == "log"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "kind"),
+    [
+        (loguniform(1, 100), "log"),
+        (loguniform(1e-4, 1), "log"),
+        (uniform(0, 1), "linear"),
+        (uniform(-1, 2), "linear"),
+        (randint(1, 500), "linear"),
+        (log_randint(4, 512), "log"),
+        (lognorm(2.0), "log"),
+    ],
+)
+@pytest.mark.parametrize("search", [SuccessiveRandomSearchCV, RandomizedSearchCV])
+def test_a_distribution_tells_the_scale(search, distribution, kind):
+    space = {"drop": distribution}
+    for seed in range(3):
+        made = search(Drop(), space, n_iter=6, cv=2, random_state=seed, refit=False)
+        (parameter,) = read_search(made.fit(X, Y)).parameters
+        assert parameter.kind == kind
+
+
+class Drop(Toy):
+    """Its score is any number of its parameter."""
+
+    def score(self, X, y):
+        return np.sin(self.drop)
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 10, 100, 200, 300, 400, 500, 600, 700], range(1, 10**9)]
+)
+def test_a_list_is_read_as_the_searches_read_it(values):
+    space = {"drop": values}
+    search = RandomizedSearchCV(Drop(), space, n_iter=3, cv=2, random_state=0)
+    (parameter,) = read_search(search.fit(X, Y)).parameters
+    assert parameter.kind == "linear"
+
+
+def test_few_numbers_of_a_first_round_do_not_tell_the_scale():
+    rng = np.random.RandomState(0)
+    wrong = {"log": 0, "linear": 0}
+    for _ in range(100):
+        for distribution, kind in ((loguniform(1, 100), "log"), (uniform(), "linear")):
+            drawn = distribution.rvs(size=24, random_state=rng).tolist()
+            rounds = np.repeat(np.arange(8), 3)
+            wrong[kind] += read_parameter("a", drawn, rounds).kind != kind
+    assert max(wrong.values()) <= 20
 
 
 def test_the_users_scale_and_the_estimator_come_first():
