@@ -336,6 +336,13 @@ def test_new_values_are_short(value, gap):
     assert abs(found - value) <= 0.011 * resolution
 
 
+def test_digits_are_not_saved_onto_an_end_that_is_not_legal():
+    dim = Dimension("log", False, 0.01, 1.0, Limits(0.001, 1.0, False, True))
+    assert dim.decode(dim.encode(0.00131), 1.0) == 0.0013
+    closed = Dimension("log", False, 0.01, 1.0, Limits(0.001, 1.0, True, True))
+    assert closed.decode(closed.encode(0.00131), 1.0) == 0.001
+
+
 def asking(weight):
     with config_context(enable_metadata_routing=True):
         return Ridge().set_fit_request(sample_weight=weight)

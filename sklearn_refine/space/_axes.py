@@ -106,7 +106,7 @@ class Dimension:
             resolution = abs(self._invert(coordinate + gap) - value) if gap else 0.0
             if self.scale == "linear" and abs(value) < ZERO * resolution:
                 value = 0.0
-            return self._clip(_shortest(value, resolution))
+            return self._clip(_shortest(value, resolution, self.limits))
         return self._clip_integer(value)
 
     def _invert(self, coordinate: float) -> float:
@@ -141,13 +141,16 @@ class Dimension:
         return int(min(max(round(min(max(value, lowest), highest)), first), last))
 
 
-def _shortest(value: float, resolution: float) -> float:
-    """Return `value` with the fewest digits that keep it within 1 % of `resolution`."""
+def _shortest(value: float, resolution: float, limits: Limits) -> float:
+    """Return `value` with the fewest digits that keep it within 1 % of `resolution`.
+
+    And within its limits, for an end that is not legal may have fewer.
+    """
     if not (math.isfinite(value) and resolution > 0):
         return value
     for digits in range(1, 17):
         rounded = float(f"{value:.{digits}g}")
-        if abs(rounded - value) <= 0.01 * resolution:
+        if abs(rounded - value) <= 0.01 * resolution and rounded in limits:
             return rounded
     return value
 
