@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import config_context
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.decomposition import PCA
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import BaggingClassifier, GradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -38,6 +39,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC
 
 from sklearn_refine import RefiningGridSearchCV
+from sklearn_refine.evaluation import _sharing as sharing
 from sklearn_refine.evaluation import _unit
 
 X, Y = load_digits(n_class=3, return_X_y=True)
@@ -74,6 +76,34 @@ class FailsOn(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         return X
+
+
+class Locked(FailsOn):
+    """Cannot be copied once it is fitted."""
+
+    def fit(self, X, y=None):
+        self.lock_ = threading.Lock()
+        return super().fit(X)
+
+
+class Stateless(FailsOn):
+    """Has nothing that shows that it is fitted."""
+
+    def fit(self, X, y=None):
+        return self
+
+
+class NeverFitted(ClassifierMixin, BaseEstimator):
+    """Has nothing that shows that it is fitted, which a Pipeline looks at."""
+
+    def __init__(self, label=0):
+        self.label = label
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.label)
 
 
 def from_outside(estimator, X, y):
@@ -157,6 +187,49 @@ CASES = {
             data=(XR, YR),
             scoring="neg_mean_absolute_error",
         ),
+        0,
+    ),
+    "with and without a target transformed": (
+        search_of(
+            scaled(TransformedTargetRegressor(Ridge(), transformer=StandardScaler())),
+            [{"last__regressor__alpha": [1, 9]}, {"last": [Ridge(), Ridge(9)]}],
+            data=(XR, YR),
+        ),
+        0,
+    ),
+    "without and with a last pipeline": (
+        search_of(
+            scaled(make_pipeline(PCA(2), SVC())),
+            [{"last": [SVC(), SVC(C=9)]}, {"last__svc__C": [1, 9]}],
+        ),
+        0,
+    ),
+    "a transformer that cannot be copied": (
+        search_of(make_pipeline(Locked(), MLP), {"mlpclassifier__alpha": ALPHA}),
+        0,
+    ),
+    "a transformer that cannot be copied for a scorer": (
+        search_of(
+            make_pipeline(Locked(), MLP),
+            {"mlpclassifier__alpha": ALPHA},
+            scoring=from_outside,
+        ),
+        9,
+    ),
+    "a transformer that cannot be copied, and no score": (
+        search_of(
+            make_pipeline(Locked(), SVC()),
+            {"svc__C": [1, 9]},
+            scoring=make_scorer(no_number),
+        ),
+        6,
+    ),
+    "a transformer without state": (
+        search_of(make_pipeline(Stateless(), SVC()), {"svc__C": [1, 9]}),
+        0,
+    ),
+    "a last step without state": (
+        search_of(scaled(NeverFitted()), {"last__label": [0, 1]}),
         0,
     ),
     "the target's transformer searched": (
@@ -449,6 +522,17 @@ def test_an_error_is_raised_as_scikit_learn_raises_it(name, message):
     assert errors[0] == errors[1]
 
 
+def test_a_target_around_what_predicts_nothing_fails_as_told_by_grid_search():
+    case = search_of(
+        TransformedTargetRegressor(scaled(PCA())),
+        {"regressor__last__n_components": [1, 2]},
+        data=(XR, YR),
+    )
+    for kind in (RefiningGridSearchCV, GridSearchCV):
+        with pytest.raises(ValueError, match="All the 6 fits failed"):
+            run(case, kind=kind)
+
+
 def test_a_transformer_is_fitted_once_for_each_split():
     fitted = []
 
@@ -670,10 +754,16 @@ IMPUTER = IterativeImputer(sample_posterior=True, random_state=0, max_iter=2)
             lambda estimator, X, y: estimator.score(X, y),
         ),
         (
+            make_pipeline(StandardScaler(copy=False), Ridge()),
+            {"ridge__alpha": ALPHA},
+            None,
+        ),
+        (
             make_pipeline(StandardScaler(), Ridge()),
             {"ridge__alpha": ALPHA},
             make_scorer(_changes_targets),
         ),
+        (MLPR, {"alpha": ALPHA}, make_scorer(_changes_targets)),
         (
             make_pipeline(StandardScaler().set_output(transform="pandas"), Ridge()),
             {"ridge__alpha": ALPHA},
@@ -713,3 +803,44 @@ def test_what_a_candidate_changes_in_place_is_not_seen_by_others(
     for name in found[0]:
         if "score" in name and "time" not in name:
             np.testing.assert_array_equal(found[1][name], found[0][name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: a,
+        lambda a: a.T,
+        lambda a: a[::-1],
+        lambda a: a[:, ::-2],
+        lambda a: a[1:, 1:5],
+        lambda a: np.broadcast_to(a[0], (3, 8)),
+        lambda a: a[:0],
+    ],
+)
+def test_a_copy_lies_in_memory_as_what_it_is_of(view):
+    rows = view(np.arange(48.0).reshape(6, 8))
+    copied = sharing.own(rows)
+    np.testing.assert_array_equal(copied, rows)
+    assert copied.strides == rows.strides or not rows.size
+    assert copied.flags.writeable == rows.flags.writeable
+    assert not np.shares_memory(copied, rows)
+
+
+def test_a_copy_of_lists_has_lists_of_its_own():
+    for rows in ([["a"], ["b"]], np.array([{"a": 1}, {"b": 2}])):
+        copied = sharing.own(rows)
+        assert copied[0] == rows[0]
+        assert copied[0] is not rows[0]
+
+
+def test_what_is_passed_to_each_fit_is_the_users_own():
+    stages = []
+    search = RefiningGridSearchCV(
+        scaled(GradientBoostingClassifier(n_estimators=2)),
+        {"last__max_depth": [1, 2]},
+        cv=3,
+        n_rounds=1,
+        refit=False,
+    )
+    search.fit(X, Y, last__monitor=lambda i, *_: stages.append(i))
+    assert stages == [0, 1] * 6

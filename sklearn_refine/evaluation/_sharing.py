@@ -13,6 +13,7 @@ from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
@@ -21,6 +22,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.metaestimators import available_if
 
 from sklearn_refine.evaluation._mlp import can_train
 from sklearn_refine.space._axes import value_key
@@ -43,6 +45,7 @@ class StandIn(BaseEstimator):
         self.seen_ = (X, y, params)
         return self
 
+    @available_if(lambda self: hasattr(self.leaf, "predict"))
     def predict(self, X: Any) -> Any:
         """Refuse: there is nothing to predict with."""
         raise NotFittedError(f"{self.leaf!r} is fitted later.")
@@ -162,7 +165,7 @@ def prefix_key(chain: list[Any], params: Mapping[str, Any]) -> Hashable:
         for name, value in sorted(params.items())
         if name != path and not name.startswith(path + "__")
     )
-    return (*before, _routing(chain[-1]))
+    return (path, *before, _routing(chain[-1]))
 
 
 def _routing(leaf: Any) -> str:
@@ -206,19 +209,48 @@ def with_stand_in(chain: list[Any]) -> StandIn:
 def transform(chain: list[Any], X: Any) -> Any:
     """Take X through all fitted transformers of a chain."""
     for link in chain[:-1]:
-        if type(link) is Pipeline and len(link.steps) > 1:
-            X = link[:-1].transform(X)
+        if type(link) is Pipeline:
+            for _, step in link.steps[:-1]:
+                if step not in (None, "passthrough"):
+                    X = step.transform(X)
     return X
+
+
+def may_share_memory(a: Any, b: Any) -> bool:
+    """Whether a change of one of two sets of rows may change the other."""
+    if a is b or not (hasattr(a, "shape") and hasattr(b, "shape")):
+        return a is b
+    a, b = (rows.data if sparse.issparse(rows) else rows for rows in (a, b))
+    return np.may_share_memory(np.asarray(a), np.asarray(b))
 
 
 def own(data: Any) -> Any:
     """Return a copy of what several candidates read, for one that may change it."""
-    if isinstance(data, np.ndarray):
-        return data.copy(order="K")
-    for name in ("copy", "clone"):  # of pandas, scipy, lists; of polars
+    if isinstance(data, np.ndarray) and data.dtype != object:
+        return _copied(data)
+    if isinstance(data, list | np.ndarray):
+        plain = all(type(value) in _PLAIN for value in data)
+        return data.copy() if plain else deepcopy(data)
+    for name in ("copy", "clone"):  # of pandas and scipy; of polars
         if hasattr(data, name):
             return getattr(data, name)()
     return deepcopy(data)
+
+
+def _copied(array: np.ndarray) -> np.ndarray:
+    """Return a copy that lies in memory alike: sums of its numbers round alike."""
+    if array.flags.forc:
+        copied = array.copy(order="K")
+    else:
+        sizes = zip(array.shape, array.strides, strict=True)
+        ends = [(n - 1) * step for n, step in sizes]
+        first = -sum(min(end, 0) for end in ends)
+        n_bytes = first + sum(max(end, 0) for end in ends) + array.itemsize
+        buffer = np.empty(n_bytes if array.size else 0, np.uint8)
+        copied = np.ndarray(array.shape, array.dtype, buffer, first, array.strides)
+        copied[...] = array
+    copied.flags.writeable = array.flags.writeable
+    return copied
 
 
 def short(chain: list[Any], leaf: Any) -> Any:

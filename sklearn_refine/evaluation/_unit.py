@@ -9,6 +9,7 @@ from traceback import format_exc
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
 import sklearn_refine.evaluation._sharing as sharing
 from sklearn_refine._history import Outcome
@@ -162,6 +163,12 @@ class _Prefix:
         self.light = not options["score_params"] and is_own_scorer(options["scorer"])
         if self.light:
             chain = self.chain
+            if (
+                options["return_train_score"]
+                and sharing.has_prefix(chain)
+                and sharing.may_share_memory(self.seen[0], X_train)
+            ):  # what fits see would change as rows to be scored on are transformed
+                raise _NotSharedError
             self.parts = [
                 (sharing.transform(chain, X), y, rows) for X, y, rows in self.parts
             ]
@@ -235,6 +242,8 @@ class _Member:
         diverged = False
         try:
             self._fit()
+            if not self.prefix.light:
+                self.whole = self._whole()
         except _DivergedError:
             diverged = True
         except Exception:
@@ -242,8 +251,11 @@ class _Member:
         if diverged:
             return self._failed()
         X, y, weight = self.prefix.callback_data
-        with fit_task(self.job.context, self.task.caller, X, y, weight) as stop:
-            out = self._scored()
+        try:
+            with fit_task(self.job.context, self.task.caller, X, y, weight) as stop:
+                out = self._scored()
+        except _NotSharedError:
+            return None
         return {**out, "stop": stop()}
 
     def _fit(self) -> None:
@@ -259,8 +271,11 @@ class _Member:
             return
         start = time.perf_counter()
         X, y, params = self.prefix.seen
+        params = {
+            name: self._own(value) if _has_rows(value, X) else value
+            for name, value in params.items()
+        }
         X, y = self._own(X), self._own(y)
-        params = {name: self._own(value) for name, value in params.items()}
         if y is None:
             fit.model.fit(X, **params)
         else:
@@ -270,8 +285,6 @@ class _Member:
     def _scored(self) -> Outcome:
         options = self.task.options
         start = time.perf_counter()
-        if not self.prefix.light:
-            self.whole = self._whole()
         scores = [self._score(0)]
         seconds = time.perf_counter() - start
         scores += [self._score(i) for i in range(1, len(self.prefix.parts))]
@@ -296,10 +309,13 @@ class _Member:
         X, y, rows = self.prefix.parts[i]
         task, options = self.task, self.task.options
         scorer, error_score = options["scorer"], options["error_score"]
+        y = self._own(y)  # a metric is given it
         if not (self.prefix.light and self.together):
-            X, y = self._own(X), self._own(y)
+            X = self._own(X)
         if self.prefix.light:
             with suppress(Exception):  # the whole estimator will say it
+                if sharing.has_prefix(self.prefix.chain):
+                    check_is_fitted(self.fit.model)  # as a Pipeline does
                 estimator = sharing.short(self.prefix.chain, self.fit.model)
                 known = scorer(estimator, X) if y is None else scorer(estimator, X, y)
                 if not _has_message(known):
@@ -308,7 +324,10 @@ class _Member:
             X, y = safe_split(
                 estimator, task.X, task.y, rows, task.splits[self.job.split][0]
             )
-            estimator = self._whole()
+            try:
+                estimator = self._whole()
+            except Exception as error:
+                raise _NotSharedError from error
         else:
             estimator = self.whole
         params = check_method_params(
@@ -345,8 +364,20 @@ class _Member:
         return {**out, "stop": stop()}
 
 
+class _NotSharedError(Exception):
+    """Something that candidates would share may be changed, or cannot be copied."""
+
+
 class _DivergedError(Exception):
     """A model that trained together with others has weights that are not finite."""
+
+
+def _has_rows(value: Any, X: Any) -> bool:
+    """Whether something that is passed to a fit has a part for each row."""
+    try:
+        return bool(num_samples(value) == num_samples(X))
+    except TypeError:
+        return False
 
 
 def _has_message(scores: Any) -> bool:
