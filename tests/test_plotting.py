@@ -21,6 +21,7 @@ from sklearn_refine import (
     SearchHistoryDisplay,
     SearchLandscapeDisplay,
     SearchSliceDisplay,
+    search_report,
 )
 from sklearn_refine.plotting._style import score_limits
 
@@ -325,14 +326,15 @@ def test_landscapes(name):
         len(display.surface.y),
         len(display.surface.x),
     )
-    low, high = frame["score"].min(), frame["score"].max()
+    seen = scores_of(search)
     assert np.isfinite(display.surface.scores).all()
-    assert display.surface.scores.max() <= max(high, search_best(search))
-    assert low <= high
+    assert np.nanmin(display.surface.scores) >= np.nanmin(seen)
+    assert np.nanmax(display.surface.scores) <= np.nanmax(seen)
 
 
-def search_best(search):
-    return max(np.nanmax(v) for k, v in search.cv_results_.items() if "mean_test" in k)
+def scores_of(search):
+    """Return the means of all metrics."""
+    return [v for k, v in search.cv_results_.items() if k.startswith("mean_test")]
 
 
 @pytest.mark.parametrize("n", [4, 5])
@@ -460,6 +462,47 @@ def test_a_landscape_takes_two_parameters_that_go_together():
     for params in (["act"], ["act", "act"], ["act", "lr", "mix"]):
         with pytest.raises(ValueError, match="are not two different parameters"):
             SearchLandscapeDisplay.from_search(search, params)
+
+
+def partners():
+    """Return a search in which each act has a parameter of its own, or none."""
+    space = [
+        {"act": ["relu"], "alpha": [1e-4, 1e-3, 1e-2]},
+        {"act": ["identity", "sigmoid"]},
+        {"act": ["tanh"], "width": [2, 4, 8], "scaler": [None, "a", "b"]},
+    ]
+    return GridSearchCV(Toy(), space).fit(X, Y)
+
+
+def test_a_landscape_is_of_parameters_that_vary_together(tmp_path):
+    search = partners()
+    display = SearchLandscapeDisplay.from_search(search)
+    assert {p.name for p in display.parameters} == {"scaler", "width"}
+    assert set(display.frame()["score"]) == {
+        score
+        for score, params in zip(
+            search.cv_results_["mean_test_score"],
+            search.cv_results_["params"],
+            strict=True,
+        )
+        if "width" in params
+    }
+    apart = GridSearchCV(Toy(), [{"alpha": [1e-4, 1e-3]}, {"lr": [1e-2, 1e-3]}])
+    with pytest.raises(ValueError, match=r"no two of \['alpha', 'lr'\] both vary"):
+        SearchLandscapeDisplay.from_search(apart.fit(X, Y))
+    page = search_report(apart, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 4
+
+
+def test_there_is_no_surface_where_the_other_parameter_is_never_set():
+    display = SearchLandscapeDisplay.from_search(partners(), ["act", "alpha"])
+    (act, _), scores = display.parameters, display.surface.scores
+    there = np.isfinite(scores).all(axis=0)
+    assert there.tolist() == [label == "relu" for label in act.labels]
+    assert np.isnan(scores[:, ~there]).all()
+    display.plot().figure_.canvas.draw()
+    turned = SearchLandscapeDisplay.from_search(partners(), ["alpha", "act"])
+    np.testing.assert_array_equal(turned.surface.scores, scores.T)
 
 
 def test_landscape_without_a_colorbar_on_given_axes():

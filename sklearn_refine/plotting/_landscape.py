@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from sklearn_refine.plotting._style import (
     spread,
 )
 from sklearn_refine.plotting._surface import surface, windows
+from sklearn_refine.space._axes import value_key
 
 #: Brighter is better here, so that marks and windows around the best can be seen.
 COLORMAP = "viridis"
@@ -52,7 +54,7 @@ class SearchLandscapeDisplay:
 
     surface : object or None
         What the surrogate expects: `x`, `y` and `scores`, an array of shape
-        (len(y), len(x)). None if there is none.
+        (len(y), len(x)), NaN where no candidate sets both. None if there is none.
 
     windows : list of object
         The windows of each round: `round`, and the ranges `x` and `y`.
@@ -84,7 +86,8 @@ class SearchLandscapeDisplay:
     points may differ from the surface below them: they have other values there. It is a
     guess between the points, the more so the further away they are. Choices and layer
     sizes are drawn as stripes, in no order that means anything for choices; the points
-    on them are moved apart. Colours divide the candidates into tenths by their scores;
+    on them are moved apart. Where no candidate sets the other parameter too, a stripe
+    is empty. Colours divide the candidates into tenths by their scores;
     brighter is better. Where the scores cannot be smoothed, as with fewer than five
     candidates or equal scores, there are only the points.
 
@@ -140,9 +143,9 @@ class SearchLandscapeDisplay:
         search : estimator
             A fitted search: anything with ``cv_results_``.
         params : list of two str, default=None
-            The parameters across and up, by their full names. None takes the two most
-            important ones, by permutation importance as in
-            :class:`ParameterImportanceDisplay`.
+            The parameters across and up, by their full names. None takes the most
+            important one that some other varies with, and the most important of these,
+            by permutation importance as in :class:`ParameterImportanceDisplay`.
         metric : str, default=None
             Which metric, where there are several. None takes the one of `refit`.
 
@@ -159,8 +162,8 @@ class SearchLandscapeDisplay:
             If it is no search.
         ValueError
             If it has no such metric or parameters, or several metrics and none is
-            named; if `params` are not two different ones, no candidate sets both, or
-            the search varies fewer than two.
+            named; if `params` are not two different ones, or no candidate sets both;
+            without `params`, if no two vary among the candidates that set both.
         """
         results = read_search(search, metric)
         across, up = _two(results, params)
@@ -335,14 +338,27 @@ def _two(results: Results, params: Sequence[str] | None) -> list[Parameter]:
             f"the search varies {[p.name for p in varying]}, and a landscape needs two "
             "parameters; use SearchSliceDisplay for one."
         )
-    if len(varying) == 2 or len(results.complete) < 3:
-        return varying[:2]
-    frame, _ = importances(results, 0)
-    ranked = [results.parameter(name) for name in frame["parameter"]]
-    for partner in ranked[1:]:
-        if (ranked[0].is_set & partner.is_set).any():
-            return [ranked[0], partner]
-    return ranked[:2]
+    ranked = varying
+    if len(varying) > 2 and len(results.complete) > 2:
+        names = importances(results, 0)[0]["parameter"]
+        ranked = [results.parameter(name) for name in names]
+    pair = first_pair(ranked)
+    if pair is None:
+        raise ValueError(
+            f"no two of {[p.name for p in varying]} both vary among the candidates "
+            "that set both, and a landscape needs two such parameters; use "
+            "SearchSliceDisplay, or pass params."
+        )
+    return pair
+
+
+def first_pair(ranked: Sequence[Parameter]) -> list[Parameter] | None:
+    """Return the first two that both vary among the candidates that set both."""
+    for pair in combinations(ranked, 2):
+        both = np.flatnonzero(pair[0].is_set & pair[1].is_set)
+        if all(len({value_key(p.values[row]) for row in both}) > 1 for p in pair):
+            return list(pair)
+    return None
 
 
 def _edges(places: np.ndarray, parameter: Parameter) -> np.ndarray:

@@ -8,7 +8,7 @@ from sklearn_refine._results import Results
 from sklearn_refine.plotting._history import SearchHistoryDisplay
 from sklearn_refine.plotting._html import picture
 from sklearn_refine.plotting._importance import ParameterImportanceDisplay
-from sklearn_refine.plotting._landscape import SearchLandscapeDisplay
+from sklearn_refine.plotting._landscape import SearchLandscapeDisplay, first_pair
 from sklearn_refine.plotting._parallel import ParallelCoordinateDisplay
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.plotting._style import columns, figure_for, panels
@@ -60,18 +60,15 @@ def pictures(search: Any, results: Results) -> list[str]:
 def _landscape(
     search: Any, results: Results, names: list[str], figure: Any
 ) -> list[str]:
-    """Return the surface over the most important pair that some candidate sets."""
-    first = results.parameter(names[0])
-    for name in names[1:]:
-        if (first.is_set & results.parameter(name).is_set).any():
-            pair = [first.name, name]
-            display = SearchLandscapeDisplay.from_search(
-                search, pair, metric=results.metric
-            )
-            display.plot(figure.subplots())
-            caption = (
-                "The two most important parameters: what a Gaussian process expects "
-                "with the others at their best values; outlines are windows of rounds."
-            )
-            return [picture(figure, f"Scores over {' and '.join(pair)}", caption)]
-    return []
+    """Return the surface over the most important pair that varies together."""
+    pair = first_pair([results.parameter(name) for name in names])
+    if pair is None:
+        return []
+    names = [parameter.name for parameter in pair]
+    display = SearchLandscapeDisplay.from_search(search, names, metric=results.metric)
+    display.plot(figure.subplots())
+    caption = (
+        "The two most important parameters that vary together: what a Gaussian process "
+        "expects with the others at their best values; outlines are windows of rounds."
+    )
+    return [picture(figure, f"Scores over {' and '.join(names)}", caption)]

@@ -31,7 +31,8 @@ class Surface:
     x, y : ndarray
         Where, along each parameter: numbers, or the indices of levels.
     scores : ndarray of shape (len(y), len(x))
-        What the surrogate expects there.
+        What the surrogate expects there; NaN at a level that no candidate has which
+        sets the other parameter too.
     """
 
     x: np.ndarray
@@ -63,7 +64,7 @@ def surface(
     """Return the surface through the best candidate; None if there is none.
 
     All other parameters have the values of the best candidate that sets both. It
-    covers what was tried, and the windows.
+    covers what was tried of both, and the windows.
     """
     rows = results.rivals
     both = rows[across.is_set[rows] & up.is_set[rows]]
@@ -74,8 +75,10 @@ def surface(
     except (ValueError, np.linalg.LinAlgError):
         return None
     best = int(both[results.scores[both].argmax()])
-    x = _grid(across, [end for window in windows for end in window.x])
-    y = _grid(up, [end for window in windows for end in window.y])
+    together = across.is_set & up.is_set
+    tried = [np.unique(p.positions[together]) for p in (across, up)]
+    x = _grid(across, tried[0], [end for window in windows for end in window.x])
+    y = _grid(up, tried[1], [end for window in windows for end in window.y])
     features, _ = results.features(np.array([best]))
     X = np.repeat(features, len(x) * len(y), axis=0)
     starts = _starts(results)
@@ -89,7 +92,12 @@ def surface(
             encoded = parameter.encode(listed)
             start = starts[parameter.name]
             X[:, start : start + encoded.shape[1]] = encoded[places]
-    return Surface(x, y, smoothed.predict(X).reshape(len(y), len(x)))
+    scores = smoothed.predict(X).reshape(len(y), len(x))
+    if not across.is_number:
+        scores[:, ~np.isin(x, tried[0])] = np.nan
+    if not up.is_number:
+        scores[~np.isin(y, tried[1])] = np.nan
+    return Surface(x, y, scores)
 
 
 def _starts(results: Results) -> dict[str, int]:
@@ -101,12 +109,11 @@ def _starts(results: Results) -> dict[str, int]:
     return {p.name: int(s) for p, s in zip(results.varying, starts, strict=False)}
 
 
-def _grid(parameter: Parameter, others: list[float]) -> np.ndarray:
+def _grid(parameter: Parameter, tried: np.ndarray, others: list[float]) -> np.ndarray:
     """Return where the surface is computed, a little beyond what was tried."""
     if not parameter.is_number:
         return np.arange(len(parameter.levels), dtype=float)
-    low = min([float(parameter.levels[0]), *others])
-    high = max([float(parameter.levels[-1]), *others])
+    low, high = min([tried[0], *others]), max([tried[-1], *others])
     if parameter.kind == "log":
         margin = (high / low) ** 0.04
         return np.geomspace(low / margin, high * margin, N_GRID)
