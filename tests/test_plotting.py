@@ -362,6 +362,25 @@ def test_the_scale_of_equal_scores_shows_that_score():
     assert [text.get_text() for text in bar.get_yticklabels()] == ["0.25"]
 
 
+def test_a_diverged_candidate_leaves_the_colours_of_the_others():
+    scores = np.r_[-6e17, np.linspace(0.3, 0.6, 20)]
+    display = SearchLandscapeDisplay.from_search(fitted_with(scores)).plot()
+    display.figure_.canvas.draw()
+    bar = display.figure_.axes[1]
+    labels = [text.get_text() for text in bar.get_yticklabels()]
+    assert len(labels) == 11
+    assert float(labels[0]) == -6e17
+    assert np.diff([float(label) for label in labels[1:]]).min() > 0
+    box = bar.get_window_extent()
+    column = int((box.x0 + box.x1) / 2)
+    height = display.figure_.canvas.get_width_height()[1]
+    pixels = np.asarray(display.figure_.canvas.buffer_rgba())[:, column, :3]
+    at = height - box.y0 - (np.arange(10) + 0.5) / 10 * box.height
+    shown = pixels[at.astype(int)]
+    assert len(np.unique(shown, axis=0)) == 10
+    assert (shown.min(axis=1) < 200).all()
+
+
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_long_names_stay_inside_the_figure(display):
     name = "mlpregressor__hidden_layer_sizes_of_the_first_network"

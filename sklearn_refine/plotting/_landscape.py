@@ -26,6 +26,7 @@ from sklearn_refine.plotting._style import (
     point_size,
     set_axis,
     spread,
+    tenths,
 )
 from sklearn_refine.plotting._surface import surface, windows
 from sklearn_refine.space._axes import value_key
@@ -235,15 +236,17 @@ class SearchLandscapeDisplay:
             set_axis(ax, which, parameter)
         from matplotlib.colors import BoundaryNorm
 
-        norm = BoundaryNorm(levels, 256, clip=True)
+        norm = BoundaryNorm(range(len(levels)), 256, clip=True)
         self._surface(ax, levels, norm)
-        points = self._points(ax, norm, scatter_kw or {})
+        points = self._points(ax, levels, norm, scatter_kw or {})
         self._windows(ax)
         if colorbar:
             bar = ax.figure.colorbar(points, ax=ax, spacing="uniform", alpha=1)
-            known = self.data.loc[complete, "score"]
-            ticks = levels if known.nunique() > 1 else known.to_numpy()[:1]
-            bar.set_ticks(ticks, labels=numbers_apart(ticks.tolist()))
+            labels = numbers_apart(levels.tolist())
+            if levels[0] < levels[-1]:
+                bar.set_ticks(range(len(levels)), labels=labels)
+            else:
+                bar.set_ticks([0.5], labels=labels[:1] if complete.any() else [""])
             bar.set_label(plain(self.score_name))
         names = [f"round {number}" for number in self.data["round"].unique()]
         legend_above(ax, [*names, "candidate"])
@@ -255,22 +258,25 @@ class SearchLandscapeDisplay:
             return
         x, y, scores = self.surface.x, self.surface.y, self.surface.scores
         style = {"cmap": COLORMAP, "norm": norm, "alpha": 0.85, "zorder": 0}
+        scores = tenths(scores, levels)
         if all(parameter.is_number for parameter in self.parameters):
-            clipped = np.clip(scores, levels[0], levels[-1])
-            ax.contourf(x, y, clipped, levels, **style)
-            ax.contour(x, y, clipped, levels, colors="white", linewidths=0.5, zorder=1)
+            at = np.arange(len(levels))
+            ax.contourf(x, y, scores, at, **style)
+            ax.contour(x, y, scores, at, colors="white", linewidths=0.5, zorder=1)
             return
         edges = (_edges(x, self.parameters[0]), _edges(y, self.parameters[1]))
         ax.pcolormesh(*edges, scores, rasterized=True, **style)
 
-    def _points(self, ax: Any, norm: Any, options: dict[str, Any]) -> Any:
+    def _points(
+        self, ax: Any, levels: np.ndarray, norm: Any, options: dict[str, Any]
+    ) -> Any:
         data = self.data
         x, y = (
             spread(data[which].to_numpy(), parameter, step=step)
             for which, parameter, step in zip("xy", self.parameters, STEPS, strict=True)
         )
         status, rounds = data["status"].to_numpy(), data["round"].to_numpy()
-        scores = data["score"].to_numpy()
+        scores = tenths(data["score"].to_numpy(), levels)
         size = point_size(len(data))
         style = {"cmap": COLORMAP, "norm": norm, "edgecolor": "black", "s": size}
         style |= {"linewidth": 0.7 if len(data) < 200 else 0.2, "zorder": 3}

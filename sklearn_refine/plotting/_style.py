@@ -216,9 +216,17 @@ def levels_of(scores: np.ndarray) -> np.ndarray:
     """
     finite = scores[np.isfinite(scores)]
     if not len(finite) or finite.min() == finite.max():
-        middle = finite[0] if len(finite) else 0.0
-        return np.array([middle - 0.5, middle + 0.5])
+        return np.repeat(finite[0] if len(finite) else 0.0, 2)
     return np.unique(np.quantile(finite, np.linspace(0, 1, 11)))
+
+
+def tenths(scores: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return where scores lie between levels, counted from 0.
+
+    Colours are given by these numbers, for matplotlib cannot tell levels apart that lie
+    close together compared with the distance to the worst.
+    """
+    return np.asarray(np.interp(scores, levels, np.arange(len(levels))))
 
 
 def numbers_apart(values: Sequence[float]) -> list[str]:
