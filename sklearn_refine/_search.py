@@ -413,8 +413,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         Parameter names and where their values come from, as for
         RandomizedSearchCV. Only the listed values of a list are ever tried; numbers
         in it are taken in their order. A distribution has ``rvs``; if it has
-        ``ppf`` and ``cdf`` too, as scipy's have, it is narrowed, otherwise it is
-        drawn from as it is. Each dict of a list is a subspace of its own.
+        ``ppf`` and ``cdf`` too, as scipy's have, it is narrowed, otherwise, or if
+        these raise errors, it is drawn from as it is. Each dict of a list is a subspace
+        of its own.
 
     n_iter : int, default=10
         Number of candidates over all rounds. Fewer where the space holds no more, of

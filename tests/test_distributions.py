@@ -110,6 +110,61 @@ def test_axes_invert(given_values):
         assert isinstance(given_values, np.ndarray) or not isinstance(value, np.generic)
 
 
+class Scalars:
+    """Quantiles of single numbers only."""
+
+    def ppf(self, q):
+        return float(q)
+
+    def cdf(self, x):
+        return float(x)
+
+    def rvs(self, random_state=None):
+        return random_state.uniform()
+
+
+class NoTail(stats.rv_continuous):
+    """Quantiles that cannot be found everywhere."""
+
+    def _cdf(self, x):
+        return 1 - np.exp(-x)
+
+    def _ppf(self, q):
+        if np.max(q) > 0.99:
+            raise RuntimeError("no root")
+        return -np.log(1 - q)
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        Scalars(),
+        stats.zipf(1.05),
+        stats.zipf(1.3),
+        stats.skellam(5, 9),
+        NoTail(a=0),
+    ],
+)
+def test_drawn_as_it_is_where_quantiles_are_of_no_use(distribution):
+    (subspace,) = distribution_space([{"a": distribution}])
+    assert subspace.n_dims == 0
+    (params,) = subspace.decode(np.empty((1, 0)), np.random.RandomState(0))
+    assert params == {"a": distribution.rvs(random_state=np.random.RandomState(0))}
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [stats.zipf(2), stats.zipf(4), stats.poisson(4), stats.geom(1e-6)],
+)
+def test_discrete_without_an_end(distribution):
+    (subspace,) = distribution_space([{"a": distribution}])
+    units = np.linspace(0, 1, 50)[:, np.newaxis]
+    found = [p["a"] for p in subspace.decode(units, np.random.RandomState(0))]
+    expected = distribution.ppf(units[:, 0].clip(1e-4, 1 - 1e-4))
+    np.testing.assert_array_equal(found, expected)
+    assert subspace.n_values == found[-1] - found[0] + 1
+
+
 class LogInts:
     """Ints without a pmf, as users write them."""
 

@@ -16,6 +16,12 @@ from sklearn_refine.space._distributions import layer_sizes, log_randint
 #: Quantiles are kept this far inside (0, 1), where a distribution without bounds is
 #: finite.
 MARGIN = 1e-9
+#: The same for discrete distributions without an end, since scipy looks for their
+#: quantiles step by step.
+DISCRETE_MARGIN = 1e-4
+#: Where it would take more steps than this, and variance sets no limit to them, values
+#: are drawn as they come.
+MOST_STEPS = 100_000
 
 
 class ListAxis:
@@ -93,6 +99,7 @@ class QuantileAxis:
     def __init__(self, distribution: Any) -> None:
         self.distribution = distribution
         self.bounded = _is_bounded(distribution)
+        self._margin = MARGIN
         self._kind: type[int] | type[float] = float
         # A discrete one has no other value nearer than a step; with the shift, rounding
         # does not decide on which side of a value its cdf is asked for.
@@ -100,6 +107,8 @@ class QuantileAxis:
         #: Its values, where scipy was given them one by one.
         self._points: list[Any] = []
         if _is_discrete(distribution):
+            if _is_endless(distribution):
+                self._margin = DISCRETE_MARGIN
             points = _points(distribution)
             if (points % 1 == 0).all():
                 self._kind, self._step = int, 1.0
@@ -114,7 +123,7 @@ class QuantileAxis:
         """How many values there are; infinite if they are continuous."""
         if not self._step or self._points:
             return len(self._points) or math.inf
-        first, last = self.distribution.ppf([MARGIN, 1 - MARGIN])
+        first, last = self.distribution.ppf([self._margin, 1 - self._margin])
         finite = np.isfinite([first, last]).all()
         return int(last) - int(first) + 1 if finite else math.inf
 
@@ -123,12 +132,13 @@ class QuantileAxis:
         if self._points:
             return self._points[index]
         # There and back, since an int between two others need not have a share.
-        value = int(self.distribution.ppf(MARGIN)) + index
+        value = int(self.distribution.ppf(self._margin)) + index
         return self.decode(self.encode_all([value]))[0]
 
     def decode(self, units: np.ndarray) -> list[Any]:
         """Return the values at quantiles, an (n, 1) array."""
-        values = self.distribution.ppf(np.clip(units[:, 0], MARGIN, 1 - MARGIN))
+        inside = np.clip(units[:, 0], self._margin, 1 - self._margin)
+        values = self.distribution.ppf(inside)
         return [self._kind(value) for value in values]
 
     def encode(self, value: Any) -> np.ndarray:
@@ -307,8 +317,7 @@ def _unit_axis(name: str, given: Any) -> UnitAxis | SampledAxis:
     if hasattr(given, "rvs"):
         if not (hasattr(given, "ppf") and hasattr(given, "cdf")):
             return SampledAxis(given)
-        _check_arguments(name, given)
-        return QuantileAxis(given)
+        return _quantile_axis(name, given)
     # What has no order, such as a set, would not give the same draws again.
     no_list = isinstance(given, str | Mapping) or not hasattr(given, "__getitem__")
     if no_list or not isinstance(given, Collection | np.ndarray):
@@ -343,22 +352,43 @@ def _sorted_numbers(listed: Any) -> range | np.ndarray | None:
     return numbers if is_number(numbers[0]) and is_number(numbers[-1]) else None
 
 
-def _check_arguments(name: str, distribution: Any) -> None:
-    """Raise for a distribution that has no arguments, or invalid ones."""
+def _quantile_axis(name: str, distribution: Any) -> QuantileAxis | SampledAxis:
+    """Return the axis of a distribution that has quantiles, if they can be used.
+
+    Raise for one that has no arguments, or invalid ones.
+    """
     if getattr(distribution, "numargs", 0):
         raise ValueError(
             f"Parameter {name!r} in param_distributions is {distribution.name} of "
             f"scipy without its arguments; pass {distribution.name}"
             f"({distribution.shapes}) with numbers for them."
         )
-    # scipy takes any arguments, and returns NaN where they are invalid.
-    if np.isnan(distribution.ppf(np.array([0.25, 0.5]))).any():
-        raise ValueError(
-            f"Parameter {name!r} in param_distributions has no quantiles: the "
-            f"arguments of {_described(distribution)} are invalid. Correct them; most "
-            "distributions need a scale above 0 or a low below high, loguniform a low "
-            "above 0. A single value goes into a list."
-        )
+    try:
+        if _is_out_of_reach(distribution):
+            return SampledAxis(distribution)
+        # scipy takes any arguments, and returns NaN where they are invalid.
+        if not np.isnan(distribution.ppf(np.array([0.25, 0.5]))).any():
+            axis = QuantileAxis(distribution)
+            axis.encode_all(axis.decode(np.array([[0.0], [0.5], [1.0]])))
+            return axis
+    except Exception:  # whatever it raises, it can still be drawn from
+        return SampledAxis(distribution)
+    raise ValueError(
+        f"Parameter {name!r} in param_distributions has no quantiles: the arguments "
+        f"of {_described(distribution)} are invalid. Correct them; most distributions "
+        "need a scale above 0 or a low below high, loguniform a low above 0. A single "
+        "value goes into a list."
+    )
+
+
+def _is_out_of_reach(distribution: Any) -> bool:
+    """Return whether scipy would look for quantiles in vain, or very far out."""
+    if not (_is_endless(distribution) and _is_discrete(distribution)):
+        return False
+    if distribution.support()[0] == -math.inf:
+        return True  # to scipy 1.17 at least, some of skellam's are an error
+    is_far = bool(distribution.cdf(MOST_STEPS) < 1 - DISCRETE_MARGIN)
+    return is_far and not math.isfinite(distribution.var())
 
 
 def _described(distribution: Any) -> str:
@@ -404,3 +434,9 @@ def _is_bounded(distribution: Any) -> bool:
     """Return whether there is a smallest and a largest value."""
     support = getattr(distribution, "support", None)
     return callable(support) and bool(np.isfinite(support()).all())
+
+
+def _is_endless(distribution: Any) -> bool:
+    """Return whether a distribution says that it has no smallest or largest value."""
+    support = getattr(distribution, "support", None)
+    return callable(support) and bool(np.isinf(support()).any())
