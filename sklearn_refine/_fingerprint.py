@@ -12,7 +12,7 @@ import inspect
 import io
 import sysconfig
 import types
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,33 +126,44 @@ def _of_text(value: str | bytes) -> str:
 
 
 def _of_container(value: Any, path: str, above: _Above) -> str | None:
-    if type(value) in (list, tuple):
-        if len(value) > _LONGEST and all(type(item) is str for item in value):
-            data = "\0".join(value).encode("utf-8", "surrogatepass")
-            lengths = np.array([len(item) for item in value])
-            return f"{len(value)} str({digest(data)}, {digest(lengths.tobytes())})"
-        if len(value) > _LONGEST and (array := _numbers(value)) is not None:
-            return f"{type(value).__name__} of {_describe(array, path, above)}"
-        items = [_describe(v, f"{path}[{i}]", above) for i, v in enumerate(value)]
-        text = ", ".join(items)
-        if isinstance(value, list):
-            return f"[{text}]"
-        return f"({text},)" if len(items) == 1 else f"({text})"
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return _name(type(value), path) + _describe(tuple(value), path, above)
-    if isinstance(value, Mapping):
+    if isinstance(value, slice | range):
+        return repr(value)
+    plain = type(value) in (list, tuple, dict, set, frozenset)
+    if not plain:  # `clone` copies it with what it holds
+        above = above._replace(kept=True)
+    if isinstance(value, list | tuple):
+        text = _of_sequence(value, path, above)
+    elif isinstance(value, Mapping):
         pairs = [
             f"{repr(k) if _is_plain(k) else _describe(k, f'a key of {path}', above)}: "
             f"{repr(v) if _is_plain(v) else _describe(v, f'{path}[{k!r}]', above)}"
             for k, v in value.items()
         ]
-        return _named(value, dict) + "{" + ", ".join(sorted(pairs)) + "}"
-    if isinstance(value, Set) and type(value) in (set, frozenset):
+        text = "{" + ", ".join(sorted(pairs)) + "}"
+    elif isinstance(value, set | frozenset):
         items = [_describe(v, f"an item of {path}", above) for v in value]
-        return f"{type(value).__name__}({', '.join(sorted(items))})"
-    if isinstance(value, (slice, range)):
-        return repr(value)
-    return None
+        name = "set" if isinstance(value, set) else "frozenset"
+        text = f"{name}({', '.join(sorted(items))})"
+    else:
+        return None
+    if plain:
+        return text
+    return _of_attributes(type(value), _attributes(value), path, above) + text
+
+
+def _of_sequence(value: Any, path: str, above: _Above) -> str:
+    kind = "list" if isinstance(value, list) else "tuple"
+    if len(value) > _LONGEST and all(type(item) is str for item in value):
+        data = "\0".join(value).encode("utf-8", "surrogatepass")
+        lengths = np.array([len(item) for item in value])
+        return f"{len(value)} str({digest(data)}, {digest(lengths.tobytes())})"
+    if len(value) > _LONGEST and (array := _numbers(value)) is not None:
+        return f"{kind} of {_describe(array, path, above)}"
+    items = [_describe(v, f"{path}[{i}]", above) for i, v in enumerate(value)]
+    text = ", ".join(items)
+    if kind == "list":
+        return f"[{text}]"
+    return f"({text},)" if len(items) == 1 else f"({text})"
 
 
 def _numbers(value: Any) -> np.ndarray | None:
@@ -162,10 +173,6 @@ def _numbers(value: Any) -> np.ndarray | None:
     except ValueError:
         return None
     return array if array.dtype.kind in "biuf" else None
-
-
-def _named(value: Any, plain: type) -> str:
-    return "" if type(value) is plain else _name(type(value))
 
 
 def _of_array(value: Any, path: str, above: _Above) -> str | None:
@@ -315,9 +322,10 @@ def _of_object(value: Any, path: str, above: _Above) -> str | None:
     above = above._replace(kept=True)
     if _has_own_state(cls):
         return _of_state(value, path, above)
-    if not hasattr(value, "__dict__"):
+    attributes = {**_attributes(value), **kept_by_clone(value)}
+    if not attributes and not hasattr(value, "__dict__"):
         return None
-    return _of_attributes(cls, {**vars(value), **kept_by_clone(value)}, path, above)
+    return _of_attributes(cls, attributes, path, above)
 
 
 def _is_made_of_data(value: Any) -> bool:
@@ -347,12 +355,20 @@ def _of_estimator(value: Any, path: str, above: _Above) -> str:
     """Describe by parameters; where it stays fitted, also by a digest of the rest."""
     held = {**value.get_params(deep=False), **kept_by_clone(value)}
     if above.kept:
-        held = {**getattr(value, "__dict__", {}), **held}
+        held = {**_attributes(value), **held}
     text = _of_attributes(type(value), held, path, above)
     if above.kept or not clones_itself(value):
         return text
     whole = _of_estimator(value, path, above._replace(kept=True))
     return f"{text}@{digest(whole.encode())}"
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """Return what an object's ``__dict__`` and its slots hold."""
+    state: Any = object.__getstate__(value)
+    if isinstance(state, tuple):
+        return {**(state[0] or {}), **state[1]}
+    return state or {}
 
 
 def _of_attributes(cls: type, held: Mapping[str, Any], path: str, above: _Above) -> str:

@@ -7,12 +7,13 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections import namedtuple
+from collections import Counter, namedtuple
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -328,6 +330,30 @@ def test_an_open_file_has_no_identity(tmp_path):
 Pair = namedtuple("Pair", ["left", "right"])
 
 
+class Listed(list):
+    pass
+
+
+class Grouped(set):
+    pass
+
+
+class Slotted:
+    __slots__ = ("held",)
+
+    def __init__(self, held):
+        self.held = held
+
+
+class BelowSlots(Slotted):
+    pass
+
+
+def noted(value, note):
+    value.note = note
+    return value
+
+
 def asking(weight):
     with config_context(enable_metadata_routing=True):
         return Ridge().set_fit_request(sample_weight=weight)
@@ -444,6 +470,19 @@ VALUES = [
     ["ab"] + ["a"] * 499,
     {"a": np.arange(500.0)},
     Pair(1, 2),
+    Pair(1, 3),
+    Listed([1]),
+    Listed([2]),
+    noted(Listed([1]), 1),
+    Grouped([1]),
+    Grouped([2]),
+    noted(Grouped([1]), 1),
+    noted(Counter("a"), 1),
+    Counter("a"),
+    Slotted(1),
+    Slotted(2),
+    BelowSlots(1),
+    BelowSlots(2),
     np.array([(1, 2.0)], dtype=np.dtype("i1,f8", align=True)),
     np.array([(1, 3.0)], dtype=np.dtype("i1,f8", align=True)),
     StandardScaler(),
@@ -469,6 +508,19 @@ def test_different_values_have_different_texts():
     texts = [describe(value) for value in VALUES]
     assert len(set(texts)) == len(texts)
     assert texts == [describe(value) for value in VALUES]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_values_of_a_subclass_of_list_keep_their_scores(path):
+    def search(journal):
+        model = MLPRegressor(max_iter=5, random_state=0)
+        sizes = {"hidden_layer_sizes": [Listed([2]), Listed([20])]}
+        options = {"grid": sizes, "n_rounds": 1, "cv": 2}
+        return grid(journal, estimator=model, **options).fit(X, Y)
+
+    first = search(path)
+    assert_equal(first, search(None))
+    assert_equal(search(path), first, times=True)
 
 
 def test_equal_values_have_equal_texts():
@@ -530,7 +582,11 @@ def test_classes_are_known_by_what_they_inherit(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "change", ["", "+ 1", "k=2", "member", "in", "print", "static", "property"]
 )
-def test_classes_that_were_typed_at_a_prompt_are_known_by_their_code(change):
+def test_classes_that_were_typed_at_a_prompt_are_known_by_their_code(
+    change, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+
     def typed(change):
         lines = [
             "class Typed:",
