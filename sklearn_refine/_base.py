@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,19 @@ from sklearn_refine.evaluation._signals import Interrupts
 from sklearn_refine.evaluation._task import Task
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
+
+
+class _Checked(NamedTuple):
+    """What was given to ``fit``, and what it says together with the parameters."""
+
+    X: Any
+    y: Any
+    params: dict[str, Any]
+    routed: Any
+    cv: Any
+    n_splits: int
+    scorers: Any
+    refit_metric: str
 
 
 @dataclass(frozen=True)
@@ -130,22 +143,18 @@ class BaseRefiningSearchCV(Reporting):
         Raises
         ------
         ValueError
-            For everything that ``fit`` would reject before its first fit, and if
-            `cv` is an iterator that can be read once only.
+            For what ``fit`` would reject before its first fit, but for what only the
+            splits or the journal show; and if `cv` is an iterator that can be read
+            once only.
         """
         self._validate_params()
-        _check_is_instance(self.estimator)
         if isinstance(self.cv, Iterator):
             raise ValueError(
                 f"cv={self.cv!r} can be read only once, and plan would leave nothing "
                 "for fit. Pass cv=list(...) instead."
             )
-        X, y = indexable(X, y)
-        params = check_method_params(X, params=params)
-        routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        n_splits = cv.get_n_splits(X, y, **routed.splitter.split)
-        return _plan(self._make_proposer(), n_splits)
+        checked = self._check(X, y, params)
+        return _plan(self._make_proposer(), checked.n_splits)
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -204,9 +213,8 @@ class BaseRefiningSearchCV(Reporting):
         )
         return self
 
-    def _set_up(self, X: Any, y: Any, params: dict[str, Any]) -> _Job:
-        """Check everything that can be checked before the first fit."""
-        start = time.perf_counter()
+    def _check(self, X: Any, y: Any, params: dict[str, Any]) -> _Checked:
+        """Check what there is before splits are drawn."""
         _check_is_instance(self.estimator)
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
@@ -217,19 +225,26 @@ class BaseRefiningSearchCV(Reporting):
             )
         params = check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
-        proposer = self._make_proposer()
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         n_splits = cv.get_n_splits(X, y, **routed.splitter.split)
+        if not n_splits:
+            raise ValueError(
+                f"No fits were performed: cv={self.cv!r} gives no splits. "
+                "Was the CV iterator empty?"
+            )
+        return _Checked(X, y, params, routed, cv, n_splits, scorers, refit_metric)
+
+    def _set_up(self, X: Any, y: Any, params: dict[str, Any]) -> _Job:
+        """Check everything that can be checked before the first fit."""
+        start = time.perf_counter()
+        checked = self._check(X, y, params)
+        X, y, params, routed, cv, n_splits, scorers, refit_metric = checked
+        proposer = self._make_proposer()
         splits = list(cv.split(X, y, **routed.splitter.split))
         if len(splits) != n_splits:
             raise ValueError(
                 "cv.split and cv.get_n_splits returned inconsistent results. "
                 f"Expected {n_splits} splits, got {len(splits)}"
-            )
-        if not splits:
-            raise ValueError(
-                f"No fits were performed: cv={self.cv!r} gives no splits. "
-                "Was the CV iterator empty?"
             )
         self.n_splits_ = n_splits
         # Store the only scorer not as a dict for single metric evaluation.

@@ -21,6 +21,7 @@ _OF_THE_BEST = (
     *("best_index_", "best_params_", "best_score_", "best_estimator_"),
     *("refit_time_", "feature_names_in_"),
 )
+_OF_ALL = ("n_rounds_", "n_fits_", "rounds_", "cv_results_", "multimetric_")
 
 
 class Reporting(BaseSearchCV):
@@ -38,6 +39,11 @@ class Reporting(BaseSearchCV):
             if callable(self.scoring):
                 self._check_refit_for_multimetric(scores)
             history.metric = self._leading_metric(scores)
+            for outcome in history.flat_outcomes():
+                for name in ("test_scores", "train_scores"):
+                    # Of a failed fit, before it was known what the callable returns.
+                    if not isinstance(outcome.get(name, {}), dict):
+                        outcome[name] = dict.fromkeys(scores, np.nan)
 
     def _leading_metric(self, scores: Mapping[str, Any]) -> str:
         """Return the metric that rounds follow: that of `refit`, or the first one."""
@@ -91,6 +97,8 @@ class Reporting(BaseSearchCV):
     def _save_what_is_there(self, history: History, refit_metric: str) -> None:
         """Set what can be set when a search is broken off."""
         if not len(history):
+            for name in (*_OF_THE_BEST, *_OF_ALL):  # of an earlier fit
+                self.__dict__.pop(name, None)
             return
         # What broke it off is raised, not what it leads to here.
         with no_warnings(), suppress(Exception):

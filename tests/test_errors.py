@@ -404,10 +404,17 @@ def test_every_fit_of_a_random_search_failing(n_rounds):
 
 
 def test_y_is_required():
-    with pytest.raises(
-        ValueError, match="requires y to be passed, but the target y is None"
-    ):
-        RefiningGridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}).fit(X)
+    search = RefiningGridSearchCV(Ridge(), {"alpha": [1.0, 2.0]})
+    for method in (search.fit, search.plan):
+        with pytest.raises(ValueError, match="requires y to be passed, but the target"):
+            method(X)
+
+
+def test_a_plan_needs_a_metric_to_refit_by():
+    search = RefiningGridSearchCV(Ridge(), {"alpha": [1.0]}, scoring=["r2"])
+    for method in (search.fit, search.plan):
+        with pytest.raises(ValueError, match="refit must be set to a scorer"):
+            method(X, Y)
 
 
 @pytest.mark.filterwarnings("ignore:passing a class:FutureWarning")  # sklearn 1.7

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV, read_journal
+from sklearn_refine.evaluation._signals import TimeUp, time_limit
 
 pytestmark = pytest.mark.filterwarnings("ignore:One or more of the test:UserWarning")
 
@@ -424,6 +426,55 @@ def test_time_budget_that_is_enough_changes_nothing():
     np.testing.assert_array_equal(
         search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
     )
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="has no timers")
+def test_a_time_limit_leaves_timers_around_it_running():
+    rang = []
+    previous = signal.signal(signal.SIGALRM, lambda *_: rang.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with time_limit(1e10, may_exit=False):
+            pass
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+        assert 0 < left <= 0.2
+        with pytest.raises(TimeUp), time_limit(0.05, may_exit=False):  # noqa: PT012
+            while True:
+                time.sleep(0.01)
+        while not rang:
+            time.sleep(0.01)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+class RaisesAsPools(Ridge):
+    def fit(self, X, y):
+        raise BrokenProcessPool("of the fit")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_a_pool_raises_is_no_dead_worker(n_jobs):
+    search = RefiningGridSearchCV(
+        RaisesAsPools(), {"alpha": [1.0]}, n_jobs=n_jobs, error_score="raise"
+    )
+    with pytest.raises(BrokenProcessPool, match="of the fit"):
+        search.fit(X, Y)
+
+
+def test_a_second_fit_that_is_interrupted_keeps_nothing_of_the_first():
+    class Interrupted(Ridge):
+        def fit(self, X, y):
+            if len(X) < 20:
+                raise KeyboardInterrupt("as told")
+            return super().fit(X, y)
+
+    search = RefiningGridSearchCV(Interrupted(), {"alpha": [1.0]}).fit(X, Y)
+    with pytest.raises(KeyboardInterrupt, match="as told"):
+        search.fit(X[:20], Y[:20])
+    assert search.stop_reason_ == "interrupted"
+    assert not hasattr(search, "cv_results_")
+    assert not hasattr(search, "best_estimator_")
 
 
 @pytest.mark.parametrize("name", ["time_budget", "fit_timeout"])

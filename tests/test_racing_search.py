@@ -167,6 +167,33 @@ def test_candidates_that_fail_are_dropped_and_reported():
     assert search.best_params_ == {"a": 3.0}
 
 
+def two_numbers(estimator, X, y):
+    return {"a": estimator.score(X, y), "b": 0.0}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_a_round_that_fails_has_the_metrics_of_a_callable():
+    class FailsLater(Fails):
+        def fit(self, X, y):
+            if self.a not in (1.0, 2.0, 4.0, 5.0):
+                raise ValueError("as told")
+            return super().fit(X, y)
+
+    search = RefiningGridSearchCV(
+        FailsLater(),
+        {"a": [1.0, 2.0, 4.0, 5.0]},
+        scoring=two_numbers,
+        refit="a",
+        racing=True,
+        error_score=-100.0,
+        n_rounds=2,
+    )
+    results = search.fit(X, Y).cv_results_
+    # What was not run is NaN; the fits on the first split failed.
+    assert (results["split0_test_a"][results["round"] == 2] == -100).all()
+    assert search.best_params_["a"] in (2.0, 4.0)
+
+
 class FailsOnFew(ClassifierMixin, BaseEstimator):
     """Scores `a`, and fails on few rows if that is large."""
 

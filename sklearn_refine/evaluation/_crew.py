@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from itertools import count, islice
 from multiprocessing import active_children
 from typing import Any
 
 from joblib import effective_n_jobs
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel
 
@@ -131,7 +131,7 @@ class Crew:
             for result in results:
                 del handed_out[result[0]]
                 yield result
-        except BrokenExecutor:
+        except TerminatedWorkerError:  # not what workers cannot import, or fits raise
             self.lost = list(handed_out)
         finally:
             with _quiet():

@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,6 +15,7 @@ from traceback import format_exc
 from typing import Any
 
 AGAIN_SECONDS = 1.0  # after which a fit that held on is told once more
+LONGEST_SECONDS = 1e8  # of which timers know
 GRACE_SECONDS = 1.0  # after which a process that does not answer is ended, at least
 
 
@@ -39,7 +41,9 @@ def time_limit(seconds: float | None, may_exit: bool) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    seconds = max(seconds, 1e-3)
+    seconds = min(max(float(seconds), 1e-3), LONGEST_SECONDS)
+    start = time.monotonic()
+    outer = (0.0, 0.0)
     armed = True
     previous: Any = None
 
@@ -55,7 +59,7 @@ def time_limit(seconds: float | None, may_exit: bool) -> Iterator[None]:
         try:
             if interrupts:
                 previous = signal.signal(signal.SIGALRM, ring)
-                signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
+                outer = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
             yield
         finally:
             armed = False
@@ -63,6 +67,9 @@ def time_limit(seconds: float | None, may_exit: bool) -> Iterator[None]:
         if interrupts:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             signal.signal(signal.SIGALRM, previous or signal.SIG_DFL)
+            if outer[0]:  # of a search around this one, or of the user
+                left = outer[0] - (time.monotonic() - start)
+                signal.setitimer(signal.ITIMER_REAL, max(left, 1e-6), outer[1])
         if may_exit:
             faulthandler.cancel_dump_traceback_later()
 
