@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -73,6 +73,11 @@ class Parameter:
     def is_number(self) -> bool:
         """Whether all values lie on one scale."""
         return self.kind in ("linear", "log")
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether all values lie on one scale and are ints."""
+        return self.is_number and all(isinstance(v, Integral) for v in self.levels)
 
     @cached_property
     def _listed(self) -> list[Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from functools import cache
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import loguniform
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from toy_searches import DICTS, EIGHT, UNFITTED, Toy, X, Y, fitted
@@ -21,6 +23,7 @@ from sklearn_refine import (
     SearchHistoryDisplay,
     SearchLandscapeDisplay,
     SearchSliceDisplay,
+    SuccessiveRandomSearchCV,
     search_report,
 )
 from sklearn_refine.plotting._style import score_limits
@@ -213,6 +216,77 @@ def test_a_short_logarithmic_axis_has_few_plain_ticks(values):
     ]
     assert 2 <= len(shown) <= 6
     assert all(float(text) > 0 for text in shown)
+
+
+def shown_ticks(axis):
+    """Return the tick labels inside the limits of an axis, as texts."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+    return [label for place, label in ticks if low <= place <= high]
+
+
+def test_the_legend_of_slices_fits_into_the_figure():
+    space = {"alpha": loguniform(1e-4, 1), "lr": loguniform(1e-4, 0.4)}
+    search = SuccessiveRandomSearchCV(Toy(), space, n_iter=30, random_state=0)
+    display = SearchSliceDisplay.from_search(search.fit(X, Y)).plot()
+    display.figure_.canvas.draw()
+    (legend,) = display.figure_.legends
+    assert len(legend.get_texts()) >= search.n_rounds_ == 8
+    for dpi in (100, 70, 50):
+        display.figure_.set_dpi(dpi)
+        display.figure_.canvas.draw()
+        box = legend.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= display.figure_.bbox.width
+        assert box.y0 >= max(ax.get_window_extent().y1 for ax in display.ax_) - 1
+
+
+@pytest.mark.parametrize(
+    "ends", [(1e-4, 1.01e-4), (1e-4, 1.0089e-4), (0, 1), (-2e5, 3.3e5), (0.71, 0.711)]
+)
+def test_ticks_of_numbers_do_not_overlap(ends):
+    search = fitted_with(np.linspace(0, 1, 9))
+    values = np.linspace(*ends, 9).tolist()
+    search.cv_results_["params"] = [{"a": v, "b": v, "c": v} for v in values]
+    display = SearchSliceDisplay.from_search(search).plot()
+    display.figure_.canvas.draw()
+    for ax in display.ax_:
+        boxes = [label.get_window_extent() for label in shown_ticks(ax.xaxis)]
+        assert len(boxes) >= 2
+        for left, right in pairwise(boxes):
+            assert left.x1 < right.x0
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2, 3], [7, 8, 9, 10], [2, 4, 7], [4, 8, 9], [1, 2, 4, 8, 9]]
+)
+def test_ticks_of_ints_are_ints(values):
+    search = GridSearchCV(Toy(), {"width": values, "alpha": [1e-3, 1e-2, 1e-1]})
+    search.fit(X, Y)
+    slices = SearchSliceDisplay.from_search(search, ["width"]).plot().ax_[0].xaxis
+    names = ["width", "alpha"]
+    landscape = SearchLandscapeDisplay.from_search(search, names).plot().ax_.xaxis
+    for axis in (slices, landscape):
+        texts = [label.get_text() for label in shown_ticks(axis)]
+        assert len(texts) >= 2
+        assert {int(text) for text in texts} <= set(range(11))
+
+
+@pytest.mark.parametrize("values", [[3, 4, 5, 6, 7, 8], [203, 300, 500, 700, 900, 1206]])
+def test_ticks_of_many_ints_are_ints_across_parameters(values):
+    search = fitted_with(np.linspace(0, 1, 6))
+    search.cv_results_["params"] = [{"a": value} for value in values]
+    display = ParallelCoordinateDisplay.from_search(search).plot()
+    texts = [text.get_text() for text in display.ax_.texts if text.xy[0] == 0]
+    assert len(texts) == 5
+    assert all(text.isdigit() for text in texts)
+    assert (texts[0], texts[-1]) == (str(values[0]), str(values[-1]))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_candidates_are_counted_in_ints(n):
+    display = SearchHistoryDisplay.from_search(fitted_with([0.5] * n)).plot()
+    texts = [label.get_text() for label in shown_ticks(display.ax_.xaxis)]
+    assert texts == [str(number + 1) for number in range(n)]
 
 
 @pytest.mark.parametrize("name", UNFITTED)

@@ -171,7 +171,7 @@ class SearchHistoryDisplay:
             ax.step(places[rows], best[rows], where="post", **style)
             style["label"] = "_"
         if x == "candidates":
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ax.set_xlabel("candidates" if x == "candidates" else "seconds of fits")
         ax.set_ylabel(plain(self.score_name))
         legend_above(ax)

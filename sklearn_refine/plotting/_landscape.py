@@ -262,7 +262,9 @@ class SearchLandscapeDisplay:
         if all(parameter.is_number for parameter in self.parameters):
             at = np.arange(len(levels))
             ax.contourf(x, y, scores, at, **style)
-            ax.contour(x, y, scores, at, colors="white", linewidths=0.5, zorder=1)
+            if len(at) > 2:
+                line = {"colors": "white", "linewidths": 0.5, "zorder": 1}
+                ax.contour(x, y, scores, at[1:-1], **line)
             return
         edges = (_edges(x, self.parameters[0]), _edges(y, self.parameters[1]))
         ax.pcolormesh(*edges, scores, rasterized=True, **style)

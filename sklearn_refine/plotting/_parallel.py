@@ -251,9 +251,11 @@ def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
         values = values if len(values) > 1 else np.geomspace(low, high, 5)
     else:
         values = np.linspace(low, high, 5)
-    heights = _share(parameter, values)
-    ticks = zip(heights.tolist(), numbers_apart(values.tolist()), strict=True)
-    return list(ticks)
+    labels = numbers_apart(values.tolist())
+    if parameter.is_integer:
+        values = np.unique(values.round())
+        labels = [f"{value:.6g}" for value in values.tolist()]
+    return list(zip(_share(parameter, values).tolist(), labels, strict=True))
 
 
 def _write(ax: Any, place: float, height: float, label: str) -> None:

@@ -24,6 +24,7 @@ from sklearn_refine.plotting._style import (
     set_axis,
     set_score_limits,
     spread,
+    thin_ticks,
 )
 
 
@@ -211,12 +212,15 @@ class SearchSliceDisplay:
         handles, labels = self.ax_[0].get_legend_handles_labels()
         if len(labels) < 2:
             return
-        options = {"frameon": False, "fontsize": 9, "handletextpad": 0.2}
-        # As many as fit beside each other; a name takes less than 0.85 inches.
-        options["ncols"] = max(int(self.figure_.get_figwidth() / 0.85), 2)
-        enlarge(
-            self.figure_.legend(handles, labels, loc="outside upper left", **options)
-        )
+        options: dict[str, Any] = {"loc": "outside upper left", "frameon": False}
+        options |= {"fontsize": 9, "handletextpad": 0.2}
+        room = self.figure_.bbox.width / 1.1  # text is wider in a coarser file
+        for n_columns in range(len(labels), 0, -1):  # as many as fit
+            legend = self.figure_.legend(handles, labels, ncols=n_columns, **options)
+            if n_columns == 1 or legend.get_window_extent().width <= room:
+                break
+            legend.remove()
+        enlarge(legend)
 
     def _panel(self, ax: Any, parameter: Parameter, options: dict[str, Any]) -> None:
         import matplotlib
@@ -262,3 +266,4 @@ class SearchSliceDisplay:
             star = {"marker": "*", "s": 110, "color": "white", "edgecolor": "black"}
             star["clip_on"] = False
             ax.scatter(x[self.best], scores[self.best], zorder=4, **star)
+        thin_ticks(ax, parameter)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -267,9 +267,12 @@ def set_axis(
         The most characters of a name.
     """
     getattr(ax, f"set_{which}label")(title_of(parameter.name))
+    if parameter.kind == "log":
+        _log_ticks(ax, which, parameter)
+        return
     if parameter.is_number:
-        if parameter.kind == "log":
-            _log_ticks(ax, which, parameter.levels[0], parameter.levels[-1])
+        ticks = _even_ticks("auto", integer=parameter.is_integer)
+        getattr(ax, f"{which}axis").set_major_locator(ticks)
         return
     places = shown_levels(len(parameter.labels), most)
     labels = [plain(cut(parameter.labels[place], length)) for place in places]
@@ -283,20 +286,47 @@ def set_axis(
             label.set_rotation_mode("anchor")
 
 
-def _log_ticks(ax: Any, which: str, low: float, high: float) -> None:
+def _even_ticks(steps: int | Literal["auto"], *, integer: bool) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    sizes = [1, 2, 2.5, 5, 10]
+    return MaxNLocator(steps, steps=sizes, integer=integer, min_n_ticks=1)
+
+
+def thin_ticks(ax: Any, parameter: Parameter) -> None:
+    """Tick linear numbers across a narrow panel, once they are drawn, as often as fits.
+
+    A character takes about 0.09 inches, and there is one between labels.
+    """
+    if parameter.kind != "linear":
+        return
+    ax.ticklabel_format(axis="x", scilimits=(-4, 6))
+    room = ax.get_window_extent().width / ax.figure.dpi / 0.09
+    for steps in range(5, 0, -1):
+        ticks = _even_ticks(steps, integer=parameter.is_integer)
+        ax.xaxis.set_major_locator(ticks)
+        low, high = ax.get_xlim()
+        shown = [tick for tick in ticks() if low <= tick <= high]
+        labels = ax.xaxis.get_major_formatter().format_ticks(shown)
+        if sum(len(label) + 1 for label in labels) <= room:
+            return
+
+
+def _log_ticks(ax: Any, which: str, parameter: Parameter) -> None:
     """Scale an axis, and tick it also where there are fewer than two powers of ten.
 
     matplotlib would write numbers such as 2 x 10^-1 beside each other there, until
     they overlap.
     """
+    low, high = parameter.levels[0], parameter.levels[-1]
     getattr(ax, f"set_{which}scale")("log")
     if math.floor(math.log10(high)) - math.ceil(math.log10(low)) >= 1:
         return
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import LogLocator, NullLocator
 
     axis = getattr(ax, f"{which}axis")
-    few = high < 5 * low
-    axis.set_major_locator(MaxNLocator(4) if few else LogLocator(subs=(1, 2, 5)))
+    few = _even_ticks(4, integer=parameter.is_integer)
+    axis.set_major_locator(few if high < 5 * low else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:.4g}")
     axis.set_minor_locator(NullLocator())
 
