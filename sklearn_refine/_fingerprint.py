@@ -6,6 +6,7 @@ what a value holds, never from a pickle.
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import hashlib
 import inspect
@@ -16,7 +17,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
+import pandas as pd
+from scipy import sparse, special
 from scipy.stats import rv_continuous, rv_discrete, rv_histogram
 
 from sklearn_refine._sklearn_compat import clones_itself, kept_by_clone
@@ -178,6 +180,9 @@ def _numbers(value: Any) -> np.ndarray | None:
 def _of_array(value: Any, path: str, above: _Above) -> str | None:
     if isinstance(value, type):  # numpy's have the attributes of their arrays
         return None
+    if isinstance(value, np.ma.MaskedArray):
+        held = [value.data, np.ma.getmaskarray(value), value.fill_value]
+        return f"masked({_describe(held, path, above)})"
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             items = _describe(value.ravel().tolist(), path, above)
@@ -198,13 +203,28 @@ def _of_array(value: Any, path: str, above: _Above) -> str | None:
         columns = []
         for position, name in enumerate(value.columns):
             column = value.iloc[:, position] if hasattr(value, "iloc") else value[name]
-            values = _describe(np.asarray(column), f"{path}[{name!r}]", above)
-            columns.append(f"{name!r} {column.dtype}: {values}")
+            columns.append(f"{name!r} {_of_column(column, f'{path}[{name!r}]', above)}")
+        columns += _of_index(value, path, above)
         return f"{type(value).__name__}({'; '.join(columns)})"
     if hasattr(value, "dtype") and hasattr(value, "__array__"):  # a Series, a tensor
-        values = _describe(np.asarray(value), path, above)
-        return f"{type(value).__name__}({value.dtype}, {values})"
+        held = [_of_column(value, path, above), *_of_index(value, path, above)]
+        return f"{type(value).__name__}({'; '.join(held)})"
     return None
+
+
+def _of_column(value: Any, path: str, above: _Above) -> str:
+    dtype = str(value.dtype)
+    if isinstance(value.dtype, pd.CategoricalDtype):
+        categories = np.asarray(value.dtype.categories)
+        dtype += f"({value.dtype.ordered}, {_describe(categories, path, above)})"
+    return f"{dtype}: {_describe(np.asarray(value), path, above)}"
+
+
+def _of_index(value: Any, path: str, above: _Above) -> list[str]:
+    """Describe the index of what is of pandas, for models may read it."""
+    if not hasattr(value, "iloc"):
+        return []
+    return [_describe(value.index, f"{path}.index", above)]
 
 
 def _of_code(value: Any, path: str, above: _Above) -> str | None:
@@ -216,14 +236,25 @@ def _of_code(value: Any, path: str, above: _Above) -> str | None:
     if isinstance(value, types.MethodType):
         owner = _describe(value.__self__, path, above)
         return f"{owner}.{value.__func__.__name__}"
-    if isinstance(value, np.ufunc | types.ModuleType):
-        return f"{type(value).__name__} {value.__name__}"
+    if isinstance(value, types.BuiltinMethodType) and value.__module__ is None:
+        return f"{_describe(value.__self__, path, above)}.{value.__name__}"
+    if isinstance(value, np.ufunc):
+        return _of_ufunc(value, path)
+    if isinstance(value, types.ModuleType):
+        return f"module {value.__name__}"
     if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
         return _name(value, path)
     has_name = hasattr(value, "__name__") and hasattr(value, "__module__")
     if has_name and inspect.ismethoddescriptor(value):
         return _name(value, path)  # a function of Cython's or of numpy's
     return None
+
+
+def _of_ufunc(value: np.ufunc, path: str) -> str:
+    name = value.__name__
+    if not any(getattr(home, name, None) is value for home in (np, special)):
+        raise UnknownIdentityError(f"{path} is a ufunc of neither numpy nor scipy")
+    return f"ufunc {name}"
 
 
 def _name(value: Any, path: str = "value") -> str:
@@ -323,6 +354,8 @@ def _of_object(value: Any, path: str, above: _Above) -> str | None:
     if _has_own_state(cls):
         return _of_state(value, path, above)
     attributes = {**_attributes(value), **kept_by_clone(value)}
+    if isinstance(value, np.vectorize):
+        attributes.pop("_ufunc", None)  # is made when it is called
     if not attributes and not hasattr(value, "__dict__"):
         return None
     return _of_attributes(cls, attributes, path, above)
@@ -380,12 +413,14 @@ def _of_attributes(cls: type, held: Mapping[str, Any], path: str, above: _Above)
 def _has_own_state(cls: type) -> bool:
     """Whether a class says itself what it holds, which compiled ones do."""
     names = ("__reduce_ex__", "__reduce__", "__getstate__")
-    return any(getattr(cls, name) is not getattr(object, name) for name in names)
+    own = any(getattr(cls, name) is not getattr(object, name) for name in names)
+    return own or cls in copyreg.dispatch_table
 
 
 def _of_state(value: Any, path: str, above: _Above) -> str | None:
     try:
-        parts = value.__reduce_ex__(4)
+        reduce = copyreg.dispatch_table.get(type(value))
+        parts = value.__reduce_ex__(4) if reduce is None else reduce(value)
     except Exception:
         return None  # no copy could be made of it either
     if isinstance(parts, str):  # the only one of its name, such as pandas.NA

@@ -1,8 +1,10 @@
 """The journal as a file: what is read back, what is refused, what is left alone."""
 
 import datetime as dt
+import math
 import os
 import pickle
+import re
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +23,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
+from scipy import sparse, special
 from scipy.stats import (
     expon,
     loguniform,
@@ -327,6 +329,12 @@ def test_an_open_file_has_no_identity(tmp_path):
         describe(itself, "X")
 
 
+def test_a_ufunc_of_a_user_has_no_identity():
+    function = np.frompyfunc(abs, 1, 1)
+    with pytest.raises(UnknownIdentityError, match="func is a ufunc of neither numpy"):
+        describe(function, "func")
+
+
 Pair = namedtuple("Pair", ["left", "right"])
 
 
@@ -441,7 +449,15 @@ VALUES = [
     sparse.eye(4, format="csr"),
     pd.DataFrame({"a": [1, 2]}),
     pd.DataFrame({"b": [1, 2]}),
+    pd.DataFrame({"a": [1, 2]}, index=[1, 0]),
+    pd.Series([1, 2]),
+    pd.Series([1, 2], index=pd.to_datetime(["2020-01-01", "2020-01-02"])),
     pd.Series([1, 2], dtype="category"),
+    *[pd.Categorical(["a", "b"], order) for order in (["a", "b"], ["b", "a"])],
+    pd.Categorical(["a", "b"], ["a", "b"], ordered=True),
+    pd.DataFrame({"a": pd.Categorical(["a", "b"], ["b", "a"])}),
+    pd.DataFrame({"a": pd.Categorical(["a", "b"], ["a", "b"])}),
+    *[np.ma.array(np.arange(200), mask=np.arange(200) < n) for n in (2, 3)],
     pl.DataFrame({"a": [1, 3]}),
     Ridge(),
     Ridge(alpha=2),
@@ -463,7 +479,15 @@ VALUES = [
     range(3),
     slice(3),
     np.log,
+    special.expit,
     np,
+    *[held.get for held in ({1: 2}, {1: 3})],
+    *[re.compile(pattern).sub for pattern in "ab"],
+    *[np.vectorize(held.get) for held in ({1: 2}, {1: 3})],
+    "a".join,
+    math.sqrt,
+    dict.fromkeys,
+    np.add.reduce,
     Ridge().fit,
     list(range(500)),
     ["a"] * 500,
@@ -529,6 +553,10 @@ def test_equal_values_have_equal_texts():
     assert describe(np.asfortranarray(np.eye(20))) == describe(np.eye(20))
     assert describe(np.arange(500)[::2]) == describe(np.arange(500)[::2].copy())
     assert describe(sparse.eye(3).tocsc().tocoo()) == describe(sparse.eye(3).tocoo())
+    vectorized = np.vectorize(math.sqrt, otypes=[float])
+    text = describe(vectorized)
+    vectorized([4.0])
+    assert describe(vectorized) == text
 
 
 def test_a_distribution_is_known_by_what_it_draws_from():
