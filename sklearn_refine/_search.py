@@ -72,7 +72,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         fit.
 
     pre_dispatch : int or str, default='2*n_jobs'
-        Number of fits dispatched ahead, as for GridSearchCV.
+        Number of fits, or of units of work that share some, dispatched ahead, as for
+        GridSearchCV.
 
     error_score : 'raise' or numeric, default=np.nan
         Score of a fit that fails; 'raise' raises its error. If every fit fails, the
@@ -117,8 +118,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         Whether candidates that can no longer be expected to become the best are
         dropped before all their splits are run. All candidates of a round run on the
         first split; those with the best means over the ``k`` splits run so far, at
-        least three, go on to the next of ``n`` splits. Of ``N`` candidates, those of
-        earlier rounds included, these are ``p_1`` and then ``p_k**0.25 * w_k**0.75``:
+        least three, go on to the next of ``n`` splits. Of ``N`` candidates, complete
+        ones of earlier rounds included, these are ``p_1``, then ``p_k**0.25 * w_k**0.75``:
         ``p_k = 0.35 * N * sqrt((n - k) / (k * (n - 1)))``, and ``w_k`` is the number of
         those that are at most ``4 * s * sqrt((n - k) / (n * k))`` behind the leader,
         where ``s`` is the standard deviation of what neither candidates nor splits
@@ -450,7 +451,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         fit.
 
     pre_dispatch : int or str, default='2*n_jobs'
-        Number of fits dispatched ahead, as for GridSearchCV.
+        Number of fits, or of units of work that share some, dispatched ahead, as for
+        GridSearchCV.
 
     random_state : int, RandomState instance or None, default=None
         Source of all randomness of the search. An int gives the same candidates
@@ -465,8 +467,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
 
     n_rounds : int, default=None
         Number of rounds. None means one for every three candidates, without a
-        surrogate for every six, at least 2 and at most 8. Fewer rounds keep more
-        processors busy, as each of them has more candidates.
+        surrogate for every six, at least 2 (1 for a single candidate) and at most 8.
+        Fewer rounds keep more processors busy, as each of them has more candidates.
 
     n_centers : int, default=3
         How many of the best candidates the windows of later rounds lie around. With
@@ -489,8 +491,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         Whether candidates that can no longer be expected to become the best are
         dropped before all their splits are run. All candidates of a round run on the
         first split; those with the best means over the ``k`` splits run so far, at
-        least three, go on to the next of ``n`` splits. Of ``N`` candidates, those of
-        earlier rounds included, these are ``p_1`` and then ``p_k**0.25 * w_k**0.75``:
+        least three, go on to the next of ``n`` splits. Of ``N`` candidates, complete
+        ones of earlier rounds included, these are ``p_1``, then ``p_k**0.25 * w_k**0.75``:
         ``p_k = 0.35 * N * sqrt((n - k) / (k * (n - 1)))``, and ``w_k`` is the number of
         those that are at most ``4 * s * sqrt((n - k) / (n * k))`` behind the leader,
         where ``s`` is the standard deviation of what neither candidates nor splits
