@@ -119,7 +119,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         dropped before all their splits are run. All candidates of a round run on the
         first split; those with the best means over the ``k`` splits run so far, at
         least three, go on to the next of ``n`` splits. Of ``N`` candidates, complete
-        ones of earlier rounds included, these are ``p_1``, then ``p_k**0.25 * w_k**0.75``:
+        ones of earlier rounds included, these are ``p_1`` and then
+        ``p_k**0.25 * w_k**0.75``:
         ``p_k = 0.35 * N * sqrt((n - k) / (k * (n - 1)))``, and ``w_k`` is the number of
         those that are at most ``4 * s * sqrt((n - k) / (n * k))`` behind the leader,
         where ``s`` is the standard deviation of what neither candidates nor splits
@@ -492,7 +493,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         dropped before all their splits are run. All candidates of a round run on the
         first split; those with the best means over the ``k`` splits run so far, at
         least three, go on to the next of ``n`` splits. Of ``N`` candidates, complete
-        ones of earlier rounds included, these are ``p_1``, then ``p_k**0.25 * w_k**0.75``:
+        ones of earlier rounds included, these are ``p_1`` and then
+        ``p_k**0.25 * w_k**0.75``:
         ``p_k = 0.35 * N * sqrt((n - k) / (k * (n - 1)))``, and ``w_k`` is the number of
         those that are at most ``4 * s * sqrt((n - k) / (n * k))`` behind the leader,
         where ``s`` is the standard deviation of what neither candidates nor splits
