@@ -161,6 +161,7 @@ def test_zero_among_numbers_is_one_of_them(values):
         [10**400, 1],
         [np.nan, -999, 0],
         [0.1, 1.0, np.float32("nan")],
+        [np.timedelta64(1, "D"), np.timedelta64(24, "h"), np.timedelta64(7, "D")],
     ],
 )
 def test_choices(values):

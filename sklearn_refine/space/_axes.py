@@ -288,8 +288,10 @@ Axis: TypeAlias = ChoiceAxis | NumberAxis | LayersAxis
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether `value` is a finite int or float, and no bool."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+    """Whether `value` is a finite int or float, and no bool or time."""
+    if isinstance(value, bool | np.bool_ | np.timedelta64):
+        return False
+    if not isinstance(value, Real):
         return False
     if isinstance(value, Integral):
         return abs(int(value)) <= LARGEST_INT
