@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import loguniform
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
-from toy_searches import DICTS, EIGHT, UNFITTED, Toy, X, Y, fitted
+from toy_searches import DICTS, EIGHT, TWO, UNFITTED, Toy, X, Y, fitted
 
 from sklearn_refine import (
     ParallelCoordinateDisplay,
@@ -271,7 +271,7 @@ def test_ticks_of_ints_are_ints(values):
         assert {int(text) for text in texts} <= set(range(11))
 
 
-@pytest.mark.parametrize("values", [[3, 4, 5, 6, 7, 8], [203, 300, 500, 700, 900, 1206]])
+@pytest.mark.parametrize("values", [range(3, 9), [203, 300, 500, 700, 900, 1206]])
 def test_ticks_of_many_ints_are_ints_across_parameters(values):
     search = fitted_with(np.linspace(0, 1, 6))
     search.cv_results_["params"] = [{"a": value} for value in values]
@@ -364,6 +364,17 @@ def test_the_parameter_that_matters_is_important():
     assert importance.idxmax() == "act"
     assert importance["width"] < 0.1 * importance["act"]
     assert display.explained > 0.5
+    # Exchanging values at random doubles the variance, of all that is to be explained.
+    assert 1 < importance["act"] < 3
+
+
+def test_noise_is_explained_by_nothing():
+    search = fitted_with(np.random.RandomState(0).normal(size=200))
+    for place, params in enumerate(search.cv_results_["params"]):
+        params["b"] = place * 7919 % 200
+    display = ParameterImportanceDisplay.from_search(search)
+    assert -1 < display.explained < 0.1
+    assert display.frame()["importance"].abs().max() < 0.3
 
 
 @pytest.mark.parametrize("name", UNFITTED)
@@ -479,6 +490,15 @@ def test_long_names_stay_inside_the_figure(display):
         assert box.y0 >= -1
         assert box.x1 <= width + 1
         assert box.y1 <= height + 1
+
+
+def test_the_surface_is_that_of_the_best_values_of_other_parameters():
+    search = GridSearchCV(Toy(), TWO | {"act": ["relu", "identity"]}).fit(X, Y)
+    display = SearchLandscapeDisplay.from_search(search, ["alpha", "lr"])
+    scores = display.frame()["score"]
+    worse = scores[[p["act"] == "identity" for p in search.cv_results_["params"]]]
+    assert worse.max() < scores.max() - 0.2
+    assert display.surface.scores.max() > scores.max() - 0.1
 
 
 def test_the_surface_passes_near_what_was_seen():
@@ -612,13 +632,26 @@ def test_options_reach_what_is_drawn():
     display = SearchHistoryDisplay.from_search(search)
     display.plot(scatter_kw={"color": "red"}, line_kw={"color": "green"})
     assert display.ax_.lines[0].get_color() == "green"
+    assert same_color(display.ax_.collections[0].get_facecolor(), "red")
     display = ParameterImportanceDisplay.from_search(search).plot(bar_kw={"color": "c"})
-    assert display.ax_.patches
+    assert all(same_color(bar.get_facecolor(), "c") for bar in display.ax_.patches)
     display = ParallelCoordinateDisplay.from_search(search, ["lr", "alpha"])
-    display.plot(line_kw={"linestyles": ":"})
+    display.plot(line_kw={"linestyles": ":", "linewidths": 3})
+    (lines,) = display.ax_.collections
+    assert lines.get_linewidths() == [3]
+    assert lines.get_linestyle()[0][1] is not None
     assert display.frame().columns.tolist() == ["round", "lr", "alpha", "score"]
-    SearchSliceDisplay.from_search(search).plot(scatter_kw={"marker": "x"})
-    SearchLandscapeDisplay.from_search(search).plot(scatter_kw={"s": 4})
+    display = SearchSliceDisplay.from_search(search).plot(scatter_kw={"color": "red"})
+    assert all(
+        same_color(ax.collections[0].get_facecolor(), "red") for ax in display.ax_
+    )
+    display = SearchLandscapeDisplay.from_search(search).plot(scatter_kw={"s": 4})
+    marks = [c for c in display.ax_.collections if c.get_label() == "candidate"]
+    assert marks[0].get_sizes().tolist() == [4]
+
+
+def same_color(rgba, name):
+    return mpl.colors.same_color(np.ravel(rgba)[:3], name)
 
 
 def test_dollar_signs_are_no_formulas():

@@ -46,6 +46,13 @@ def test_of_equally_simple_ones_the_best():
     assert one_standard_error("a")(results(SCORES, [3, 2, 3, 4])) == 0
 
 
+@pytest.mark.parametrize(("mean", "chosen"), [(0.85, 1), (0.84, 0)])
+def test_the_error_is_that_of_a_mean_over_a_sample(mean, chosen):
+    # The splits of the best have a standard deviation of 0.1; 0.1 / sqrt(3) = 0.0577.
+    scores = [[1.0, 0.8, 0.9], [mean] * 3]
+    assert one_standard_error("a")(results(scores, [1, 2])) == chosen
+
+
 def test_layer_sizes_are_compared_by_their_sum_then_their_number():
     smaller = one_standard_error("a", larger_is_simpler=False)
     assert smaller(results(SCORES, [(64,), (32, 16), (40,), (2,)])) == 2

@@ -176,6 +176,18 @@ def test_held_out_data(tmp_path):
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_the_standard_error_is_that_of_the_mean(tmp_path):
+    search = GridSearchCV(Ridge(), {"alpha": [0.01, 0.1]}, cv=4).fit(X, Y)
+    key, best = "split{}_test_score", search.best_index_
+    splits = [search.cv_results_[key.format(split)][best] for split in range(4)]
+    error = np.std(splits, ddof=1) / 2
+    text = report(search, tmp_path, X, Y).text
+    assert f"Standard error over splits\n{error:.6g}\n" in text
+    gap = abs(search.best_score_ - search.score(X, Y))
+    assert f"({gap / error:.1f} standard errors)" in text
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_held_out_data_of_one_metric_of_several(tmp_path):
     search = fitted("multimetric")
     text = report(search, tmp_path, X, Y, metric="neg").text
