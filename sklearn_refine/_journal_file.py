@@ -341,7 +341,7 @@ def to_rows(
             last = candidate, params
             start = _checksum_of_candidate(candidate, params)
         error = o["fit_error"]
-        status = "ok"
+        status = "unscored" if o.get("unscored") else "ok"
         if error is not None:
             error = error[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode()
             status = _status(error)
@@ -390,7 +390,9 @@ def from_row(path: Path, number: int, row: Sequence[Any]) -> tuple[Any, Outcome]
     *values, checksum = row
     if not all(map(isinstance, values, _TYPES)) or checksum != checksum_of(values):
         raise JournalError(damaged(path, f"fit number {number}"))
-    _, candidate, split, _, _, test, train, fit_time, score_time, n, error, _ = values
+    _, candidate, split, _, status, test, train, fit_time, score_time, n, error, _ = (
+        values
+    )
     outcome: Outcome = {
         "fit_error": error,
         "test_scores": _load(path, number, test),
@@ -400,6 +402,8 @@ def from_row(path: Path, number: int, row: Sequence[Any]) -> tuple[Any, Outcome]
     }
     if train is not None:
         outcome["train_scores"] = _load(path, number, train)
+    if status == "unscored":
+        outcome["unscored"] = True
     return (candidate, split), outcome
 
 

@@ -37,9 +37,9 @@ def read_journal(path: Any) -> pd.DataFrame:
         with the same data, splits, estimator and space are one run), `session` (int;
         each call of ``fit`` is one), `search` and
         `estimator` (their names), `round` (from 1 on), `params` (the candidate's
-        parameters, as text), `split` (from 0 on), `status` ('ok', 'failed', 'timeout'
-        or 'died'), ``test_<metric>`` and, if they were asked for, ``train_<metric>``,
-        `fit_time` and `score_time` (seconds), `n_test_samples`, `error` (text or
+        parameters, as text), `split` (from 0 on), `status` ('ok', 'failed', 'timeout',
+        'died', or 'unscored' where a score is `error_score`), ``test_<metric>`` and, if
+        they were asked for, ``train_<metric>``, `fit_time` and `score_time` (seconds), `n_test_samples`, `error` (text or
         None), `finished` (UTC), `host`, `process` and `versions` (of Python and
         libraries, as JSON).
 

@@ -64,7 +64,11 @@ class Ledger:
         if self._journal.is_empty:
             return None
         outcome = self._journal.known((self._text(candidate)[1], split))
-        if outcome is None or outcome["fit_error"] is None:
+        if outcome is None:
+            return None
+        if outcome.pop("unscored", False) and not self._is_unscored(outcome):
+            return None  # another error_score is wanted
+        if outcome["fit_error"] is None:
             return outcome
         if self._error_score == "raise":
             return None  # its own error is wanted
@@ -92,8 +96,21 @@ class Ledger:
         rows = []
         for candidate, split, outcome in fits:
             _, name, text = self._text(candidate)
+            if outcome["fit_error"] is None and self._is_unscored(outcome):
+                outcome = {**outcome, "unscored": True}
             rows.append(((name, split), text, outcome))
         self._journal.save(self.round, rows)
+
+    def _is_unscored(self, outcome: Outcome) -> bool:
+        """Whether a score is `error_score`, as where a metric failed."""
+        given = self._error_score
+        found: list[Any] = []
+        for name in ("test_scores", "train_scores"):
+            scores = outcome.get(name, {})
+            found += scores.values() if isinstance(scores, dict) else [scores]
+        if given != given:
+            return any(score != score for score in found)
+        return given != "raise" and given in found
 
     def close(self) -> None:
         """Close the journal."""

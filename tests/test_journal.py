@@ -1033,6 +1033,43 @@ def test_read_journal_before_the_first_fit(path):
     assert len(read_journal(path)) == 0
 
 
+def fails_at_two(estimator, X, y):
+    if estimator.alpha == 2.0:
+        raise RuntimeError("no score")
+    return estimator.score(X, y)
+
+
+def half(estimator, X, y):
+    return 0.5
+
+
+@pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the (test|train):UserWarning")
+@pytest.mark.parametrize("scoring", [fails_at_two, {"a": fails_at_two, "b": half}])
+def test_scores_that_failed_are_the_error_score_of_each_run(scoring, path):
+    def search(journal, error_score):
+        options = {"grid": {"alpha": [1.0, 2.0, 3.0]}, "n_rounds": 1, "cv": 2}
+        return grid(
+            journal,
+            scoring=scoring,
+            error_score=error_score,
+            return_train_score=True,
+            **options,
+        )
+
+    for error_score, n_fits in [(np.nan, 6), (np.nan, 0), (-1.0, 2), (-1, 0)]:
+        plain = search(None, error_score).fit(X, Y)
+        Counted.n_fits = 0
+        again = search(path, error_score).fit(X, Y)
+        assert Counted.n_fits == n_fits
+        for name, scores in plain.cv_results_.items():
+            if "score" in name and "time" not in name:
+                np.testing.assert_array_equal(again.cv_results_[name], scores)
+    assert read_journal(path)["status"].tolist() == ["ok"] * 4 + ["unscored"] * 2
+    with pytest.raises((RuntimeError, ValueError), match="no score"):
+        search(path, "raise").fit(X, Y)
+
+
 class Stops(Ridge):
     def fit(self, X, y):
         raise RuntimeError("stop")
