@@ -142,6 +142,7 @@ class NoTail(stats.rv_continuous):
         stats.zipf(1.05),
         stats.zipf(1.3),
         stats.skellam(5, 9),
+        stats.uniform(3, 0),
         NoTail(a=0),
     ],
 )

@@ -373,12 +373,16 @@ def _quantile_axis(name: str, distribution: Any) -> QuantileAxis | SampledAxis:
             return axis
     except Exception:  # whatever it raises, it can still be drawn from
         return SampledAxis(distribution)
-    raise ValueError(
-        f"Parameter {name!r} in param_distributions has no quantiles: the arguments "
-        f"of {_described(distribution)} are invalid. Correct them; most distributions "
-        "need a scale above 0 or a low below high, loguniform a low above 0. A single "
-        "value goes into a list."
-    )
+    try:
+        distribution.rvs(random_state=0)
+    except ValueError as error:
+        raise ValueError(
+            f"Parameter {name!r} in param_distributions cannot be drawn from: the "
+            f"arguments of {_described(distribution)} are invalid. Correct them; most "
+            "distributions need a scale that is not negative or a low below high, "
+            "loguniform a low above 0."
+        ) from error
+    return SampledAxis(distribution)  # of a scale of 0: one value, without quantiles
 
 
 def _is_out_of_reach(distribution: Any) -> bool:
