@@ -154,7 +154,7 @@ RANDOM_ERRORS = {
     ),
     "low of zero": (
         {"param_distributions": {"alpha": loguniform(0, 1)}},
-        r"'alpha' .* cannot be drawn.* loguniform\(0, 1\) are invalid.*loguniform a low",
+        r"'alpha' .* cannot be drawn.* loguniform\(0, 1\) are invalid.*a low above 0",
     ),
     "negative scale": (
         {"param_distributions": {"alpha": norm(0, scale=-1)}},
