@@ -341,10 +341,12 @@ def _me() -> tuple[str, str]:
 def _process(number: str) -> str:
     """Return a process with the time of its start, where the system tells it.
 
-    Numbers are used again, after a restart of a container even the very same.
+    Numbers are used again, after a restart of a container even the very same. One that
+    has ended may be listed until its parent asks for it, in state Z or X.
     """
     try:
         text = Path(f"/proc/{number}/stat").read_text()
-        return f"{number}:{text.rpartition(')')[2].split()[19]}"
+        fields = text.rpartition(")")[2].split()
+        return number if fields[0] in "ZX" else f"{number}:{fields[19]}"
     except (OSError, IndexError):
         return number

@@ -39,9 +39,9 @@ def read_journal(path: Any) -> pd.DataFrame:
         `estimator` (their names), `round` (from 1 on), `params` (the candidate's
         parameters, as text), `split` (from 0 on), `status` ('ok', 'failed', 'timeout',
         'died', or 'unscored' where a score is `error_score`), ``test_<metric>`` and, if
-        they were asked for, ``train_<metric>``, `fit_time` and `score_time` (seconds), `n_test_samples`, `error` (text or
-        None), `finished` (UTC), `host`, `process` and `versions` (of Python and
-        libraries, as JSON).
+        they were asked for, ``train_<metric>``, `fit_time` and `score_time` (seconds),
+        `n_test_samples`, `error` (text or None), `finished` (UTC), `host`, `process`
+        and `versions` (of Python and libraries, as JSON).
 
     Raises
     ------

@@ -5,10 +5,12 @@ import math
 import os
 import pickle
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter, namedtuple
 from decimal import Decimal
 from fractions import Fraction
@@ -55,7 +57,7 @@ from sklearn_refine import (
     read_journal,
 )
 from sklearn_refine._fingerprint import UnknownIdentityError, describe, fingerprint
-from sklearn_refine._journal import Journal
+from sklearn_refine._journal import Journal, _process
 
 X = np.random.RandomState(0).normal(size=(60, 3))
 Y = X @ [1.0, 2.0, 3.0] + np.random.RandomState(1).normal(size=60)
@@ -1020,6 +1022,33 @@ def outcome(error):
         "fit_time": 0.25,
         "score_time": 0.5,
     }
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_a_process_that_ended_unnoticed_claims_nothing(path):
+    fit = ("a" * 16, 0)
+    journal = Journal(path, "run", search="", estimator="")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1) as other:
+        session = (
+            1,
+            "",
+            "",
+            time.time(),
+            socket.gethostname(),
+            _process(str(other.pid)),
+        )
+        execute(
+            path,
+            "INSERT INTO sessions (run, versions, started, seen, host, process) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            session,
+        )
+        execute(path, "INSERT INTO claims VALUES (1, ?, ?, 2)", fit)
+        assert journal.claim([fit]) == {fit}
+        other.kill()
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+        assert journal.claim([fit]) == set()
+    journal.close()
 
 
 def test_read_journal_of_no_file(tmp_path):
