@@ -650,6 +650,84 @@ def test_options_reach_what_is_drawn():
     assert marks[0].get_sizes().tolist() == [4]
 
 
+POINTS = [
+    {"linewidths": 2},
+    {"edgecolors": "red"},
+    {"edgecolor": "red"},
+    {"facecolors": "red"},
+    {"facecolor": "none"},
+    {"c": "red"},
+    {"color": "red"},
+    {"marker": "x"},
+    {"marker": "x", "c": "red"},
+    {"marker": "x", "edgecolors": "red", "facecolors": "none"},
+    {"label": "mine"},
+    {"zorder": 9},
+    {"s": 4},
+    {"cmap": "magma"},
+]
+
+
+def points(display):
+    """Return all marks of a drawn display."""
+    marks = [c for ax in np.ravel(display.ax_) for c in ax.collections]
+    return [m for m in marks if isinstance(m, mpl.collections.PathCollection)]
+
+
+@pytest.mark.parametrize("given", POINTS, ids=str)
+@pytest.mark.parametrize(
+    "display", [SearchHistoryDisplay, SearchLandscapeDisplay, SearchSliceDisplay]
+)
+def test_points_take_the_options_of_scatter_by_all_names(display, given):
+    if "cmap" in given and display is not SearchLandscapeDisplay:
+        return
+    made = read(display, "racing").plot(scatter_kw=given)
+    made.figure_.canvas.draw()
+    first = points(made)[0]
+    if "linewidths" in given:
+        assert first.get_linewidths() == [2]
+    if given.keys() & {"edgecolors", "edgecolor"}:
+        assert same_color(first.get_edgecolor(), "red")
+        assert first.get_linewidths()[0] > 0
+    if given.get("facecolor") == "none":
+        assert len(first.get_facecolor()) == 0
+        assert len(first.get_edgecolor()) > 0
+        assert first.get_linewidths()[0] > 0
+    if "red" in (given.get("c"), given.get("color"), given.get("facecolors")):
+        shown = first.get_edgecolor() if "marker" in given else first.get_facecolor()
+        assert same_color(shown, "red")
+    if "marker" in given:
+        assert first.get_linewidths()[0] > 0
+
+
+def test_hollow_points_take_a_colour_at_their_edges():
+    made = read(SearchHistoryDisplay, "racing").plot(scatter_kw={"c": "red"})
+    (dropped,) = (mark for mark in points(made) if mark.get_label() == "dropped")
+    assert same_color(dropped.get_edgecolor(), "red")
+    assert len(dropped.get_facecolor()) == 0
+
+
+def test_lines_and_bars_take_the_options_of_matplotlib_by_all_names():
+    history = read(SearchHistoryDisplay, "grid")
+    for given in ({"c": "red", "lw": 3}, {"color": "red", "linewidth": 3}):
+        line = history.plot(line_kw=given | {"where": "mid"}).ax_.lines[0]
+        assert line.get_color() == "red"
+        assert line.get_linewidth() == 3
+        assert line.get_drawstyle() == "steps-mid"
+    parallel = read(ParallelCoordinateDisplay, "grid")
+    for given in ({"color": "red"}, {"colors": "red"}, {"edgecolors": "red"}):
+        (lines,) = parallel.plot(line_kw=given).ax_.collections
+        assert same_color(lines.get_color(), "red")
+    for given in ({"lw": 3}, {"linewidth": 3}, {"linewidths": 3}):
+        (lines,) = parallel.plot(line_kw=given).ax_.collections
+        assert lines.get_linewidth() == [3]
+    importance = read(ParameterImportanceDisplay, "grid")
+    for given in ({"facecolor": "red"}, {"fc": "red"}, {"color": "red"}):
+        bar = importance.plot(bar_kw=given | {"height": 0.3}).ax_.patches[0]
+        assert same_color(bar.get_facecolor(), "red")
+        assert bar.get_height() == pytest.approx(0.3)
+
+
 def same_color(rgba, name):
     return mpl.colors.same_color(np.ravel(rgba)[:3], name)
 

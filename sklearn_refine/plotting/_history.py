@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_refine._results import read_search
+from sklearn_refine.plotting._options import line_options, point_options
 from sklearn_refine.plotting._style import (
     MANY,
     candidates_frame,
@@ -164,11 +165,12 @@ class SearchHistoryDisplay:
         if data["round"].nunique() > 1:
             _shade(ax, places, data["round"].to_numpy(), x == "candidates")
         self._scatter(ax, places, low, scatter_kw or {})
-        style = {"color": "black", "label": "best so far", **(line_kw or {})}
+        style = {"color": "black", "label": "best so far", "where": "post"}
+        style = line_options(style, line_kw)
         best = data["best_so_far"].to_numpy()
         anew = np.flatnonzero(np.diff(best) < 0) + 1  # halving's next iteration
         for rows in np.split(np.arange(len(best)), anew):
-            ax.step(places[rows], best[rows], where="post", **style)
+            ax.step(places[rows], best[rows], **style)
             style["label"] = "_"
         if x == "candidates":
             ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
@@ -208,13 +210,8 @@ class SearchHistoryDisplay:
         ):
             if rows.any():
                 y = np.broadcast_to(heights, scores.shape)[rows]
-                style = {
-                    "s": size,
-                    "rasterized": len(scores) > MANY,
-                    **style,
-                    **options,
-                }
-                ax.scatter(places[rows], y, **style)
+                style |= {"s": size, "rasterized": len(scores) > MANY}
+                ax.scatter(places[rows], y, **point_options(style, options))
 
 
 def _shade(ax: Any, places: np.ndarray, rounds: np.ndarray, between: bool) -> None:

@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 
 from sklearn_refine._results import Results, read_search
+from sklearn_refine.plotting._options import bar_options
 from sklearn_refine.plotting._style import new_axes, plain, title_of
 
 #: Trees of a forest, parts that the candidates are divided into, and permutations.
@@ -166,7 +167,7 @@ class ParameterImportanceDisplay:
         n = len(self.data)
         ax = new_axes(type(self).__name__, ax, (6.4, 1.6 + 0.35 * n))
         style = {"color": "tab:blue", "xerr": self.data["std"], "capsize": 3}
-        ax.barh(range(n), self.data["importance"], **{**style, **(bar_kw or {})})
+        ax.barh(range(n), self.data["importance"], **bar_options(style, bar_kw))
         ax.set_yticks(range(n), [title_of(name) for name in self.data["parameter"]])
         ax.invert_yaxis()
         ax.axvline(0, color="0.3", linewidth=0.8)

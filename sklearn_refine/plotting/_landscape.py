@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn_refine._parameters import Parameter
 from sklearn_refine._results import Results, read_search
 from sklearn_refine.plotting._importance import importances
+from sklearn_refine.plotting._options import point_options
 from sklearn_refine.plotting._style import (
     LINES,
     MANY,
@@ -234,14 +235,17 @@ class SearchLandscapeDisplay:
         levels = levels_of(self.data.loc[complete, "score"].to_numpy())
         for which, parameter in zip("xy", self.parameters, strict=True):
             set_axis(ax, which, parameter)
+        from matplotlib.cm import ScalarMappable
         from matplotlib.colors import BoundaryNorm
 
+        options = scatter_kw or {}
         norm = BoundaryNorm(range(len(levels)), 256, clip=True)
         self._surface(ax, levels, norm)
-        points = self._points(ax, levels, norm, scatter_kw or {})
+        points = self._points(ax, levels, norm, options)
         self._windows(ax)
         if colorbar:
-            bar = ax.figure.colorbar(points, ax=ax, spacing="uniform", alpha=1)
+            colors = ScalarMappable(norm, options.get("cmap", COLORMAP))
+            bar = ax.figure.colorbar(colors, ax=ax, spacing="uniform")
             labels = numbers_apart(levels.tolist())
             if levels[0] < levels[-1]:
                 bar.set_ticks(range(len(levels)), labels=labels)
@@ -249,7 +253,8 @@ class SearchLandscapeDisplay:
                 bar.set_ticks([0.5], labels=labels[:1] if complete.any() else [""])
             bar.set_label(plain(self.score_name))
         names = [f"round {number}" for number in self.data["round"].unique()]
-        legend_above(ax, [*names, "candidate"])
+        has_colors = points.get_array() is not None
+        legend_above(ax, [*names, "candidate"] if has_colors else [])
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -282,15 +287,14 @@ class SearchLandscapeDisplay:
         size = point_size(len(data))
         style = {"cmap": COLORMAP, "norm": norm, "edgecolor": "black", "s": size}
         style |= {"linewidth": 0.7 if len(data) < 200 else 0.2, "zorder": 3}
-        style |= {"rasterized": len(data) > MANY, **options}
+        style |= {"rasterized": len(data) > MANY}
         drawn = None
         several = len(np.unique(rounds)) > 1
         for number in np.unique(rounds).tolist():
             rows = (rounds == number) & (status == "complete")
             style["label"] = f"round {number}" if several else "candidate"
-            drawn = ax.scatter(
-                x[rows], y[rows], c=scores[rows], marker=marker_of(number), **style
-            )
+            style |= {"c": scores[rows], "marker": marker_of(number)}
+            drawn = ax.scatter(x[rows], y[rows], **point_options(style, options))
         other = {"s": size, "color": "black", "zorder": 2, "linewidth": 0.8}
         for name, marker in (("dropped", "."), ("failed", "x")):
             rows = status == name

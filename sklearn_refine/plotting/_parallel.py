@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from sklearn_refine._parameters import MISSING, Parameter
 from sklearn_refine._results import read_search
+from sklearn_refine.plotting._options import collection_options
 from sklearn_refine.plotting._style import (
     COLORMAP,
     MANY,
@@ -186,8 +187,8 @@ class ParallelCoordinateDisplay:
         strength = share ** max(1.0, len(scores) / 30)
         if len(scores) > 60:  # the others would cover each other
             colors[:, 3] = 0.12 + 0.78 * strength
-        style: dict[str, Any] = {"colors": colors, "linewidths": 0.5 + 1.3 * strength}
-        style |= {"rasterized": len(scores) > MANY, **(line_kw or {})}
+        style: dict[str, Any] = {"color": colors, "linewidth": 0.5 + 1.3 * strength}
+        style = collection_options(style | {"rasterized": len(scores) > MANY}, line_kw)
         ax.add_collection(LineCollection([*lines[order]], **style))
         self._axes(ax, low, high)
         self.ax_, self.figure_ = ax, ax.figure

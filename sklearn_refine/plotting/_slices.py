@@ -10,6 +10,7 @@ import pandas as pd
 
 from sklearn_refine._parameters import Parameter
 from sklearn_refine._results import read_search
+from sklearn_refine.plotting._options import point_options
 from sklearn_refine.plotting._style import (
     COLORMAP,
     MANY,
@@ -250,7 +251,7 @@ class SearchSliceDisplay:
                 "rasterized": many,
                 "label": f"round {number}" if several else "candidate",
             }
-            ax.scatter(x[rows], scores[rows], **{**style, **options})
+            ax.scatter(x[rows], scores[rows], **point_options(style, options))
         hollow = {"facecolor": "none", "edgecolor": "0.45", "linewidth": 0.8}
         below = {"marker": "v", "color": "0.4", "clip_on": False, "linewidth": 0}
         cross = {"marker": "x", "color": "black", "clip_on": False, "linewidth": 0.8}

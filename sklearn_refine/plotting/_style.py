@@ -196,7 +196,6 @@ def legend_above(ax: Any, neutral: Sequence[str] = ()) -> None:
         if handle.get_label() in neutral:
             handle.set_array(None)  # its colours
             handle.set_facecolor("0.85")
-            handle.set_edgecolor("black")
             handle.set_linewidth(0.7)  # as where candidates are few
 
 
