@@ -742,6 +742,29 @@ def test_dollar_signs_are_no_formulas():
         display.from_search(search).plot().figure_.canvas.draw()
 
 
+NAMES = ["round", "status", "score", "x", "y", "candidate", "parameter", "value"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_a_parameter_may_be_called_as_a_column(display, name):
+    search = fitted_with(np.linspace(0, 1, 8))
+    plain = display.from_search(search).frame()
+    for params in search.cv_results_["params"]:
+        params[name] = params.pop("a")
+    made = display.from_search(search)
+    made.plot().figure_.canvas.draw()
+    frame = made.frame()
+    assert frame.shape == plain.shape
+    assert frame.columns.is_unique
+    if display in (SearchLandscapeDisplay, ParallelCoordinateDisplay):
+        taken = {"round", "score"} | ({"status"} & {*plain.columns})
+        assert {p.name for p in made.parameters} == {name, "b"}
+        values = frame[f"param_{name}" if name in taken else name]
+        assert sorted(values) == list(range(8))
+        assert frame["score"].tolist() == plain["score"].tolist()
+
+
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_metrics(display):
     search = fitted("multimetric")

@@ -18,6 +18,7 @@ from sklearn_refine.plotting._style import (
     MANY,
     candidates_frame,
     column,
+    free_name,
     legend_above,
     levels_of,
     marker_of,
@@ -48,8 +49,7 @@ class SearchLandscapeDisplay:
     Parameters
     ----------
     data : DataFrame
-        A row for each candidate that sets both parameters, with `x` and `y`, where it
-        is drawn, and the columns of :meth:`frame`.
+        As returned by :meth:`frame`.
 
     parameters : tuple of two objects
         The parameters across and up, as read from the search.
@@ -171,8 +171,8 @@ class SearchLandscapeDisplay:
         across, up = _two(results, params)
         data = candidates_frame(results)
         for place, parameter in enumerate((across, up)):
-            data.insert(place, parameter.name, pd.Series(column(parameter.values)))
-        data["x"], data["y"] = across.positions, up.positions
+            name = free_name(parameter.name, [*data.columns])
+            data.insert(place, name, pd.Series(column(parameter.values)))
         data = data[across.is_set & up.is_set]
         if data.empty:
             raise ValueError(
@@ -199,8 +199,9 @@ class SearchLandscapeDisplay:
         frame : DataFrame
             A row for each candidate that sets both parameters: the values of these,
             and its `round`, `status` ("complete", "failed" or "dropped") and `score`.
+            A parameter that is itself called so is a column such as `param_score`.
         """
-        return self.data.drop(columns=["x", "y"])
+        return self.data.copy()
 
     def plot(
         self,
@@ -279,8 +280,8 @@ class SearchLandscapeDisplay:
     ) -> Any:
         data = self.data
         x, y = (
-            spread(data[which].to_numpy(), parameter, step=step)
-            for which, parameter, step in zip("xy", self.parameters, STEPS, strict=True)
+            spread(parameter.positions[data.index.to_numpy()], parameter, step=step)
+            for parameter, step in zip(self.parameters, STEPS, strict=True)
         )
         status, rounds = data["status"].to_numpy(), data["round"].to_numpy()
         scores = tenths(data["score"].to_numpy(), levels)

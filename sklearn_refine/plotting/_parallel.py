@@ -19,6 +19,7 @@ from sklearn_refine.plotting._style import (
     candidates_frame,
     column,
     cut,
+    free_name,
     new_axes,
     numbers_apart,
     plain,
@@ -130,7 +131,8 @@ class ParallelCoordinateDisplay:
         for place, parameter in enumerate(parameters, start=1):
             values = [parameter.values[row] for row in rows.tolist()]
             values = [np.nan if value is MISSING else value for value in values]
-            data.insert(place, parameter.name, pd.Series(column(values), data.index))
+            name = free_name(parameter.name, [*data.columns])
+            data.insert(place, name, pd.Series(column(values), data.index))
         return cls(data=data, parameters=parameters, score_name=results.label)
 
     def frame(self) -> pd.DataFrame:
@@ -140,7 +142,8 @@ class ParallelCoordinateDisplay:
         -------
         frame : DataFrame
             A row for each candidate with a score on every split: its `round`, a column
-            for each parameter, NaN where it is not set, and its `score`.
+            for each parameter, NaN where it is not set, and its `score`. A parameter
+            that is itself called so is a column such as `param_score`.
         """
         return self.data.copy()
 

@@ -363,6 +363,13 @@ def candidates_frame(results: Results) -> pd.DataFrame:
     )
 
 
+def free_name(name: str, taken: Sequence[str]) -> str:
+    """Return a parameter's name for a column, as in ``cv_results_`` if it is taken."""
+    while name in taken:
+        name = f"param_{name}"
+    return name
+
+
 def column(values: Sequence[Any]) -> np.ndarray:
     """Return values of any type as a column of objects."""
     made = np.empty(len(values), dtype=object)
