@@ -11,7 +11,7 @@ from sklearn_refine.proposal._gaussian_process import (
     GaussianProcess,
     gaussian_process,
 )
-from sklearn_refine.proposal._surrogate import normal_scores
+from sklearn_refine.proposal._surrogate import normal_scores, without_rounding
 
 #: The fewest candidates that are smoothed, and the most that are learned from: half of
 #: them the best, half of them evenly from the others.
@@ -60,7 +60,7 @@ def smooth(results: Results, rows: np.ndarray) -> Smooth:
     numpy.linalg.LinAlgError
         If the covariance cannot be factored.
     """
-    scores = results.scores[rows]
+    scores = without_rounding(results.scores[rows])
     if len(rows) < FEWEST:
         raise ValueError(f"only {len(rows)} candidates have a score")
     if scores.min() == scores.max():

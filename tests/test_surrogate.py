@@ -30,6 +30,7 @@ from sklearn_refine.proposal._surrogate import (
     normal_scores,
     plausibly_best,
     usable_scores,
+    without_rounding,
 )
 from sklearn_refine.proposal._zoom_random import ZoomRandom
 from sklearn_refine.space._quantiles import distribution_space
@@ -298,6 +299,17 @@ def test_normal_scores_see_ranks_only():
     assert y[1] == y[4]
     assert y.std() == pytest.approx(1)
     np.testing.assert_array_equal(y, normal_scores(np.exp(np.minimum(scores, 5))))
+
+
+def test_scores_that_differ_by_rounding_are_equal():
+    splits = np.array([[0.94, 0.92, 0.88], [0.92, 0.88, 0.94], [0.88, 0.94, 0.92]])
+    means = splits.mean(axis=1)
+    assert len(set(means)) == 2
+    scores = np.r_[means, 0.9, math.nan, math.inf, -math.inf, math.inf, 0.0, -1e-300]
+    equal = without_rounding(scores)
+    assert len(set(equal[:3])) == 1
+    np.testing.assert_array_equal(equal[3:], scores[3:])
+    np.testing.assert_allclose(equal, scores, rtol=1e-12)
 
 
 def test_a_dropped_candidate_counts_with_the_splits_it_has():

@@ -18,6 +18,8 @@ from sklearn_refine.proposal._gaussian_process import gaussian_process
 #: The most candidates that a surrogate learns from: half of them the best, half of
 #: them the latest of the others.
 N_LEARNED = 300
+#: How far apart scores may be, in units of themselves, that are the same.
+ROUNDING = 1e-12
 #: The most fits of a regressor without ``return_std`` in one round.
 N_RESAMPLES = 8
 
@@ -195,6 +197,7 @@ def usable_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
     That is the mean over the splits, with two exceptions. Where a race left splits
     out, it is the mean over the others, corrected for how much better or worse the
     complete candidates did on these. Where a fit failed or has no score, it is NaN.
+    Scores that differ by rounding alone are equal.
     """
     scores = history.split_scores()
     means = scores.mean(axis=1)
@@ -210,7 +213,24 @@ def usable_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
         n_run[row] = run.sum()
         if len(complete):
             means[row] += complete.mean() - complete[:, run].mean()
-    return means, n_run
+    return without_rounding(means), n_run
+
+
+def without_rounding(scores: np.ndarray) -> np.ndarray:
+    """Return scores of which those that differ by rounding alone are equal.
+
+    The mean of the same numbers depends on their order, by its last digits.
+    """
+    order = np.argsort(scores)
+    ordered = scores[order]
+    sizes = np.abs(ordered)
+    with np.errstate(invalid="ignore"):
+        tied = np.diff(ordered) <= ROUNDING * np.minimum(sizes[1:], sizes[:-1])
+    firsts = np.arange(len(scores))
+    firsts[1:][tied] = 0
+    equal = np.empty_like(ordered)
+    equal[order] = ordered[np.maximum.accumulate(firsts)]
+    return equal
 
 
 def normal_scores(scores: np.ndarray) -> np.ndarray:
