@@ -26,6 +26,7 @@ from sklearn_refine._history import Outcome
 from sklearn_refine._journal_file import (
     COLUMNS,
     JournalError,
+    connect,
     connect_to_read,
     from_row,
     is_read_only,
@@ -72,6 +73,8 @@ class Journal:
         self, path: Any, fingerprint: str, *, search: str, estimator: str
     ) -> None:
         self.path = Path(path)
+        self._place = self.path.absolute()  # the process may change its directory
+        self._session: int | None = None
         self._lock = threading.RLock()  # joblib asks for work from threads of its own
         self._known: dict[Position, Outcome] = {}
         self._in_work: set[Position] = set()
@@ -101,6 +104,8 @@ class Journal:
             self._file = self._identity()
             self._alone = not self._others()
         except BaseException:
+            _OPEN.discard((self._place, self._session))
+            self._session = None
             self._connection.close()
             raise
 
@@ -119,8 +124,8 @@ class Journal:
                 (self._run, *_me(), _versions(), _now(), time.time()),
             )
             self._session = cursor.lastrowid
+        _OPEN.add((self._place, self._session))
         wait_for_disk(self._connection)
-        _OPEN.add((str(self.path.absolute()), self._session))
 
     def _number_of(self, fingerprint: str) -> int:
         row = self._connection.execute(
@@ -141,6 +146,7 @@ class Journal:
         """Go on without the file, and say so once."""
         if self._writes:
             self._writes = False
+            _OPEN.discard((self._place, self._session))
             with suppress(sqlite3.Error, AttributeError):
                 self._connection.close()
             warnings.warn(
@@ -152,7 +158,7 @@ class Journal:
             )
 
     def _identity(self) -> tuple[int, int]:
-        status = os.stat(self.path)
+        status = os.stat(self._place)
         return status.st_dev, status.st_ino
 
     @property
@@ -237,7 +243,7 @@ class Journal:
         if host != me[0] or ":" not in me[1]:
             return seen > time.time() - SILENT_SECONDS
         if process == me[1]:
-            return (str(self.path.absolute()), session) in _OPEN
+            return (self._place, session) in _OPEN
         return process == _process(process.partition(":")[0])
 
     def _say_seen(self, seen: float) -> None:
@@ -283,17 +289,29 @@ class Journal:
     def close(self) -> None:
         """Give back what was claimed, and close the file."""
         with self._lock:
-            if not self._writes:
+            try:
+                with suppress(sqlite3.Error, OSError, JournalError):
+                    self._give_back()
+            finally:
+                _OPEN.discard((self._place, self._session))
+                self._session = None
+                self._writes = False
+                with suppress(sqlite3.Error, AttributeError):
+                    self._connection.close()
+
+    def _give_back(self) -> None:
+        """Let others have what was claimed, also where writing had to stop before."""
+        if self._session is None:
+            return
+        if not self._writes:
+            if self._identity() != self._file:
                 return
-            with suppress(sqlite3.Error), transaction(self._connection):
-                self._connection.execute(
-                    "DELETE FROM claims WHERE session = ?", (self._session,)
-                )
-                self._say_seen(0.0)
-            _OPEN.discard((str(self.path.absolute()), self._session))
-            self._writes = False
-            with suppress(sqlite3.Error):
-                self._connection.close()
+            self._connection = connect(self._place, "mode=rw")
+        with transaction(self._connection):
+            self._connection.execute(
+                "DELETE FROM claims WHERE session = ?", (self._session,)
+            )
+            self._say_seen(0.0)
 
     def _changed(self) -> bool:
         """Whether another process has written to the file."""
@@ -317,7 +335,7 @@ class Journal:
 
 
 #: The sessions of this very process.
-_OPEN: set[tuple[str, int | None]] = set()
+_OPEN: set[tuple[Path, int | None]] = set()
 
 
 def _now() -> str:

@@ -816,6 +816,97 @@ def test_reading_keeps_the_locks_of_this_process(written, path):
     connection.close()
 
 
+def outside(path):
+    """Let a session of another machine be at work on the first run."""
+    execute(
+        path,
+        "INSERT INTO sessions (run, host, process, versions, started, seen) "
+        "VALUES (1, '', '', '', '', ?)",
+        [time.time()],
+    )
+
+
+def test_claims_end_where_writing_stopped(path, monkeypatch):
+    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.2)
+    fits = [("a" * 16, 0), ("a" * 16, 1)]
+    first, second = (Journal(path, "run", search="", estimator="") for _ in range(2))
+    outside(path)
+    assert first.claim(fits) == set()
+    assert second.claim(fits) == set(fits)
+    lock = sqlite3.connect(path)
+    lock.execute("BEGIN EXCLUSIVE")
+    with pytest.warns(UserWarning, match="cannot be written .*locked"):
+        first.save(1, [(fits[0], "{}", outcome(None))])
+    lock.rollback()
+    lock.close()
+    assert second.claim(fits[:1]) == set()
+    first.close()
+    assert execute(path, "SELECT split, session FROM claims") == [(0, 2)]
+    assert execute(path, "SELECT seen FROM sessions WHERE id = 1") == [(0.0,)]
+    second.close()
+
+
+def test_claims_are_not_given_back_in_another_file(path):
+    journal = Journal(path, "run", search="", estimator="")
+    path.rename(path.with_name("away.db"))
+    with pytest.warns(UserWarning, match="cannot be written"):
+        journal.save(1, [(("a" * 16, 0), "{}", outcome(None))])
+    other = Journal(path, "run", search="", estimator="")
+    journal.close()
+    assert execute(path, "SELECT seen > 0 FROM sessions") == [(1,)]
+    other.close()
+
+
+def test_an_interrupt_leaves_a_journal_closed(path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt("now")
+
+    journal = Journal(path, "run", search="", estimator="")
+    monkeypatch.setattr(Journal, "_say_seen", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="now"):
+        journal.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        journal._connection.execute("SELECT 1")
+    journal.close()
+
+
+@pytest.mark.parametrize("statement", ["BEGIN IMMEDIATE", "COMMIT"])
+def test_an_interrupt_leaves_no_transaction_open(statement, path):
+    class Interrupted(journal_file._Connection):
+        def execute(self, *given):
+            found = super().execute(*given)
+            if given[0] == "BEGIN IMMEDIATE" == statement:
+                raise KeyboardInterrupt("now")
+            return found
+
+        def commit(self):
+            raise KeyboardInterrupt("now")
+
+    connection = sqlite3.connect(path, isolation_level=None, factory=Interrupted)
+    with (
+        pytest.raises(KeyboardInterrupt, match="now"),
+        journal_file.transaction(connection),
+    ):
+        connection.execute("CREATE TABLE made (number)")
+    assert not connection.in_transaction
+    connection.close()
+    assert execute(path, "SELECT * FROM sqlite_master") == []
+
+
+class Moves(Counted):
+    """Counted that changes the directory of the process."""
+
+    def fit(self, X, y):
+        os.chdir(tempfile.gettempdir())
+        return super().fit(X, y)
+
+
+def test_the_directory_changes_while_it_runs(path, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    search = grid(path.name, estimator=Moves()).fit(X, Y)
+    assert len(read_journal(path)) == search.n_fits_
+
+
 def test_deleted_while_it_runs(path):
     class Deletes(Counted):
         def fit(self, X, y):
