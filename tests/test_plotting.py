@@ -349,6 +349,33 @@ def test_nothing_is_explained_of_equal_scores():
     assert (display.frame()[["importance", "std"]] == 0).all(axis=None)
 
 
+#: The mean of three scores, in the orders of splits that floats tell apart.
+EQUAL = np.mean([[0.94, 0.92, 0.88], [0.92, 0.88, 0.94]], axis=1)
+
+
+def test_scores_that_differ_by_rounding_are_equal():
+    assert EQUAL[0] != EQUAL[1]
+    few = np.r_[np.tile(EQUAL, 4), 0.5]
+    display = SearchLandscapeDisplay.from_search(fitted_with(few)).plot()
+    display.figure_.canvas.draw()
+    marks = [c for c in display.ax_.collections if c.get_label() == "candidate"]
+    assert len(np.unique(marks[0].get_facecolor()[:-1], axis=0)) == 1
+    labels = [text.get_text() for text in display.figure_.axes[1].get_yticklabels()]
+    assert len(set(labels)) == len(labels)
+    lines = ParallelCoordinateDisplay.from_search(fitted_with(few)).plot()
+    assert len(np.unique(lines.ax_.collections[0].get_colors(), axis=0)) == 2
+
+
+def test_where_scores_differ_by_rounding_only_there_is_nothing_to_see():
+    search = fitted_with(np.tile(EQUAL, 4))
+    for display in DISPLAYS:
+        display.from_search(search).plot().figure_.canvas.draw()
+    assert ParameterImportanceDisplay.from_search(search).explained == 0
+    assert SearchLandscapeDisplay.from_search(search).surface is None
+    low, high = score_limits(np.tile(EQUAL, 4))
+    assert high - low > 0.01
+
+
 def test_equal_scores_have_one_colour():
     display = ParallelCoordinateDisplay.from_search(fitted_with([0.5, 0.7, 0.5, 0.6]))
     colors = display.plot().ax_.collections[0].get_colors()

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_refine._results import Results, read_search
 from sklearn_refine.plotting._options import bar_options
-from sklearn_refine.plotting._style import new_axes, plain, title_of
+from sklearn_refine.plotting._style import new_axes, plain, rounded, title_of
 
 #: Trees of a forest, parts that the candidates are divided into, and permutations.
 N_TREES, N_FOLDS, N_REPEATS = 60, 5, 10
@@ -201,7 +201,7 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
     parts = [p.encode([p.values[row] for row in rows.tolist()]) for p in parameters]
     ends = np.cumsum([part.shape[1] for part in parts])
     X = np.hstack(parts)
-    ranks = rankdata(results.scores[rows])
+    ranks = rankdata(rounded(results.scores[rows]))
     y = norm.ppf((ranks - 0.5) / len(rows))
     variance = y.var() or np.inf  # of equal scores, there is nothing to explain
     rng = check_random_state(random_state)

@@ -23,6 +23,7 @@ from sklearn_refine.plotting._style import (
     new_axes,
     numbers_apart,
     plain,
+    rounded,
     score_limits,
     score_title,
     shown_levels,
@@ -184,7 +185,8 @@ class ParallelCoordinateDisplay:
             [np.tile(np.arange(n + 1.0), (len(scores), 1)), np.transpose(heights)],
             axis=2,
         )
-        ranks = rankdata(scores[order], "average")  # equal scores have one colour
+        # Equal scores have one colour.
+        ranks = rankdata(rounded(scores[order]), "average")
         share = (ranks - 1) / max(len(scores) - 1, 1)
         colors = matplotlib.colormaps[COLORMAP](0.1 + 0.9 * share)
         strength = share ** max(1.0, len(scores) / 30)

@@ -149,6 +149,16 @@ def score_title(name: str, length: int = 22) -> str:
     return plain("\n".join(line.replace("_ ", "_") for line in lines))
 
 
+def rounded(scores: np.ndarray) -> np.ndarray:
+    """Return scores with twelve digits, so that means of equal scores are equal.
+
+    The mean depends on the order of the splits, in the last digits.
+    """
+    return np.array([float(f"{score:.12g}") for score in scores.ravel()]).reshape(
+        scores.shape
+    )
+
+
 def score_limits(scores: np.ndarray) -> tuple[float, float]:
     """Return the range of scores that is drawn.
 
@@ -161,7 +171,7 @@ def score_limits(scores: np.ndarray) -> tuple[float, float]:
     high = float(finite.max())
     usual = float(np.sort(finite)[len(finite) // 4])
     low = float(finite[finite >= usual - 3 * (high - usual)].min())
-    if low == high:
+    if np.ptp(rounded(np.array([low, high]))) == 0:
         margin = abs(high) * 0.01 or 0.01
         return low - margin, high + margin
     return low, high
@@ -213,10 +223,10 @@ def levels_of(scores: np.ndarray) -> np.ndarray:
 
     Colours change there, so that they tell good from better whatever the worst is.
     """
-    finite = scores[np.isfinite(scores)]
+    finite = rounded(scores[np.isfinite(scores)])
     if not len(finite) or finite.min() == finite.max():
         return np.repeat(finite[0] if len(finite) else 0.0, 2)
-    return np.unique(np.quantile(finite, np.linspace(0, 1, 11)))
+    return np.unique(rounded(np.quantile(finite, np.linspace(0, 1, 11))))
 
 
 def tenths(scores: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -225,12 +235,12 @@ def tenths(scores: np.ndarray, levels: np.ndarray) -> np.ndarray:
     Colours are given by these numbers, for matplotlib cannot tell levels apart that lie
     close together compared with the distance to the worst.
     """
-    return np.asarray(np.interp(scores, levels, np.arange(len(levels))))
+    return np.asarray(np.interp(rounded(scores), levels, np.arange(len(levels))))
 
 
 def numbers_apart(values: Sequence[float]) -> list[str]:
-    """Return numbers with the fewest digits, from three on, that differ."""
-    for digits in range(3, 9):
+    """Return numbers with the fewest digits, from three to twelve, that differ."""
+    for digits in range(3, 13):
         labels = [f"{value:.{digits}g}" for value in values]
         if len(set(labels)) == len(set(values)):
             break

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn_refine._parameters import Parameter
 from sklearn_refine._results import Results
 from sklearn_refine._smoothing import smooth
+from sklearn_refine.plotting._style import rounded
 from sklearn_refine.space._axes import is_number, layer_widths, value_key
 
 #: Points of a surface along a number.
@@ -69,6 +70,8 @@ def surface(
     rows = results.rivals
     both = rows[across.is_set[rows] & up.is_set[rows]]
     if len(rows) < FEWEST or not len(both):
+        return None
+    if np.ptp(rounded(results.scores[rows])) == 0:
         return None
     try:
         smoothed = smooth(results, rows)
