@@ -222,7 +222,6 @@ class SampledAxis:
 
 
 UnitAxis: TypeAlias = ListAxis | QuantileAxis | LayersQuantileAxis
-QuantileSpace: TypeAlias = Mapping[str, UnitAxis | SampledAxis]
 
 
 @dataclass(frozen=True)
