@@ -25,6 +25,7 @@ from typing import Any
 from sklearn_refine._history import Outcome
 from sklearn_refine._journal_file import (
     COLUMNS,
+    SQLITE_ERRORS,
     JournalError,
     connect,
     connect_to_read,
@@ -85,9 +86,10 @@ class Journal:
         self._writes = True
         try:
             self._open((fingerprint, search, estimator, _now()))
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             is_there = self.path.exists() and self.path.stat().st_size > 0
-            cannot_be_made = error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN
+            code = getattr(error, "sqlite_errorcode", 0)
+            cannot_be_made = code == sqlite3.SQLITE_CANTOPEN
             if not is_read_only(error) or (cannot_be_made and not is_there):
                 raise unusable(self.path, error) from error
             if is_there:
@@ -139,7 +141,7 @@ class Journal:
             self._connection = connect_to_read(self.path)
             self._run = self._number_of(fingerprint)
             self._read_new()
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise unusable(self.path, error) from error
 
     def _stop_writing(self, why: Exception | str) -> None:
@@ -198,7 +200,7 @@ class Journal:
                 with transaction(self._connection):
                     self._read_new()
                     return self._claim([p for p in positions if p not in self._known])
-            except (sqlite3.Error, JournalError) as error:
+            except (*SQLITE_ERRORS, JournalError) as error:
                 self._stop_writing(error)
                 return set()
 
@@ -290,7 +292,7 @@ class Journal:
         """Give back what was claimed, and close the file."""
         with self._lock:
             try:
-                with suppress(sqlite3.Error, OSError, JournalError):
+                with suppress(*SQLITE_ERRORS, OSError, JournalError):
                     self._give_back()
             finally:
                 _OPEN.discard((self._place, self._session))

@@ -92,6 +92,10 @@ _READ_ONLY = (
 )
 
 
+#: Of SQLite; the second where a text in the file is no UTF-8.
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+
+
 class JournalError(ValueError):
     """A file that is no journal, or none that can be used."""
 
@@ -173,7 +177,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     connection = connect(path, "mode=ro")
     try:
         _tables(connection)
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         connection.close()
         if not is_read_only(error):
             raise
@@ -290,7 +294,7 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
     return {str(sql) for (sql,) in rows}
 
 
-def unusable(path: Path, error: sqlite3.Error) -> JournalError:
+def unusable(path: Path, error: Exception) -> JournalError:
     """Say what is wrong with a file that SQLite does not take."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = f"journal={str(path)!r}"
@@ -315,7 +319,7 @@ def damaged(path: Path, what: str) -> str:
     )
 
 
-def is_read_only(error: sqlite3.Error) -> bool:
+def is_read_only(error: Exception) -> bool:
     """Whether an error says that a file cannot be written, and no more."""
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _READ_ONLY
 

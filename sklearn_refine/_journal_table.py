@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 from sklearn_refine._history import Outcome
 from sklearn_refine._journal_file import (
     COLUMNS,
+    SQLITE_ERRORS,
     JournalError,
     check_file,
     connect_to_read,
@@ -94,7 +94,7 @@ def read_journal(path: Any) -> pd.DataFrame:
     sides = ["run", "session", "search", "estimator", "host", "process", "versions"]
     try:
         connection = connect_to_read(path)
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise unusable(path, error) from error
     try:
         rows = connection.execute(
@@ -104,7 +104,7 @@ def read_journal(path: Any) -> pd.DataFrame:
             "JOIN sessions ON sessions.id = fits.session "
             "ORDER BY fits.id"
         ).fetchall()
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise unusable(path, error) from error
     finally:
         connection.close()

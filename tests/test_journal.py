@@ -696,6 +696,15 @@ def one_digit(path, written):
     path.write_bytes(written[:at] + b"0.8" + written[at + 3 :])
 
 
+def no_utf8(path, written, word=b"{'alpha'"):
+    at = written.index(word) + 3
+    path.write_bytes(written[:at] + b"\xff" + written[at + 1 :])
+
+
+def no_utf8_in_schema(path, written):
+    no_utf8(path, written, b"CREATE TABLE claims")
+
+
 def text(path, written):
     path.write_text("alpha,score\n1,2\n")
 
@@ -738,6 +747,8 @@ def directory(path, written):
         (random_bytes, "is not a journal"),
         (random_bytes_inside, "is damaged"),
         (one_digit, r"is damaged \(fit number \d+\)"),
+        (no_utf8, "is damaged .*UTF-8.*Name another file"),
+        (no_utf8_in_schema, "is damaged .*utf-8.*Name another file"),
         (text, "is not a journal"),
         (another_program, "a database of another program; name another file"),
         (past, r"earlier version of sklearn_refine \(schema 1.*name another file"),
@@ -754,6 +765,13 @@ def test_what_is_no_journal_is_left_alone(make, message, written, path):
         grid(path).fit(X, Y)
     assert Counted.n_fits == 0
     assert before is None or path.read_bytes() == before
+
+
+@pytest.mark.parametrize("make", [no_utf8, no_utf8_in_schema])
+def test_read_journal_of_damaged_text(make, written, path):
+    make(path, written)
+    with pytest.raises(ValueError, match=r"is damaged .*(?i:utf-8).*Name another file"):
+        read_journal(path)
 
 
 def test_an_empty_file_becomes_a_journal(path):
