@@ -395,6 +395,47 @@ def test_the_parameter_that_matters_is_important():
     assert 1 < importance["act"] < 3
 
 
+def halving(*sizes):
+    """Return a halving search where resources matter, and parameters do not."""
+    numbers = np.repeat(range(len(sizes)), sizes)
+    noise = 0.1 * np.random.RandomState(0).normal(size=len(numbers))
+    search = fitted_with(numbers + noise)
+    places = [place for size in sizes for place in range(size)]
+    search.cv_results_["params"] = [{"a": p % 7, "b": p // 7} for p in places]
+    search.cv_results_ |= {"iter": numbers, "n_resources": 10 * 3**numbers}
+    return search
+
+
+def test_what_more_resources_give_is_no_matter_of_parameters():
+    display = ParameterImportanceDisplay.from_search(halving(63, 14, 7, 2))
+    assert display.explained < 0.1
+    assert display.frame()["importance"].max() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("sizes", "number"), [((63, 21, 7), 1), ((15, 5, 2), 0), ((60,), 0)]
+)
+def test_importances_are_those_of_one_iteration(sizes, number):
+    search, one = halving(*sizes), halving(*sizes)
+    rows = one.cv_results_["iter"] == number
+    one.cv_results_ = {
+        key: [p for p, kept in zip(values, rows, strict=True) if kept]
+        if key == "params"
+        else values[rows]
+        for key, values in one.cv_results_.items()
+    }
+    frames = [ParameterImportanceDisplay.from_search(s).frame() for s in (search, one)]
+    pd.testing.assert_frame_equal(*frames)
+
+
+def test_a_report_of_two_candidates_an_iteration_has_no_importances(tmp_path):
+    search = halving(2, 1)
+    with pytest.raises(ValueError, match="in a halving search, in one iteration"):
+        ParameterImportanceDisplay.from_search(search)
+    page = search_report(search, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 2
+
+
 def test_noise_is_explained_by_nothing():
     search = fitted_with(np.random.RandomState(0).normal(size=200))
     for place, params in enumerate(search.cv_results_["params"]):

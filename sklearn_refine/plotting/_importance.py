@@ -19,6 +19,8 @@ from sklearn_refine.plotting._style import new_axes, plain, rounded, title_of
 N_TREES, N_FOLDS, N_REPEATS = 60, 5, 10
 #: The most candidates that a tree learns from.
 MOST = 400
+#: Of a halving search, the fewest candidates of a later iteration to learn from.
+ENOUGH = 20
 
 
 class ParameterImportanceDisplay:
@@ -61,6 +63,10 @@ class ParameterImportanceDisplay:
     units of the variance of what is predicted: the normal scores of the ranks of the
     mean scores, so that one diverged candidate does not decide. What a parameter does
     together with others counts for each of them, so the sum may exceed 1.
+
+    Scores with different resources cannot be compared, so of a halving search only one
+    iteration counts: the last with at least twenty candidates that have a score on
+    every split, or the one with the most of them.
 
     Its limits: it speaks of the space as the search has looked at it, so a parameter
     that a refining search soon held near its best value seems to matter less than it
@@ -124,7 +130,8 @@ class ParameterImportanceDisplay:
             If it is no search.
         ValueError
             If it has no such metric, or several and none is named; if fewer than
-            three candidates have a score on every split, or no parameter varies.
+            three candidates that can be compared have a score on every split, or no
+            parameter varies.
         """
         results = read_search(search, metric)
         data, explained = importances(results, random_state)
@@ -191,12 +198,12 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
     ValueError
         If fewer than three candidates have a score, or no parameter varies.
     """
-    rows, parameters = results.complete, results.varying
+    rows, parameters = compared(results), results.varying
     if len(rows) < 3 or not parameters:
         raise ValueError(
             f"{len(rows)} candidates with a score on every split differ in "
             f"{len(parameters)} parameters; importances need at least 3 candidates "
-            "and a parameter that varies."
+            "(in a halving search, in one iteration) and a parameter that varies."
         )
     parts = [p.encode([p.values[row] for row in rows.tolist()]) for p in parameters]
     ends = np.cumsum([part.shape[1] for part in parts])
@@ -232,6 +239,22 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
     frame = frame.sort_values("importance", ascending=False, kind="stable")
     explained = 1 - float(np.sum(errors)) if np.isfinite(variance) else 0.0
     return frame.reset_index(drop=True), explained
+
+
+def compared(results: Results) -> np.ndarray:
+    """Return the complete candidates whose scores are compared.
+
+    In a halving search, those of the last iteration with ENOUGH, or of the one with
+    the most: what more resources give is no matter of the parameters.
+    """
+    rows = results.complete
+    if results.resources is None or not len(rows):
+        return rows
+    rounds = results.rounds[rows]
+    numbers, counts = np.unique(rounds, return_counts=True)
+    enough = numbers[counts >= ENOUGH]
+    number = enough[-1] if len(enough) else numbers[counts.argmax()]
+    return np.asarray(rows[rounds == number])
 
 
 def _shuffled(

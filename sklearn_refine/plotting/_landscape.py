@@ -11,7 +11,7 @@ import pandas as pd
 
 from sklearn_refine._parameters import Parameter
 from sklearn_refine._results import Results, read_search
-from sklearn_refine.plotting._importance import importances
+from sklearn_refine.plotting._importance import compared, importances
 from sklearn_refine.plotting._options import point_options
 from sklearn_refine.plotting._style import (
     LINES,
@@ -352,7 +352,7 @@ def _two(results: Results, params: Sequence[str] | None) -> list[Parameter]:
             "parameters; use SearchSliceDisplay for one."
         )
     ranked = varying
-    if len(varying) > 2 and len(results.complete) > 2:
+    if len(varying) > 2 and len(compared(results)) > 2:
         names = importances(results, 0)[0]["parameter"]
         ranked = [results.parameter(name) for name in names]
     pair = first_pair(ranked)

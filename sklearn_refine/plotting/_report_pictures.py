@@ -7,7 +7,7 @@ from typing import Any
 from sklearn_refine._results import Results
 from sklearn_refine.plotting._history import SearchHistoryDisplay
 from sklearn_refine.plotting._html import picture
-from sklearn_refine.plotting._importance import ParameterImportanceDisplay
+from sklearn_refine.plotting._importance import ParameterImportanceDisplay, compared
 from sklearn_refine.plotting._landscape import SearchLandscapeDisplay, first_pair
 from sklearn_refine.plotting._parallel import ParallelCoordinateDisplay
 from sklearn_refine.plotting._slices import SearchSliceDisplay
@@ -38,7 +38,7 @@ def pictures(search: Any, results: Results) -> list[str]:
     figure = new(max(3.0 * columns(n), 5.0), 2.9 * -(-n // columns(n)))
     slices.plot(panels(figure, n)).legend()
     parts.append(picture(figure, "Scores over each parameter", "Over each parameter."))
-    if len(results.complete) < 3 or not results.varying:
+    if len(compared(results)) < 3 or not results.varying:
         return parts
     importance = ParameterImportanceDisplay.from_search(search, **options)
     figure = new(7.0, 1.6 + 0.35 * len(importance.data))
