@@ -193,8 +193,8 @@ def read_parameter(
     scale : {"linear", "log", "choice"}, optional
         Its scale, where the user has said it.
     given : sequence of list or distribution, default=()
-        What the user gave to search over, where it is known: a distribution has a
-        scale, and a list is read as the searches read it.
+        What the user gave to search over, where it is known: a distribution with
+        ``ppf`` has a scale, and a list is read as the searches read it.
     """
     listed = [value for value in values if value is not MISSING]
     if any(isinstance(value, Real) and math.isnan(value) for value in listed):
@@ -214,7 +214,8 @@ def _scale_given(given: Sequence[Any]) -> Scale | None:
     for part in given:
         if hasattr(part, "ppf"):
             return _scale_of(part)
-    parts = [part[:: len(part) // LONG + 1] for part in given]
+    lists = [part for part in given if isinstance(part, Sequence | np.ndarray)]
+    parts = [part[:: len(part) // LONG + 1] for part in lists]
     numbers = [value for part in parts for value in part if is_number(value)]
     if len(set(numbers)) < 2:
         return None

@@ -198,10 +198,10 @@ def read_search(search: Any, metric: str | None = None) -> Results:
 
 def _given(search: Any) -> dict[str, list[Any]]:
     """Return the lists and distributions that a search was given, by parameter."""
-    space = getattr(search, "param_distributions", getattr(search, "param_grid", ()))
+    space = getattr(search, "param_distributions", getattr(search, "param_grid", None))
     given: dict[str, list[Any]] = {}
-    for part in [space] if isinstance(space, Mapping) else space:
-        for name, values in part.items():
+    for part in space if isinstance(space, list | tuple) else [space]:
+        for name, values in part.items() if isinstance(part, Mapping) else ():
             given.setdefault(name, []).append(values)
     return given
 

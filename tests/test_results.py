@@ -108,6 +108,25 @@ def test_a_list_is_read_as_the_searches_read_it(values):
     assert parameter.kind == "linear"
 
 
+class Decades:
+    """A distribution that can be drawn from, and nothing else."""
+
+    def rvs(self, random_state):
+        return 10.0 ** random_state.randint(-4, 1)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [{"drop": Decades()}, [{"drop": Decades()}, {"drop": [1e-3, 0.1]}], None, [3], "x"],
+)
+def test_what_a_search_was_given_need_not_tell_the_scale(space):
+    drawn = {"drop": Decades()}
+    search = RandomizedSearchCV(Drop(), drawn, n_iter=20, cv=2, random_state=0)
+    search.fit(X, Y).param_distributions = space
+    (parameter,) = read_search(search).parameters
+    assert parameter.kind == "log"
+
+
 def test_few_numbers_of_a_first_round_do_not_tell_the_scale():
     rng = np.random.RandomState(0)
     wrong = {"log": 0, "linear": 0}
