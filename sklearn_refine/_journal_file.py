@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import stat
 import struct
 import threading
 import weakref
@@ -200,7 +201,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def check_file(path: Path) -> None:
     """Read the first bytes of a file, and raise where it is not a journal."""
     name = f"journal={str(path)!r}"
-    if path.is_dir():
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
         raise JournalError(
             f"{name} is a directory; name a file in it, such as "
             f"{str(path / 'search.db')!r}."
@@ -210,6 +212,8 @@ def check_file(path: Path) -> None:
             f"{name}: there is no directory {str(path.parent)!r}; make it, or name "
             "another."
         )
+    if mode and not stat.S_ISREG(mode):
+        raise JournalError(f"{name} is a device or a pipe; name a file.")
     try:
         with _LOCK:
             if _is_connected(path):
@@ -220,11 +224,8 @@ def check_file(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise JournalError(
-            f"{name} cannot be read ({error.strerror}); change its permissions, or "
-            "name another file."
-        ) from error
-    if not head or Path(f"{path}-journal").exists():
+        raise _unreadable(path, error) from error
+    if not head or os.path.exists(f"{path}-journal"):
         return  # empty, or a process was killed as it made it: SQLite will say
     if len(head) < 100 or not head.startswith(b"SQLite format 3\0"):
         raise JournalError(
@@ -238,6 +239,24 @@ def check_file(path: Path) -> None:
     expected = (65536 if page_size == 1 else page_size) * int.from_bytes(n_pages, "big")
     if size < expected and not Path(f"{path}-wal").exists():
         raise JournalError(damaged(path, f"{expected - size} bytes are missing"))
+
+
+def _mode(path: Path) -> int:
+    """Return the kind of a file and its permissions, 0 where there is none."""
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> JournalError:
+    return JournalError(
+        f"journal={str(path)!r} cannot be read "
+        f"({getattr(error, 'strerror', error)}); change its permissions, or name "
+        "another file."
+    )
 
 
 def _check_kind(path: Path, application: int, version: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,8 @@ def read_journal(path: Any) -> pd.DataFrame:
     2      1  {'alpha': 1.0}      0     ok
     3      1  {'alpha': 1.0}      1     ok
     """
-    path = Path(path)
-    if not path.exists():
+    path = Path(os.fsdecode(path))
+    if not os.path.exists(path):
         raise FileNotFoundError(
             f"journal={str(path)!r} does not exist; name the file that was given to "
             "the search."

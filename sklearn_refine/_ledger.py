@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,12 +49,12 @@ class Ledger:
         self.round = 1
         #: For a search that has no random state of its own.
         self.seed = int(run[:8], 16)
-        self._path = path
+        self._path = Path(os.fsdecode(path))
         self._error_score = error_score
         self._fit_timeout = fit_timeout
         self._texts: dict[int, tuple[Candidate, str, str]] = {}
         self._journal = Journal(
-            Path(path),
+            self._path,
             run,
             search=parts["search"],
             estimator=type(parts["estimator"]).__name__,

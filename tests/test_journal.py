@@ -696,6 +696,14 @@ def one_digit(path, written):
     path.write_bytes(written[:at] + b"0.8" + written[at + 3 :])
 
 
+def pipe(path, written):
+    os.mkfifo(path)
+
+
+def circle(path, written):
+    path.symlink_to(path)
+
+
 def no_utf8(path, written, word=b"{'alpha'"):
     at = written.index(word) + 3
     path.write_bytes(written[:at] + b"\xff" + written[at + 1 :])
@@ -756,6 +764,12 @@ def directory(path, written):
         (other_schema, "damaged .*other tables"),
         (trigger, "damaged .*other tables"),
         (directory, "is a directory; name a file in it"),
+        pytest.param(
+            pipe,
+            "is a device or a pipe; name a file",
+            marks=pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX"),
+        ),
+        (circle, "cannot be read .*symbolic links.*name another file"),
     ],
 )
 def test_what_is_no_journal_is_left_alone(make, message, written, path):
@@ -778,6 +792,25 @@ def test_an_empty_file_becomes_a_journal(path):
     path.touch()
     search = grid(path).fit(X, Y)
     assert len(read_journal(path)) == search.n_fits_
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("a" * 300, "too long"), ("a\0b", "embedded null")]
+)
+def test_what_is_no_name_of_a_file(name, why, tmp_path):
+    with pytest.raises(ValueError, match=rf"journal=.* cannot be read \(.*{why}"):
+        grid(tmp_path / name).fit(X, Y)
+    with pytest.raises(FileNotFoundError, match=r"journal=.* does not exist"):
+        read_journal(tmp_path / name)
+
+
+def test_a_path_of_bytes(path):
+    class Named(os.PathLike):
+        def __fspath__(self):
+            return os.fsencode(path)
+
+    search = grid(Named()).fit(X, Y)
+    assert len(read_journal(Named())) == search.n_fits_
 
 
 def test_no_directory(tmp_path):
