@@ -177,7 +177,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     """Return a connection to a file that may be all that can be read there."""
     connection = connect(path, "mode=ro")
     try:
-        _tables(connection)
+        tables_in(connection)
     except SQLITE_ERRORS as error:
         connection.close()
         if not is_read_only(error):
@@ -281,18 +281,18 @@ def _check_kind(path: Path, application: int, version: int) -> None:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables where there are none; check them where there are."""
-    tables = _tables(connection)
+    tables = tables_in(connection)
     if not tables:
         # Nothing can be lost yet, and waiting for the disk ten times can take as long
         # as writing thousands of fits. `wait_for_disk` is for what follows.
         connection.execute("PRAGMA synchronous = OFF")
         with transaction(connection):
-            if not _tables(connection):
+            if not tables_in(connection):
                 for statement in SCHEMA:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
-        tables = _tables(connection)
+        tables = tables_in(connection)
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     _check_kind(path, application, version)
@@ -308,7 +308,8 @@ def wait_for_disk(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _tables(connection: sqlite3.Connection) -> set[str]:
+def tables_in(connection: sqlite3.Connection) -> set[str]:
+    """Return the statements that made the tables of a file, and what else is there."""
     rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
     return {str(sql) for (sql,) in rows}
 

@@ -17,6 +17,7 @@ from sklearn_refine._journal_file import (
     connect_to_read,
     damaged,
     from_row,
+    tables_in,
     unusable,
 )
 
@@ -97,14 +98,16 @@ def read_journal(path: Any) -> pd.DataFrame:
         connection = connect_to_read(path)
     except SQLITE_ERRORS as error:
         raise unusable(path, error) from error
+    select = (
+        f"SELECT {', '.join('fits.' + name for name in names)}, runs.id, "
+        "sessions.id, search, estimator, host, process, versions FROM fits "
+        "JOIN runs ON runs.id = fits.run "
+        "JOIN sessions ON sessions.id = fits.session "
+        "ORDER BY fits.id"
+    )
     try:
-        rows = connection.execute(
-            f"SELECT {', '.join('fits.' + name for name in names)}, runs.id, "
-            "sessions.id, search, estimator, host, process, versions FROM fits "
-            "JOIN runs ON runs.id = fits.run "
-            "JOIN sessions ON sessions.id = fits.session "
-            "ORDER BY fits.id"
-        ).fetchall()
+        # A search that has just begun may not have made the tables yet.
+        rows = connection.execute(select).fetchall() if tables_in(connection) else []
     except SQLITE_ERRORS as error:
         raise unusable(path, error) from error
     finally:

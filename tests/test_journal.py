@@ -790,6 +790,7 @@ def test_read_journal_of_damaged_text(make, written, path):
 
 def test_an_empty_file_becomes_a_journal(path):
     path.touch()
+    assert len(read_journal(path)) == 0  # as while it is made
     search = grid(path).fit(X, Y)
     assert len(read_journal(path)) == search.n_fits_
 
