@@ -350,20 +350,20 @@ def test_nothing_is_explained_of_equal_scores():
 
 
 #: The mean of three scores, in the orders of splits that floats tell apart.
-EQUAL = np.mean([[0.94, 0.92, 0.88], [0.92, 0.88, 0.94]], axis=1)
+EQUAL = np.mean([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]], axis=1)
 
 
 def test_scores_that_differ_by_rounding_are_equal():
     assert EQUAL[0] != EQUAL[1]
-    few = np.r_[np.tile(EQUAL, 4), 0.5]
+    few = np.r_[np.tile(EQUAL, 4), 0.05, 0.3]
     display = SearchLandscapeDisplay.from_search(fitted_with(few)).plot()
     display.figure_.canvas.draw()
     marks = [c for c in display.ax_.collections if c.get_label() == "candidate"]
-    assert len(np.unique(marks[0].get_facecolor()[:-1], axis=0)) == 1
+    assert len(np.unique(marks[0].get_facecolor()[:-2], axis=0)) == 1
     labels = [text.get_text() for text in display.figure_.axes[1].get_yticklabels()]
     assert len(set(labels)) == len(labels)
     lines = ParallelCoordinateDisplay.from_search(fitted_with(few)).plot()
-    assert len(np.unique(lines.ax_.collections[0].get_colors(), axis=0)) == 2
+    assert len(np.unique(lines.ax_.collections[0].get_colors(), axis=0)) == 3
 
 
 def test_where_scores_differ_by_rounding_only_there_is_nothing_to_see():
@@ -373,7 +373,7 @@ def test_where_scores_differ_by_rounding_only_there_is_nothing_to_see():
     assert ParameterImportanceDisplay.from_search(search).explained == 0
     assert SearchLandscapeDisplay.from_search(search).surface is None
     low, high = score_limits(np.tile(EQUAL, 4))
-    assert high - low > 0.01
+    assert high - low > 0.003
 
 
 def test_equal_scores_have_one_colour():
@@ -773,6 +773,14 @@ def test_hollow_points_take_a_colour_at_their_edges():
     (dropped,) = (mark for mark in points(made) if mark.get_label() == "dropped")
     assert same_color(dropped.get_edgecolor(), "red")
     assert len(dropped.get_facecolor()) == 0
+
+
+@pytest.mark.parametrize(("given", "color"), [({}, "0.85"), ({"c": "red"}, "red")])
+def test_the_legend_of_a_landscape_has_the_colour_of_points_that_have_one(given, color):
+    made = read(SearchLandscapeDisplay, "refining").plot(scatter_kw=given)
+    handles = made.ax_.get_legend().legend_handles
+    assert handles[0].get_label() == "round 1"
+    assert same_color(handles[0].get_facecolor(), color)
 
 
 def test_lines_and_bars_take_the_options_of_matplotlib_by_all_names():

@@ -309,14 +309,18 @@ def thin_ticks(ax: Any, parameter: Parameter) -> None:
     """
     if parameter.kind != "linear":
         return
-    ax.ticklabel_format(axis="x", scilimits=(-4, 6))
+    from matplotlib.ticker import ScalarFormatter
+
+    numbers = ScalarFormatter()
+    numbers.set_powerlimits((-4, 6))
+    ax.xaxis.set_major_formatter(numbers)
     room = ax.get_window_extent().width / ax.figure.dpi / 0.09
     for steps in range(5, 0, -1):
         ticks = _even_ticks(steps, integer=parameter.is_integer)
         ax.xaxis.set_major_locator(ticks)
         low, high = ax.get_xlim()
         shown = [tick for tick in ticks() if low <= tick <= high]
-        labels = ax.xaxis.get_major_formatter().format_ticks(shown)
+        labels = numbers.format_ticks(shown)
         if sum(len(label) + 1 for label in labels) <= room:
             return
 
