@@ -737,9 +737,10 @@ POINTS = [
 
 
 def points(display):
-    """Return all marks of a drawn display."""
+    """Return all marks of a drawn display; contours may be paths too, with no size."""
     marks = [c for ax in np.ravel(display.ax_) for c in ax.collections]
-    return [m for m in marks if isinstance(m, mpl.collections.PathCollection)]
+    paths = [m for m in marks if isinstance(m, mpl.collections.PathCollection)]
+    return [path for path in paths if len(path.get_sizes())]
 
 
 @pytest.mark.parametrize("given", POINTS, ids=str)
