@@ -141,6 +141,7 @@ def interrupted(folder, kind, n_jobs):
     try:
         running.fit(X, Y)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the search has ended
         return {
             "stop_reason": running.stop_reason_,
             "scores": running.cv_results_["mean_test_score"].tolist(),

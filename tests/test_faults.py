@@ -517,6 +517,36 @@ def test_timed_out_fits_are_tried_again_with_more_time(tmp_path):
     assert n_lines(tmp_path / "log") == n_fits + 2 + 3
 
 
+def test_shared_steps_that_timed_out_are_read_back(tmp_path):
+    log = tmp_path / "log"
+
+    class Sleeps(FunctionTransformer):
+        def fit(self, X, y=None):
+            with log.open("a") as file:
+                file.write("fit\n")
+            time.sleep(0.5)
+            return super().fit(X, y)
+
+    globals()["Sleeps"] = Sleeps
+    Sleeps.__qualname__ = "Sleeps"
+    grid = [
+        {"sleeps": ["passthrough"], "ridge__alpha": [1.0, 2.0]},
+        {"ridge__alpha": [3.0, 4.0, 5.0]},
+    ]
+    for n_fits in (2, 2):
+        search = RefiningGridSearchCV(
+            make_pipeline(Sleeps(), Ridge()),
+            grid,
+            cv=2,
+            n_rounds=1,
+            fit_timeout=0.2,
+            journal=tmp_path / "search.db",
+        )
+        with pytest.warns(FitFailedWarning, match="fit_timeout=0.2"):
+            search.fit(X, Y)
+        assert n_lines(log) == n_fits
+
+
 class Sleeper(Faulty):
     def fit(self, X, y):
         super().fit(X, y)
