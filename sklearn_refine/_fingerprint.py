@@ -301,6 +301,9 @@ def _own_source(value: Any) -> str:
         return _compiled(value)
 
 
+_PLAIN = (int, float, str, tuple)
+
+
 def _compiled(value: Any) -> str:
     """Describe functions and classes of Python by their code and plain attributes."""
     if isinstance(value, types.FunctionType):
@@ -312,9 +315,13 @@ def _compiled(value: Any) -> str:
     if isinstance(value, staticmethod | classmethod):
         return _compiled(value.__func__)
     if isinstance(value, type):
-        members = {name: _compiled(held) for name, held in vars(value).items()}
+        members = {
+            name: _compiled(held)
+            for name, held in vars(value).items()
+            if not (name.startswith("__") and isinstance(held, _PLAIN))  # of the place
+        }
         return "".join(f"{name}:{code}" for name, code in members.items() if code)
-    return repr(value) if isinstance(value, int | float | str | tuple) else ""
+    return repr(value) if isinstance(value, _PLAIN) else ""
 
 
 def _of_bytecode(code: types.CodeType) -> str:
