@@ -33,6 +33,7 @@ os.environ["MKL_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 import sklearn
+import threadpoolctl
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -177,8 +178,14 @@ def main():
     options = parser.parse_args()
     repeats, max_iter = (1, 3) if options.smoke else (options.repeats, options.max_iter)
     warnings.simplefilter("ignore")
+    kernels = {
+        library.get("architecture", library["internal_api"])
+        for library in threadpoolctl.threadpool_info()
+        if library["user_api"] == "blas"
+    }
     print(
-        f"scikit-learn {sklearn.__version__}, numpy {np.__version__}; one BLAS thread"
+        f"scikit-learn {sklearn.__version__}, numpy {np.__version__}; one BLAS thread, "
+        f"kernels: {', '.join(sorted(kernels))}"
     )
     print(
         f"medians of {repeats}, max_iter={max_iter}\n\n"
