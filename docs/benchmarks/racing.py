@@ -28,7 +28,7 @@ than independent ones would.
 
 Rules:
 
-plausible
+racing=True
     The one of this package. ``sklearn_refine/evaluation/_racing.py`` says how it goes.
 m s.e.
     Drops what is worse than the leader by more than m standard errors of the paired
@@ -75,7 +75,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_refine import RefiningGridSearchCV
-from sklearn_refine.evaluation._racing import plausible, waves
+from sklearn_refine.evaluation._racing import contenders
 
 FOLDS = (5, 10)
 KINDS = ("wide", "close")
@@ -178,15 +178,12 @@ def in_waves(rule, first=2):
 
 
 def ours(scores):
-    seen = np.full(scores.shape, np.nan)
-    alive = np.full(len(scores), True)
-    n_fits = 0
-    for wave in waves(scores.shape[1]):
-        if wave[0]:
-            alive = plausible(seen)
-        seen[np.ix_(alive, wave)] = scores[np.ix_(alive, wave)]
-        n_fits += alive.sum() * len(wave)
-    return n_fits, np.flatnonzero(~np.isnan(seen).any(axis=1))
+    run = np.zeros(scores.shape, dtype=bool)
+    while (
+        going_on := contenders(np.where(run, scores, np.nan), run).nonzero()[0]
+    ).size:
+        run[going_on, run.sum(axis=1)[going_on]] = True
+    return run.sum(), np.flatnonzero((run & ~np.isnan(scores)).all(axis=1))
 
 
 def one_by_one(to_beat):
@@ -241,7 +238,7 @@ def oracle(c, n_drawn=1000):
 
 
 RULES = {
-    "plausible": ours,
+    "racing=True": ours,
     "1 s.e.": in_waves(standard_errors(1)),
     "2 s.e.": in_waves(standard_errors(2)),
     "t-test": in_waves(t_tests),
@@ -519,7 +516,7 @@ def report(title, runs):
         matrices = (scores for drawn in runs.values() for scores in drawn)
         print(line(rule, [judge(scores, race) for scores in matrices]))
     for name, drawn in runs.items():
-        print(line(f"  plausible, {name}", [judge(s, ours) for s in drawn]))
+        print(line(f"  racing=True, {name}", [judge(s, ours) for s in drawn]))
     print(flush=True)
 
 

@@ -1,41 +1,49 @@
-"""Which candidates deserve the next split: racing in cross-validated search.
+"""Which candidates deserve their next split: racing in cross-validated search.
 
-All candidates are scored on the first split. From then on, only those that may still
-become the best are scored on the next one.
+All candidates are scored on the first split. From then on, a wave at a time, those run
+on their next split that are most likely to be the best in the end; the others wait.
+Who waits is not dropped for good: should the leaders do worse on later splits, others
+go on. The race is over when nobody who waits may still be the best.
 
-The question is that of best-arm identification with a fixed budget [1]_, [2]_: the
-splits are the pulls of an arm. Of ``n`` splits, ``k`` have been run. The mean over all
-``n``, which decides the search, still differs from the mean over the ``k`` by an error
-of standard deviation ``s * r_k`` with ``r_k = sqrt((n - k) / (n * k))``, where ``s`` is
-the deviation from split to split (the correction for a finite population is part of
-it). Two numbers say how many of ``N`` candidates may still become the best:
+The question is that of best-arm identification [1]_, where the splits are the pulls of
+an arm, and the answer that of upper confidence bounds [2]_. Of ``n`` splits, a
+candidate has run the first ``k``. By how much a split is easier than others is
+estimated as the median, over those that were run on it, of what a score differs from
+the same candidate's mean before, and taken off; ``m`` is the mean of what is left. The
+mean over all ``n`` splits, which decides the search, still differs from it by an error
+of standard deviation ``e = s * sqrt((n - k) / (n * k))`` (the correction for a finite
+population is part of it). Here ``s`` is the deviation from split to split, from what
+candidates and splits leave unexplained (two-way analysis of variance) among the better
+half of those on two splits or more, so that one that diverged does not pass for noise.
+A candidate's bound is ``m + t * e``.
 
-- Where the means lie about evenly near the top, the number within reach of the leader
-  is proportional to that error, whatever ``s`` is. That sets a pace in advance:
-  ``p_k = 0.35 * N * r_k / r_1``.
-- From the second split on, ``s`` can be estimated, from what candidates and splits
-  leave unexplained (two-way analysis of variance) in the better half, so that one that
-  diverged does not pass for noise. ``w_k`` is the number of candidates that are at most
-  ``4 * s * r_k`` behind the leader.
+An estimate of ``s`` from few splits is not to be trusted alone. Where means lie about
+evenly near the top, the number of candidates within reach of the leader is proportional
+to the error that is left, whatever ``s`` is. That sets a pace in advance: of ``N``
+candidates, ``p = N * sqrt((n - k) / (k * (n - 1)))``, times 0.35 and at least three,
+should go beyond split ``k``. The more have done so already, the closer must one be that
+follows: ``t = 2.7 * sqrt(max(0.35 * p, 3) / (c + 1))``, if ``c`` have. Complete
+candidates of earlier rounds count in ``N`` and in ``c``.
 
-So the best ``c_k`` by their mean over the ``k`` splits go on, three at least, and all
-who are tied with the last of them: ``c_1 = p_1``, then ``c_k = p_k**0.25 *
-w_k**0.75``, rounded. The geometric mean spends more where many are close, and less
-where the case is clear, though an estimate from few splits is not to be trusted alone.
-Of 40 candidates, 40, 14, 9, 6 and 4 are scored on five splits where ``w_k = p_k``, and
-40, 14, 9, 7, 6, 5, 4, 3, 3 and 3 on ten.
+In each wave, the leader and those of the highest bounds run on their next split:
 
-Measured in ``docs/benchmarks/racing.py``, the pace alone, a threshold in standard
-errors of the paired difference, F-race [3]_ and the early stopping of [4]_ saved fewer
-fits, or lost the best candidate more often.
+- ``0.25 * p`` of them (three at least), where ``k`` is the most splits that any has
+  run, until one has run all,
+- then the upper half of those that wait (three at least).
+
+Once there is a complete candidate, of this round or an earlier one, only those go on
+whose bound reaches the mean of the best.
+
+Measured in ``docs/benchmarks/racing.py``, a threshold in standard errors of the paired
+difference, t-tests, F-race [3]_ and the early stopping of [4]_ saved fewer fits, or
+lost the best candidate more often.
 
 References
 ----------
 .. [1] Audibert, J.-Y., Bubeck, S. and Munos, R. (2010). Best Arm Identification in
-       Multi-Armed Bandits. COLT. (Its "successive rejects" also drops by the order of
-       means alone, at a pace set in advance.)
-.. [2] Karnin, Z., Koren, T. and Somekh, O. (2013). Almost Optimal Exploration in
-       Multi-Armed Bandits. ICML.
+       Multi-Armed Bandits. COLT.
+.. [2] Kalyanakrishnan, S., Tewari, A., Auer, P. and Stone, P. (2012). PAC Subset
+       Selection in Stochastic Multi-armed Bandits. ICML.
 .. [3] Birattari, M., Stützle, T., Paquete, L. and Varrentrapp, K. (2002). A Racing
        Algorithm for Configuring Metaheuristics. GECCO.
 .. [4] Bergman, E., Purucker, L. and Hutter, F. (2024). Don't Waste Your Time: Early
@@ -52,53 +60,39 @@ import numpy as np
 
 from sklearn_refine._history import Outcome
 
-#: The share of all candidates that is scored on the second split.
-_SECOND_SHARE = 0.35
+#: The share of all candidates that should go beyond the first split, and of those that
+#: go there in one wave.
+_PACE, _WAVE = 0.35, 0.25
 
-#: The weight of the number that are close, beside that of the pace.
-_WEIGHT = 0.75
+#: How many standard deviations a candidate's bound lies above its mean, where as many
+#: have gone on as the pace says.
+_CLOSE = 2.7
 
-#: In standard deviations of what a candidate's mean may still change by: how far behind
-#: the leader counts as close.
-_CLOSE = 4.0
+#: The share of those that wait that goes on once a candidate has run all splits.
+_PART = 0.5
 
-#: However few candidates there are, this many race to the last split.
+#: However few candidates there are, so many go on.
 _FEWEST = 3
 
-
-def waves(n_splits: int) -> list[range]:
-    """Return the indices of the splits that are run in each wave.
-
-    A wave is one split. With two in the first one, 5-fold cross-validation could save
-    60 % of the fits at most, if a single candidate were left after it.
-
-    Parameters
-    ----------
-    n_splits : int
-        Number of cross-validation splits.
-
-    Returns
-    -------
-    list of range
-        Every split is in exactly one of them.
-    """
-    return [range(split, split + 1) for split in range(n_splits)]
+#: Of those on two splits or more, the share whose scores say how large the noise is.
+_BETTER = 0.5
 
 
-def plausible(scores: np.ndarray, *, complete: np.ndarray | None = None) -> np.ndarray:
-    """Tell which candidates may still become the best of all.
+def contenders(
+    scores: np.ndarray, run: np.ndarray, *, complete: np.ndarray | None = None
+) -> np.ndarray:
+    """Tell which candidates run on their next split; none if the race is over.
 
-    A candidate goes on if fewer than ``c_k`` others are ahead of it, by the mean score
-    over the ``k`` splits run so far; see the module's docstring for ``c_k``. Ahead may
-    be candidates of this round and complete ones of earlier rounds, and ``N`` in
-    ``c_k`` counts both.
+    See the module's docstring for the rule.
 
     Parameters
     ----------
     scores : ndarray of shape (n_candidates, n_splits)
-        Test scores, greater is better. All candidates of the round, those dropped
-        before too: the rule takes their number from here. NaN where a split has not
-        been run for a candidate, and where its fit failed.
+        Test scores, greater is better; NaN where a split has not been run for a
+        candidate, and where its fit failed.
+    run : ndarray of bool of shape (n_candidates, n_splits)
+        Which splits have been run. Who was run on more splits was run on all those
+        that others were.
     complete : ndarray of shape (n_incumbents, n_splits), default=None
         Scores of candidates of earlier rounds that were run on all splits. Rows with a
         NaN are ignored.
@@ -106,160 +100,157 @@ def plausible(scores: np.ndarray, *, complete: np.ndarray | None = None) -> np.n
     Returns
     -------
     ndarray of bool of shape (n_candidates,)
-        Which candidates to run on the next split. One dropped before stays dropped. At
-        least one is kept where there are no complete ones. Once all splits are run,
-        those that have a score on each.
+        Which candidates to run on the next split of each. As long as none has a score
+        on every split, and there is none in `complete`, at least one that may still
+        get there.
 
     Notes
     -----
-    A split counts as run where any candidate has a score on it. A candidate without a
-    score on one of these cannot win and is dropped. A number that was given as
-    ``error_score`` is a score like others.
+    A candidate without a score on a split that it was run on cannot win and does not go
+    on. A number that was given as ``error_score`` is a score like others.
 
     The result is the same for every order of the candidates and of the splits, and for
-    ``a * scores + b`` with a positive ``a`` (rounding aside). Equal means are treated
-    equally: all of them go on, or none.
+    ``a * scores + b`` with a positive ``a`` (rounding aside). Equal candidates are
+    treated equally.
 
     What the rule does not promise:
 
-    - There is no bound on the chance that the best candidate is dropped. It depends on
-      how far the best stands out from the noise between splits. Of 40 from a wide
-      space, the winner stayed the same in 99 % of runs on recorded MLPs at 5 splits;
-      on small data (400 rows) in 89 % at 5 folds and in 72 % at 10, where the many
-      small test sets leave more to chance; on 1000 to 2500 rows in 98 % and 90 %. The
-      one that won instead was within one standard error of the best in at least 98 %
-      of the runs in each of these groups. Among nearly equal candidates it changes
-      more often.
-    - At least three go on. A candidate that leads by far does not end the race.
+    - There is no bound on the chance that the best candidate is missed. It depends on
+      how far the best stands out from the noise between splits.
+    - Three at least go on until one is complete. A candidate that leads by far does not
+      end the race.
     - The splits are taken as exchangeable. Where they are ordered, as in
       ``TimeSeriesSplit``, the first ones speak for the rest only as far as candidates
       rank alike on all of them.
     - The best mean over splits is itself a random quantity, and flatters the winner
       (more so the more candidates there are). Racing does not change that.
     """
-    scores = np.asarray(scores, dtype=np.float64)
-    n_splits = scores.shape[1]
-    run = ~np.isnan(scores).all(axis=0)
-    n_run = int(run.sum())
-    means, rivals = _means(scores[:, run]), np.empty(0)
-    if complete is not None:
-        whole = np.asarray(complete, dtype=np.float64).reshape(-1, n_splits)
-        whole = whole[~np.isnan(whole).any(axis=1)]
-        rivals = _means(whole[:, run])
-        rivals = rivals[~np.isnan(rivals)]
+    if not run.any(axis=1).all():
+        return np.asarray(~run.any(axis=1))
+    n_candidates, n_splits = scores.shape
+    whole = np.empty((0, n_splits)) if complete is None else np.asarray(complete)
+    whole = whole[~np.isnan(whole).any(axis=1)]
+    scores = np.concatenate([scores, whole]).astype(np.float64)
+    run = np.concatenate([run, np.full(whole.shape, True)])
+    n_run = run.sum(axis=1)
+    means, rounding, noise = _estimates(scores, run)
     able = ~np.isnan(means)
-    if not able.any() and not len(rivals):
+    waiting = able & (n_run < n_splits)
+    if not able.any():  # nobody can win, and the results hold what can be had
         n_scores = (~np.isnan(scores)).sum(axis=1)
-        return np.asarray(n_scores == n_scores.max(initial=0))
-    if n_run in (0, n_splits):
-        return np.asarray(able)
-    everyone = np.sort(np.concatenate([means[able], rivals]))[::-1]
-    seen = scores[able][:, run]
-    if complete is not None:
-        seen = np.concatenate([seen, whole[:, run]])
-    n_all = len(scores) + len(rivals)
-    n_going_on = _n_going_on(n_all, n_run, n_splits, _n_close(seen, n_splits))
-    last = everyone[min(n_going_on, len(everyone)) - 1]
+        waiting = (n_scores == n_scores.max(initial=0)) & (n_run < n_splits)
+    if not able.any() or not waiting.any():
+        return np.asarray(waiting[:n_candidates])
+
+    # Those of earlier rounds that are complete compete.
+    n_all = n_candidates + able[n_candidates:].sum()
+    most = n_run[:n_candidates][able[:n_candidates]].max()
     with np.errstate(over="ignore"):  # next to the largest number there is
-        least = last - _rounding(scores[:, run])
-    return np.asarray(able & (means >= least))
+        bounds = means.copy()
+        if noise is not None:
+            bounds += noise * _reach(n_run, able, n_all, n_splits)
+        if not (able & ~waiting).any():
+            bounds[means >= means[able].max() - rounding] = np.inf  # those who lead
+        elif noise is not None:
+            least = (means - rounding)[able & ~waiting].max()
+            waiting &= bounds + rounding >= least
+        if most < n_splits:
+            width = math.floor(_pace(_WAVE, n_all, most, n_splits) + 0.5 + 1e-9)
+        else:
+            width = max(_FEWEST, math.ceil(_PART * waiting.sum()))
+        last = np.sort(bounds[waiting])[::-1][:width].min(initial=np.inf)
+        return np.asarray(waiting & (bounds >= last - rounding))[:n_candidates]
 
 
-def revived(scores: np.ndarray, run: np.ndarray) -> np.ndarray:
-    """Tell which candidates come back once all others have failed.
+def _reach(
+    n_run: np.ndarray, able: np.ndarray, n_all: int, n_splits: int
+) -> np.ndarray:
+    """Return how far each bound lies above its mean, for a noise of 1."""
+    splits = np.arange(1, n_splits + 1)
+    pace = np.array([_pace(_PACE, n_all, k, n_splits) for k in splits.tolist()])
+    gone_on = (n_run[able] > splits[:, np.newaxis]).sum(axis=1)
+    deviations = _CLOSE * np.sqrt(pace / (gone_on + 1))[n_run - 1]
+    return np.asarray(deviations * np.sqrt((n_splits - n_run) / (n_splits * n_run)))
+
+
+def _pace(share: float, n_candidates: int, n_run: int, n_splits: int) -> float:
+    """Return how many candidates go beyond so many splits; a fraction may be left."""
+    left = math.sqrt((n_splits - n_run) / (n_run * (n_splits - 1)))
+    return max(_FEWEST, share * n_candidates * left)
+
+
+def _estimates(
+    scores: np.ndarray, run: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Return what is known of each candidate's mean over all splits, and of the noise.
 
     Parameters
     ----------
-    scores : ndarray of shape (n_candidates, n_splits)
-        As in `plausible`.
-    run : ndarray of bool of shape (n_candidates, n_splits)
-        Whether a candidate was run on a split.
+    scores, run : ndarray of shape (n_candidates, n_splits)
+        As in `contenders`; each candidate has run a split at least.
 
     Returns
     -------
-    ndarray of bool of shape (n_candidates,)
-        The best of those that did not fail on any split, and are still to run on
-        some; of those that were run on most splits. None, if one is complete.
+    means : ndarray of shape (n_candidates,)
+        Up to a number that all have in common. NaN after a failed fit, and where
+        infinities cancel.
+    rounding : ndarray of shape (n_candidates,)
+        How far each may be off, since the order of sums matters. By the candidate's
+        own scores: one whose scores are huge must not make all others look equal.
+    noise : float or None
+        The standard deviation from split to split, if anything can be said of it.
     """
-    scores = np.asarray(scores, dtype=np.float64)
-    n_run, able = run.sum(axis=1), ~(run & np.isnan(scores)).any(axis=1)
-    back = np.zeros(len(scores), dtype=bool)
-    if not (able & (n_run < run.shape[1])).any() or (able & run.all(axis=1)).any():
-        return back
-    longest = able & (n_run == n_run[able].max())
-    means = _means(np.where(run, scores, 0.0)[longest])
-    back[np.flatnonzero(longest)[np.argsort(-means, kind="stable")[:_FEWEST]]] = True
-    return back
-
-
-def _n_going_on(n_candidates: int, n_run: int, n_splits: int, n_close: int) -> int:
-    """Return how many candidates are scored on the next split, ties aside.
-
-    Parameters
-    ----------
-    n_candidates, n_run, n_splits : int
-        Of the race.
-    n_close : int
-        How many are close to the leader; 0 if that cannot be known.
-    """
-    count = _SECOND_SHARE * n_candidates
-    count *= math.sqrt((n_splits - n_run) / (n_run * (n_splits - 1)))
-    if n_close:
-        count = count ** (1 - _WEIGHT) * n_close**_WEIGHT
-    # Halves go up, also those that come out a little lower.
-    return max(_FEWEST, math.floor(count + 0.5 + 1e-9))
-
-
-def _n_close(scores: np.ndarray, n_splits: int) -> int:
-    """Return how many candidates are close to the leader; 0 if that cannot be known.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_candidates, n_run)
-        Of all that may still win, on the splits that were run.
-    n_splits : int
-        How many there are in all.
-    """
-    n_run = scores.shape[1]
-    scores = scores[np.isfinite(scores).all(axis=1)]
-    if n_run < 2 or len(scores) < 2:
-        return 0
-    means, rounding = _means(scores), _rounding(scores)
-    n_better = max(_FEWEST, -(-len(scores) // 2))
-    last = np.sort(means)[::-1][min(n_better, len(means)) - 1]
-    with np.errstate(all="ignore"):
-        better = means >= last - rounding
-        rest = scores[better] - means[better, None]
-        rest -= rest.mean(axis=0)
-        noise = (rest**2).sum() / ((len(rest) - 1) * (n_run - 1))
-        open_ = math.sqrt(noise * (n_splits - n_run) / (n_splits * n_run))
-        behind = means.max() - means
-        # As far behind as is close, rounding aside, is close.
-        close = behind <= _CLOSE * open_ * (1 + 1e-9) + rounding
-    return int(close.sum())
-
-
-def _means(scores: np.ndarray) -> np.ndarray:
-    """Return the mean of each row; NaN if one is NaN or infinities cancel."""
+    n_run = run.sum(axis=1)
+    finite = np.isfinite(np.where(run, scores, 0.0)).all(axis=1)
+    easier = _easier(scores[finite], run[finite])
     with np.errstate(all="ignore"):
         # Divided first: the sum of large scores may overflow.
-        return np.asarray((scores / max(scores.shape[1], 1)).sum(axis=1))
+        means = (np.where(run, scores - easier, 0.0) / n_run[:, np.newaxis]).sum(axis=1)
+        rest = np.where(run, scores - easier - means[:, np.newaxis], 0.0)
+        size = np.where(run, np.abs(scores) + np.abs(easier), 0.0)
+        size = (size / n_run[:, np.newaxis]).sum(axis=1)
+        rounding = 4 * scores.shape[1] * np.finfo(np.float64).eps * size
+    rounding[~np.isfinite(rounding)] = 0.0
+
+    several = finite & (n_run > 1)
+    if several.sum() < 2:
+        return means, rounding, None
+    n_better = max(_FEWEST, math.ceil(_BETTER * several.sum()))
+    last = np.sort(means[several])[::-1][:n_better][-1]
+    better = several & (means >= last - rounding)
+    freedom = (n_run[better] - 1).sum() - (n_run[better].max() - 1)
+    with np.errstate(all="ignore"):
+        noise = math.sqrt((rest[better] ** 2).sum() / max(freedom, 1))
+    return means, rounding, noise if math.isfinite(noise) else None
 
 
-def _rounding(scores: np.ndarray) -> np.ndarray:
-    """Return how far the mean of each row may be off: the order of sums matters.
+def _easier(scores: np.ndarray, run: np.ndarray) -> np.ndarray:
+    """Return by how much scores on each split are higher than the same candidates'.
 
-    By the row's own size. One candidate whose scores are huge must not make all others
-    look equal.
+    The median over the candidates of what a score differs from their mean over the
+    splits that more of them were run on; where all were run, over these.
     """
-    size = _means(np.abs(scores))
-    size[~np.isfinite(size)] = 0.0
-    return np.asarray(2 * scores.shape[1] * np.finfo(np.float64).eps * size)
+    easier = np.zeros(scores.shape[1])
+    means, n_before = np.zeros(len(scores)), 0
+    counts = run.sum(axis=0)
+    for count in np.unique(counts[counts > 0])[::-1]:
+        splits = np.flatnonzero(counts == count)
+        rows = run[:, splits[0]]
+        here = scores[np.ix_(rows, splits)]
+        n = n_before + len(splits)
+        with np.errstate(all="ignore"):
+            before = means[rows] if n_before else (here / n).sum(axis=1)
+            gaps = np.median(here - before[:, np.newaxis], axis=0)
+            easier[splits] = np.where(np.isfinite(gaps), gaps, 0.0)
+            here = ((here - easier[splits]) / n).sum(axis=1)
+            means[rows] = means[rows] * (n_before / n) + here
+        n_before = n
+    return easier
 
 
 @dataclass(frozen=True)
 class Race:
-    """The splits of a round in waves, with fewer candidates in each.
+    """What a round's candidates run next, a wave at a time.
 
     Attributes
     ----------
@@ -272,47 +263,21 @@ class Race:
     score: Callable[[Outcome], float]
     complete: np.ndarray
 
-    def waves(self, n_splits: int) -> list[range]:
-        """Return the splits of each wave."""
-        return waves(n_splits)
-
-    def survivors(
+    def wave(
         self,
         found: Mapping[tuple[int, int], Outcome],
         n_candidates: int,
         n_splits: int,
-        alive: Sequence[int],
-    ) -> list[int]:
-        """Return which of the candidates still alive go on."""
-        scores, _ = self._table(found, n_candidates, n_splits)
-        kept = plausible(scores, complete=self.complete)
-        return [i for i in alive if kept[i]]
-
-    def revived(
-        self,
-        found: Mapping[tuple[int, int], Outcome],
-        n_candidates: int,
-        n_splits: int,
-    ) -> list[int]:
-        """Return which of the candidates come back, for none is complete."""
-        if (~np.isnan(self.complete).any(axis=1)).any():
-            return []
-        back = revived(*self._table(found, n_candidates, n_splits))
-        return np.flatnonzero(back).tolist()
-
-    def _table(
-        self,
-        found: Mapping[tuple[int, int], Outcome],
-        n_candidates: int,
-        n_splits: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return all scores, and where there is an outcome."""
+    ) -> list[tuple[int, int]]:
+        """Return the candidates that run next, each with its split; none at the end."""
         scores = np.full((n_candidates, n_splits), np.nan)
         run = np.zeros(scores.shape, dtype=bool)
         for position, outcome in found.items():
             scores[position] = self.score(outcome)
             run[position] = True
-        return scores, run
+        next_split = run.sum(axis=1)
+        going_on = contenders(scores, run, complete=self.complete)
+        return [(i, int(next_split[i])) for i in np.flatnonzero(going_on).tolist()]
 
 
 def not_run(known: Sequence[Outcome]) -> Outcome:

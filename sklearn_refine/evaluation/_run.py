@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Protocol
 
 from sklearn.utils.parallel import delayed
@@ -101,7 +102,7 @@ class Evaluation:
     context : callback context
         Its subtasks are the fits; not sequential.
     race : Race or None
-        Drops candidates after each wave of splits.
+        Says which fits are made, a wave at a time; None for all of them.
 
     Attributes
     ----------
@@ -124,7 +125,7 @@ class Evaluation:
         self._context = context
         self._race = race
         self._found: dict[Pair, Outcome] = {}
-        self._dropped: set[int] = set()
+        self._waiting: set[int] = set()  # in a race, and perhaps for good
         self._jobs: dict[Pair, Job] = {}
         self._spent = [0.0, 0.0]  # seconds, and what they were expected to be
         self.stop = False
@@ -144,29 +145,18 @@ class Evaluation:
 
     def run(self) -> bool:
         """Make the fits; say whether the time was enough for all of them."""
-        n_splits = self._means.task.n_splits
-        alive = list(range(len(self._candidates)))
-        race = self._race if self._candidates else None
-        for wave in race.waves(n_splits) if race else [range(n_splits)]:
-            if not self._run(alive, wave):
+        n_candidates, n_splits = len(self._candidates), self._means.task.n_splits
+        if self._race is None:
+            return self._run([*product(range(n_candidates), range(n_splits))])
+        while wave := self._race.wave(self._found, n_candidates, n_splits):
+            self._waiting = set(range(n_candidates)) - {i for i, _ in wave}
+            if not self._run(wave):
                 return False
-            if race is not None:
-                left = race.survivors(
-                    self._found, len(self._candidates), n_splits, alive
-                )
-                self._dropped |= set(alive) - set(left)
-                alive = left
-        while race and (
-            back := race.revived(self._found, len(self._candidates), n_splits)
-        ):
-            self._dropped -= set(back)
-            if not self._run(back, range(n_splits)):
-                return False
+        self._waiting = set(range(n_candidates))
         return True
 
-    def _run(self, candidates: Sequence[int], splits: Sequence[int]) -> bool:
+    def _run(self, pairs: Sequence[Pair]) -> bool:
         """Make fits that are not known; say whether the time was enough for them."""
-        pairs = [(i, split) for i in candidates for split in splits]
         self._make([pair for pair in pairs if not self._read_back(pair)])
         return all(pair in self._found for pair in pairs)
 
@@ -183,7 +173,7 @@ class Evaluation:
         for i, (key, candidate) in enumerate(self._fresh.items()):
             splits = [self._found.get((i, k)) for k in range(self._means.task.n_splits)]
             run = [outcome for outcome in splits if outcome is not None]
-            if len(run) == len(splits) or i in self._dropped:
+            if len(run) == len(splits) or i in self._waiting:
                 outcomes[key] = [nothing if o is None else o for o in splits]
                 seconds = [o["fit_time"] + o["score_time"] for o in run]
                 self._means.costs.learn(candidate.params, sum(seconds) / len(seconds))
