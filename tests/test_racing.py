@@ -82,11 +82,11 @@ def test_who_waits_goes_on_where_the_leaders_do_worse():
 def test_complete_candidates_compete():
     complete = np.array([[41.0, 41.0, 41.1, 41.0, 41.0], [40.0, 40.1, 40.0, 40, 40]])
     scores = np.arange(30.0, 38.0)[:, np.newaxis] + np.zeros(5)
-    assert run_race(scores, complete)[1] == [8]
-    run, waves = run_race(scores + 4, complete)
-    assert waves == [8, 1, 1, 1, 1]
+    assert run_race(scores, complete)[1] == [8]  # 37 and worse, against 41
+    assert run_race(scores + 4, complete)[1] == [8, 1, 1]  # 41.00 against 41.02
+    run, waves = run_race(scores + 5, complete)
+    assert waves == [8, 2, 2, 1, 1]
     assert run[-1].all()
-    assert run_race(scores + 8, complete)[1] == [8, 3, 3, 3, 3]
     alone = run_race(scores)[1]
     assert alone == [8, 3, 3, 3, 3]
     failed = np.array([[99.0, NAN, 99.0, 99.0, 99.0]])

@@ -23,7 +23,7 @@ to the error that is left, whatever ``s`` is. That sets a pace in advance: of ``
 candidates, ``p = N * sqrt((n - k) / (k * (n - 1)))``, times 0.35 and at least three,
 should go beyond split ``k``. The more have done so already, the closer must one be that
 follows: ``t = 2.7 * sqrt(max(0.35 * p, 3) / (c + 1))``, if ``c`` have. Complete
-candidates of earlier rounds count in ``N`` and in ``c``.
+candidates of earlier rounds count in ``N``, in ``c``, and among the three.
 
 In each wave, the leader and those of the highest bounds run on their next split:
 
@@ -117,8 +117,8 @@ def contenders(
 
     - There is no bound on the chance that the best candidate is missed. It depends on
       how far the best stands out from the noise between splits.
-    - Three at least go on until one is complete. A candidate that leads by far does not
-      end the race.
+    - Three at least go on until one is complete. In a first round, a candidate that
+      leads by far does not end the race.
     - The splits are taken as exchangeable. Where they are ordered, as in
       ``TimeSeriesSplit``, the first ones speak for the rest only as far as candidates
       rank alike on all of them.
@@ -142,41 +142,42 @@ def contenders(
     if not able.any() or not waiting.any():
         return np.asarray(waiting[:n_candidates])
 
-    # Those of earlier rounds that are complete compete.
-    n_all = n_candidates + able[n_candidates:].sum()
+    # Complete candidates of earlier rounds compete, and count in all that follows.
+    n_before = able[n_candidates:].sum()
+    n_all, fewest = n_candidates + n_before, max(_FEWEST - n_before, 1)
     most = n_run[:n_candidates][able[:n_candidates]].max()
     with np.errstate(over="ignore"):  # next to the largest number there is
         bounds = means.copy()
         if noise is not None:
-            bounds += noise * _reach(n_run, able, n_all, n_splits)
+            bounds += noise * _reach(n_run, able, n_all, n_splits, fewest)
         if not (able & ~waiting).any():
             bounds[means >= means[able].max() - rounding] = np.inf  # those who lead
         elif noise is not None:
             least = (means - rounding)[able & ~waiting].max()
             waiting &= bounds + rounding >= least
         if most < n_splits:
-            width = math.floor(_pace(_WAVE, n_all, most, n_splits) + 0.5 + 1e-9)
+            width = math.floor(_WAVE * n_all * _left(most, n_splits) + 0.5 + 1e-9)
         else:
-            width = max(_FEWEST, math.ceil(_PART * waiting.sum()))
+            width = math.ceil(_PART * waiting.sum())
+        width = max(width, fewest)
         last = np.sort(bounds[waiting])[::-1][:width].min(initial=np.inf)
         return np.asarray(waiting & (bounds >= last - rounding))[:n_candidates]
 
 
 def _reach(
-    n_run: np.ndarray, able: np.ndarray, n_all: int, n_splits: int
+    n_run: np.ndarray, able: np.ndarray, n_all: int, n_splits: int, fewest: int
 ) -> np.ndarray:
     """Return how far each bound lies above its mean, for a noise of 1."""
-    splits = np.arange(1, n_splits + 1)
-    pace = np.array([_pace(_PACE, n_all, k, n_splits) for k in splits.tolist()])
-    gone_on = (n_run[able] > splits[:, np.newaxis]).sum(axis=1)
-    deviations = _CLOSE * np.sqrt(pace / (gone_on + 1))[n_run - 1]
+    splits = range(1, n_splits + 1)
+    pace = [max(_PACE * n_all * _left(k, n_splits), fewest) for k in splits]
+    gone_on = [(n_run[able] > k).sum() for k in splits]
+    deviations = _CLOSE * np.sqrt(np.array(pace) / np.add(gone_on, 1))[n_run - 1]
     return np.asarray(deviations * np.sqrt((n_splits - n_run) / (n_splits * n_run)))
 
 
-def _pace(share: float, n_candidates: int, n_run: int, n_splits: int) -> float:
-    """Return how many candidates go beyond so many splits; a fraction may be left."""
-    left = math.sqrt((n_splits - n_run) / (n_run * (n_splits - 1)))
-    return max(_FEWEST, share * n_candidates * left)
+def _left(n_run: int, n_splits: int) -> float:
+    """Return the error that a mean still has, in units of that after one split."""
+    return math.sqrt((n_splits - n_run) / (n_run * (n_splits - 1)))
 
 
 def _estimates(
