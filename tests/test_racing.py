@@ -229,7 +229,8 @@ def test_any_race_ends_with_a_complete_candidate_if_one_can_be(race):
     scores, run, complete = race
     scores = np.where(run, scores, 0.0)
     looked_at, _ = run_race(scores, complete)
-    means = scores.mean(axis=1)
+    with np.errstate(invalid="ignore"):  # infinities that cancel
+        means = (scores / scores.shape[1]).sum(axis=1)
     if complete is None and not np.isnan(means).all():
         assert looked_at[~np.isnan(means)].all(axis=1).any()
 

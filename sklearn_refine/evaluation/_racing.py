@@ -218,9 +218,9 @@ def _estimates(
         return means, rounding, None
     n_better = max(_FEWEST, math.ceil(_BETTER * several.sum()))
     last = np.sort(means[several])[::-1][:n_better][-1]
-    better = several & (means >= last - rounding)
-    freedom = (n_run[better] - 1).sum() - (n_run[better].max() - 1)
     with np.errstate(all="ignore"):
+        better = several & (means >= last - rounding)
+        freedom = (n_run[better] - 1).sum() - (n_run[better].max() - 1)
         noise = math.sqrt((rest[better] ** 2).sum() / max(freedom, 1))
     return means, rounding, noise if math.isfinite(noise) else None
 
