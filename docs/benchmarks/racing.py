@@ -382,13 +382,13 @@ LARGER_DATA = {
 }
 #: With which nothing was chosen.
 OTHER_DATA = {
-    "lending_club": (lambda: from_r("modeldata", "lending_club", "Class"), "roc_auc"),
-    "stackoverflow": (
-        lambda: from_r("modeldata", "stackoverflow", "Salary"),
+    "ames": (lambda: from_r("modeldata", "ames", "Sale_Price"), "r2"),
+    "spam7": (lambda: from_r("DAAG", "spam7", "yesno"), "accuracy"),
+    "Default": (lambda: from_r("ISLR", "Default", "default"), "roc_auc"),
+    "Wage": (
+        lambda: from_r("ISLR", "Wage", "wage", without=["logwage"]),
         "neg_mean_absolute_error",
     ),
-    "taxi": (lambda: from_r("modeldata", "taxi", "tip"), "neg_log_loss"),
-    "wa_churn": (lambda: from_r("modeldata", "wa_churn", "churn"), "accuracy"),
 }
 SMOKE_DATA = {"iris": (lambda: load_iris(return_X_y=True), "neg_log_loss")}
 CLASSIFIED = ("accuracy", "neg_log_loss", "roc_auc")

@@ -22,7 +22,7 @@ evenly near the top, the number of candidates within reach of the leader is prop
 to the error that is left, whatever ``s`` is. That sets a pace in advance: of ``N``
 candidates, ``p = N * sqrt((n - k) / (k * (n - 1)))``, times 0.35 and at least three,
 should go beyond split ``k``. The more have done so already, the closer must one be that
-follows: ``t = 2.7 * sqrt(max(0.35 * p, 3) / (c + 1))``, if ``c`` have. Complete
+follows: ``t = 2.6 * sqrt(max(0.35 * p, 3) / (c + 1))``, if ``c`` have. Complete
 candidates of earlier rounds count in ``N``, in ``c``, and among the three.
 
 In each wave, the leader and those of the highest bounds run on their next split:
@@ -66,7 +66,7 @@ _PACE, _WAVE = 0.35, 0.25
 
 #: How many standard deviations a candidate's bound lies above its mean, where as many
 #: have gone on as the pace says.
-_CLOSE = 2.7
+_CLOSE = 2.6
 
 #: The share of those that wait that goes on once a candidate has run all splits.
 _PART = 0.5
@@ -116,7 +116,13 @@ def contenders(
     What the rule does not promise:
 
     - There is no bound on the chance that the best candidate is missed. It depends on
-      how far the best stands out from the noise between splits.
+      how far the best stands out from the noise between splits. Of 40 from a wide
+      space, the winner stayed the same in 99 % of runs on recorded MLPs at 5 splits;
+      on small data (400 rows) in 87 % at 5 folds and in 81 % at 10, where the many
+      small test sets leave more to chance; on 1000 to 2500 rows in 97 % and 93 %. The
+      one that won instead was within one standard error of the best in at least 98 %
+      of the runs in each of these groups. Among nearly equal candidates it changes
+      more often.
     - Three at least go on until one is complete. In a first round, a candidate that
       leads by far does not end the race.
     - The splits are taken as exchangeable. Where they are ordered, as in

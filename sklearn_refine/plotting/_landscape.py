@@ -219,7 +219,9 @@ class SearchLandscapeDisplay:
         colorbar : bool, default=True
             Whether a scale of the scores stands beside it.
         scatter_kw : dict, default=None
-            For the candidates, as ``Axes.scatter`` takes them.
+            For the candidates, as ``Axes.scatter`` takes them. What a `norm` is given
+            is a place among the levels of the colour bar, 0 for the lowest, and not the
+            score.
 
         Returns
         -------
