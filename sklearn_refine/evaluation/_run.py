@@ -1,4 +1,4 @@
-"""The fits of a round: waves of splits, units of work, and what comes of them."""
+"""The fits of a round: the waves of a race, units of work, and what comes of them."""
 
 from __future__ import annotations
 
