@@ -179,8 +179,9 @@ class BaseRefiningSearchCV(Reporting):
         ------
         KeyboardInterrupt
             If it was interrupted. ``cv_results_``, ``rounds_`` and the attributes of
-            the best candidate then hold the candidates that are complete; nothing is
-            refitted.
+            the best candidate then hold the candidates that are complete; with
+            `racing`, the first two also hold those that ran on some splits. Nothing
+            is refitted.
         ValueError
             If a parameter is wrong, before any fit; if every fit fails, in a grid
             search if those of the first round do; or if `time_budget` ends before any
@@ -417,8 +418,9 @@ class BaseRefiningSearchCV(Reporting):
                 return float(scores[self._leading_metric(scores)])
             return float(scores)
 
-        complete = history.split_scores() if len(history) else np.empty((0, 1))
-        return Race(score, complete.reshape(-1, history.n_splits))
+        if not len(history):
+            return Race(score, np.empty((0, history.n_splits)))
+        return Race(score, history.split_scores()[history.ranking()])
 
     def _look_at(self, history: History, *, is_last: bool) -> None:
         """Make a round's outcomes comparable; raise where nothing can follow."""

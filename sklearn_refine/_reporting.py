@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.base import clone
 
 from sklearn_refine._history import History, was_run
@@ -75,6 +76,9 @@ class Reporting(BaseSearchCV):
                 history.flat_outcomes(),
                 more,
             )
+        if not complete:
+            for name in [name for name in results if name.startswith("rank_")]:
+                results[name] = _ranks(results[f"mean_{name.removeprefix('rank_')}"])
         for name in ("fit_time", "score_time") if not complete else ():
             times = history.times(name)
             results[f"mean_{name}"] = np.nanmean(times, axis=1)
@@ -143,6 +147,17 @@ class Reporting(BaseSearchCV):
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
         context.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata)
+
+
+def _ranks(means: np.ndarray) -> np.ndarray:
+    """Return ranks from 1 on; those without a mean have the last, whatever the others.
+
+    scikit-learn gives them the lowest mean less one, which may be that mean.
+    """
+    known = ~np.isnan(means)
+    ranks = np.full(len(means), known.sum() + 1, dtype=np.int32)
+    ranks[known] = rankdata(-means[known], method="min")
+    return ranks
 
 
 @contextmanager

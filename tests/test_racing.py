@@ -126,6 +126,22 @@ def test_equal_scores_keep_all():
     assert run_race(np.full((30, 5), 0.1))[0].all()
 
 
+@pytest.mark.parametrize(
+    ("n_good", "waves"), [(2, [40, 40, 2, 2, 2]), (5, [40, 5, 5, 4, 3])]
+)
+@pytest.mark.parametrize("other", [0.6, -1e6, -INF])
+def test_what_is_hopeless_does_not_go_on_for_being_equal(n_good, waves, other):
+    scores = np.full((40, 5), other)
+    scores[:n_good] = 0.9 - 0.01 * np.arange(n_good)[:, np.newaxis]
+    scores[:n_good] += 1e-4 * np.random.default_rng(0).normal(size=(n_good, 5))
+    assert run_race(scores)[1] == waves
+
+
+def test_finite_scores_whose_differences_are_not():
+    signs = np.array([[1, 1, -1, -1], [-1, 1, -1, 1], [-1, -1, 1, 0], [1, -1, 1, 1]])
+    assert run_race(1.7e308 * signs)[0].all(axis=1).any()
+
+
 def test_equal_means_by_different_sums_are_equal():
     rows = [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.2, 0.3, 0.1]] * 10
     scores = np.array([[*row, NAN, NAN] for row in rows])

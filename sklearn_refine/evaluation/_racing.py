@@ -34,8 +34,10 @@ complete, always the leader, too:
   round has run, until one has run all,
 - then the upper half of those that can still win (three at least).
 
-Who ties with the last of them runs, too. Once there is a complete candidate, of this
-round or an earlier one, only those go on whose bound reaches the mean of the best.
+Equal bounds are treated alike: where there is no room for all of the lowest, none of
+these goes on if three others do, or if their bound does not reach the leader's mean
+less ``t * e``; else all do. Once there is a complete candidate, of this round or an
+earlier one, only those go on whose bound reaches the mean of the best.
 
 Measured in ``docs/benchmarks/racing.py``, a threshold in standard errors of the paired
 difference, t-tests, F-race [3]_ and the early stopping of [4]_ saved fewer fits, or
@@ -127,8 +129,8 @@ def contenders(
       one that won instead was within one standard error of the best in at least 98 %
       of the runs in each of these groups. Among nearly equal candidates it changes
       more often.
-    - Three at least go on until one is complete. In a first round, a candidate that
-      leads by far does not end the race.
+    - Three go on, ties aside, until one is complete. In a first round, a candidate
+      that leads by far does not end the race.
     - The splits are taken as exchangeable. Where they are ordered, as in
       ``TimeSeriesSplit``, the first ones speak for the rest only as far as candidates
       rank alike on all of them.
@@ -157,9 +159,10 @@ def contenders(
     n_all, fewest = n_candidates + n_before, max(_FEWEST - n_before, 1)
     most = n_run[:n_candidates][able[:n_candidates]].max()
     with np.errstate(over="ignore"):  # next to the largest number there is
-        bounds = means.copy()
+        bounds, hopeless = means.copy(), -np.inf
         if noise is not None:
-            bounds += noise * _reach(n_run, able, n_all, n_splits, fewest)
+            reach = noise * _reach(n_run, able, n_all, n_splits, fewest)
+            bounds, hopeless = means + reach, (means - reach)[able].max()
         if not (able & ~waiting).any():
             bounds[means >= means[able].max() - rounding] = np.inf  # those who lead
         elif noise is not None:
@@ -171,7 +174,12 @@ def contenders(
             width = math.ceil(_PART * waiting.sum())
         width = max(width, fewest)
         last = np.sort(bounds[waiting])[::-1][:width].min(initial=np.inf)
-        return np.asarray(waiting & (bounds >= last - rounding))[:n_candidates]
+        going_on = waiting & (bounds >= last - rounding)
+        above = waiting & (bounds > last + rounding)
+        enough = above.sum() >= fewest or (above.any() and last < hopeless)
+        if going_on.sum() > width and enough:
+            going_on = above
+        return np.asarray(going_on[:n_candidates])
 
 
 def _reach(
@@ -223,7 +231,7 @@ def _estimates(
         rounding = 4 * scores.shape[1] * np.finfo(np.float64).eps * size
     rounding[~np.isfinite(rounding)] = 0.0
 
-    several = finite & (n_run > 1)
+    several = finite & (n_run > 1) & ~np.isnan(means)
     if several.sum() < 2:
         return means, rounding, None
     n_better = max(_FEWEST, math.ceil(_BETTER * several.sum()))

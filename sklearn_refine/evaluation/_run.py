@@ -125,7 +125,6 @@ class Evaluation:
         self._context = context
         self._race = race
         self._found: dict[Pair, Outcome] = {}
-        self._waiting: set[int] = set()  # in a race, and perhaps for good
         self._jobs: dict[Pair, Job] = {}
         self._spent = [0.0, 0.0]  # seconds, and what they were expected to be
         self.stop = False
@@ -149,10 +148,8 @@ class Evaluation:
         if self._race is None:
             return self._run([*product(range(n_candidates), range(n_splits))])
         while wave := self._race.wave(self._found, n_candidates, n_splits):
-            self._waiting = set(range(n_candidates)) - {i for i, _ in wave}
             if not self._run(wave):
                 return False
-        self._waiting = set(range(n_candidates))
         return True
 
     def _run(self, pairs: Sequence[Pair]) -> bool:
@@ -161,7 +158,7 @@ class Evaluation:
         return all(pair in self._found for pair in pairs)
 
     def outcomes(self) -> dict[Any, list[Outcome]]:
-        """Return the outcomes of each candidate that has all that it was to have.
+        """Return the outcomes of those that ran on all splits, in a race on any.
 
         Returns
         -------
@@ -173,7 +170,7 @@ class Evaluation:
         for i, (key, candidate) in enumerate(self._fresh.items()):
             splits = [self._found.get((i, k)) for k in range(self._means.task.n_splits)]
             run = [outcome for outcome in splits if outcome is not None]
-            if len(run) == len(splits) or i in self._waiting:
+            if len(run) == len(splits) or (self._race and run):
                 outcomes[key] = [nothing if o is None else o for o in splits]
                 seconds = [o["fit_time"] + o["score_time"] for o in run]
                 self._means.costs.learn(candidate.params, sum(seconds) / len(seconds))
