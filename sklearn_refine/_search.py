@@ -131,9 +131,9 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         bound reaches the best complete mean.
         It saves 62 to 67 % of the fits with 5 splits and 71 to 76 % with 10, less in
         later rounds of few candidates. With 40 candidates from a wide space the same
-        one won in 99 % of searches on recorded MLPs with 5 splits, 97 % on data of 1000
-        to 2500 rows (94 % with 10 splits) and 87 % on 400 rows (81 %), and the one that
-        won instead was within one standard error of the best in at least 98 %. Nothing
+        one won in 99 % of searches on recorded MLPs with 5 splits, 96 % on data of 1000
+        to 2500 rows (93 % with 10 splits) and 86 % on 400 rows (81 %), and the one that
+        won instead was within one standard error of the best in at least 97 %. Nothing
         bounds the chance that the best is missed, and among nearly equal candidates it
         often is. The race is on the metric of `refit`; where `refit` names none, on the
         first. A callable `refit` sees NaN for what was not run.
@@ -510,9 +510,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         bound reaches the best complete mean.
         It saves 62 to 67 % of the fits with 5 splits and 71 to 76 % with 10, less in
         later rounds of few candidates. With 40 candidates from a wide space the same
-        one won in 99 % of searches on recorded MLPs with 5 splits, 97 % on data of 1000
-        to 2500 rows (94 % with 10 splits) and 87 % on 400 rows (81 %), and the one that
-        won instead was within one standard error of the best in at least 98 %. Nothing
+        one won in 99 % of searches on recorded MLPs with 5 splits, 96 % on data of 1000
+        to 2500 rows (93 % with 10 splits) and 86 % on 400 rows (81 %), and the one that
+        won instead was within one standard error of the best in at least 97 %. Nothing
         bounds the chance that the best is missed, and among nearly equal candidates it
         often is. The race is on the metric of `refit`; where `refit` names none, on the
         first. A callable `refit` sees NaN for what was not run.

@@ -124,9 +124,9 @@ def contenders(
     - There is no bound on the chance that the best candidate is missed. It depends on
       how far the best stands out from the noise between splits. Of 40 from a wide
       space, the winner stayed the same in 99 % of runs on recorded MLPs at 5 splits;
-      on small data (400 rows) in 87 % at 5 folds and in 81 % at 10, where the many
-      small test sets leave more to chance; on 1000 to 2500 rows in 97 % and 94 %. The
-      one that won instead was within one standard error of the best in at least 98 %
+      on small data (400 rows) in 86 % at 5 folds and in 81 % at 10, where the many
+      small test sets leave more to chance; on 1000 to 2500 rows in 96 % and 93 %. The
+      one that won instead was within one standard error of the best in at least 97 %
       of the runs in each of these groups. Among nearly equal candidates it changes
       more often.
     - Three go on, ties aside, until one is complete. In a first round, a candidate
