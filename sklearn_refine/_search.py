@@ -474,7 +474,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     n_rounds : int, default=None
         Number of rounds. None means one for every three candidates, without a
         surrogate for every six, at least 2 (1 for a single candidate) and at most 8.
-        Fewer rounds keep more processors busy, as each of them has more candidates.
+        The first has a fifth of the candidates or more, the others share the rest
+        evenly. Fewer rounds keep more processors busy, as each of them has more
+        candidates.
 
     n_centers : int, default=3
         How many of the best candidates the windows of later rounds lie around. With
@@ -482,7 +484,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
 
     surrogate : 'gp', regressor or None, default='gp'
         The model that chooses the candidates of later rounds. 'gp' is a Gaussian
-        process with a Matern 5/2 kernel. A scikit-learn regressor is cloned and fitted
+        process with a Matern 3/2 kernel. A scikit-learn regressor is cloned and fitted
         to the candidates tried; numbers and layer sizes are features from 0 to 1,
         in quantiles, and choices are one-hot. Where its ``predict`` has
         ``return_std``, the uncertainty is used; otherwise it is fitted to up to

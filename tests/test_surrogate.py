@@ -26,6 +26,7 @@ from sklearn_refine.proposal import _gaussian_process
 from sklearn_refine.proposal._features import Features
 from sklearn_refine.proposal._surrogate import (
     N_LEARNED,
+    Surrogate,
     most_improving,
     normal_scores,
     plausibly_best,
@@ -201,6 +202,19 @@ def test_batch_without_any_improvement_has_the_highest_means():
     assert most_improving(np.array([[5.0]]), pool, 3) == [1, 2, 0]
 
 
+@pytest.mark.parametrize(("spread", "chosen"), [(0.0, "known"), (3.0, "unknown")])
+def test_a_wide_spread_tries_what_is_unknown(spread, chosen):
+    means, errors = np.array([0.0, 0.5, 0.0]), np.array([0.1, 0.1, 1.0])
+
+    def draw(rows, n, rng):
+        return means + rng.normal(size=(n, 3)) * errors
+
+    surrogate = Surrogate(len, lambda rows: means, draw, joint=True)
+    pool = ["known", "unknown"]
+    rng = np.random.RandomState(0)
+    assert surrogate.choose(pool, ["best"], 1, rng, spread) == [chosen]
+
+
 def test_each_function_has_its_best_candidate_that_is_left():
     assert plausibly_best(np.array([[0, 2, 1], [0, 3, 1], [9, 0, 0]])) == [1, 2, 0]
 
@@ -351,12 +365,13 @@ def test_features():
     assert ((X >= 0) & (X <= 1)).all()
 
 
-def test_gradient_of_the_likelihood():
+@pytest.mark.parametrize("nu", [1.5, 2.5])
+def test_gradient_of_the_likelihood(nu):
     rng = np.random.RandomState(0)
     X, y = rng.uniform(size=(20, 3)), rng.normal(size=20)
     parts = [X[:, :1], X[:, 1:]]
     distances = np.array([_gaussian_process._squared_distances(p, p) for p in parts])
-    arguments = (distances, y, rng.uniform(0.5, 2, size=20))
+    arguments = (distances, y, rng.uniform(0.5, 2, size=20), nu)
 
     def value(theta):
         return _gaussian_process._log_likelihood(theta, *arguments)[0]
@@ -367,16 +382,18 @@ def test_gradient_of_the_likelihood():
     assert check_grad(value, gradient, rng.normal(size=4)) < 1e-4
 
 
-def test_agrees_with_scikit_learn():
+@pytest.mark.parametrize("prior", [_gaussian_process.SMOOTH, _gaussian_process.ROUGH])
+def test_agrees_with_scikit_learn(prior):
     """The posterior mean is that of GaussianProcessRegressor with the same kernel."""
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     rng = np.random.RandomState(0)
     X = rng.uniform(size=(15, 2))
     y = np.sin(5 * X[:, 0]) + X[:, 1]
-    ours = _gaussian_process.gaussian_process(X, y, np.arange(2), np.ones(15))
+    ours = _gaussian_process.gaussian_process(X, y, np.arange(2), np.ones(15), prior)
     *lengths, variance, noise = np.exp(ours.kernel.theta)
-    kernel = ConstantKernel(variance) * Matern(lengths, nu=2.5) + WhiteKernel(noise)
+    matern = Matern(lengths, nu=prior.nu)
+    kernel = ConstantKernel(variance) * matern + WhiteKernel(noise)
     theirs = GaussianProcessRegressor(kernel, optimizer=None).fit(X, y - ours.mean)
     new = rng.uniform(size=(9, 2))
     mean, std = theirs.predict(new, return_std=True)

@@ -50,13 +50,33 @@ BOWL = {name: stats.loguniform(1e-5, 1) for name in "abc"}
 
 @pytest.mark.parametrize(
     ("n_iter", "n_rounds", "plan"),
-    [(10, 3, [4, 3, 3]), (5, 8, [1] * 5), (7, 1, [7]), (24, 4, [6] * 4)],
+    [
+        (10, 3, [4, 3, 3]),
+        (5, 8, [1] * 5),
+        (7, 1, [7]),
+        (24, 4, [6] * 4),
+        (3, 2, [2, 1]),
+        (48, 8, [10, 6, 6, 6, 5, 5, 5, 5]),
+    ],
 )
 def test_plan_is_n_iter_in_rounds(n_iter, n_rounds, plan):
     proposer = ZoomRandom(
         distribution_space([BOWL]), n_iter=n_iter, n_rounds=n_rounds, n_centers=3
     )
     assert proposer.plan() == plan
+
+
+@given(n_iter=st.integers(1, 300), n_rounds=st.integers(1, 20))
+def test_no_round_is_larger_than_the_one_before(n_iter, n_rounds):
+    proposer = ZoomRandom(
+        distribution_space([BOWL]), n_iter=n_iter, n_rounds=n_rounds, n_centers=3
+    )
+    plan = proposer.plan()
+    assert sum(plan) == n_iter
+    assert len(plan) == min(n_iter, n_rounds)
+    assert sorted(plan, reverse=True) == plan
+    assert min(plan) > 0
+    assert max(plan[1:], default=0) - min(plan[1:], default=0) <= 1
 
 
 def test_first_round_fills_the_space():
@@ -106,6 +126,31 @@ def test_later_rounds_mix_the_parameters_of_the_centers():
     assert high.mean() > 0.6  # the better center is taken more often
     mixed = high.any(axis=1) & ~high.all(axis=1)
     assert mixed.mean() > 0.4
+
+
+def test_a_pool_crosses_the_space_in_a_few_parameters():
+    names = "abcdefgh"
+    space = {name: stats.uniform() for name in names[:-1]} | {"h": ["x", "y", "z"]}
+    proposer = ZoomRandom(
+        distribution_space([space]), n_iter=100, n_rounds=2, n_centers=1
+    )
+    history = History(n_splits=1)
+    center = Candidate({**dict.fromkeys(names[:-1], 0.5), "h": "x"}, 0)
+    outcomes = [[{"test_scores": 1.0, "fit_error": None}]]
+    history.add_round([center], outcomes, Round([], 1, 1, 0.0))
+    pool = proposer._pool(history, [0], 1e-3, 50, np.random.RandomState(0))
+    points = np.array([[c.params[name] for name in names[:-1]] for c in pool])
+    jumped = (abs(points - 0.5) > 0.01).sum(axis=1)
+    jumped += [c.params["h"] != "x" for c in pool]
+    near = abs(points - 0.5).max(axis=1) < 0.01
+    far = points[~near & (jumped <= 5)]
+    assert 0.4 < len(far) / len(pool) < 0.65
+    assert 0.02 < (jumped > 5).mean() < 0.15  # from the whole space
+    moved = far[far != 0.5]
+    assert moved.min() == pytest.approx(0, abs=1e-6)
+    assert moved.max() == pytest.approx(1, abs=1e-6)
+    inner = moved[(moved > 0.01) & (moved < 0.99)]
+    assert stats.kstest(inner, stats.uniform(0.01, 0.98).cdf).pvalue > 1e-3
 
 
 def around(distribution, value, n=200):

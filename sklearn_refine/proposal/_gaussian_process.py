@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -12,26 +13,45 @@ from scipy.optimize import minimize
 #: Added to the diagonal of every covariance matrix that is factored, in units of the
 #: variance of what is observed.
 JITTER = 1e-6
-#: Mean and standard deviation of the normal priors on the logarithms of the
-#: lengthscales (before they are multiplied by the root of their number) and of the
-#: variances.
-PRIORS = {
-    "length": (math.log(0.5), 0.8),
-    "variance": (0.0, 0.6),
-    "noise": (math.log(0.2), 1.0),
-}
 #: How many standard deviations from its prior mean a hyperparameter may lie.
 REACH = 4.0
 #: Steps of the optimiser of the hyperparameters, and the most points it sees.
 N_STEPS, N_POINTS = 40, 150
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """The Matern 5/2 covariance of a function, with a lengthscale for each axis.
+class Prior(NamedTuple):
+    """What is taken for likely before the first observation.
 
     Attributes
     ----------
+    nu : 1.5 or 2.5
+        Smoothness of the Matern covariance.
+    length, variance, noise : tuple of two floats
+        Means and standard deviations of normal priors on the logarithms of the
+        lengthscales (before they are multiplied by the root of their number) and of
+        the variances of the function and of the noise.
+    """
+
+    nu: float
+    length: tuple[float, float]
+    variance: tuple[float, float]
+    noise: tuple[float, float]
+
+
+#: For what lies between the points; and for a search by random rounds, which finds more
+#: if it takes the function for rougher, and so less for known.
+SMOOTH = Prior(2.5, (math.log(0.5), 0.8), (0.0, 0.6), (math.log(0.2), 1.0))
+ROUGH = Prior(1.5, (math.log(0.35), 0.8), (0.0, 0.6), (math.log(0.08), 1.0))
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The Matern covariance of a function, with a lengthscale for each axis.
+
+    Attributes
+    ----------
+    nu : 1.5 or 2.5
+        Its smoothness.
     groups : ndarray of shape (n_features,)
         Which axis each feature belongs to, from 0 on.
     theta : ndarray of shape (n_axes + 2,)
@@ -39,6 +59,7 @@ class Kernel:
         and of the noise.
     """
 
+    nu: float
     groups: np.ndarray
     theta: np.ndarray
 
@@ -52,7 +73,7 @@ class Kernel:
         scales = np.exp(-self.theta[:-2])[self.groups]
         variance = np.exp(self.theta[-2])
         return np.asarray(
-            variance * _matern(_squared_distances(A * scales, B * scales))
+            variance * _matern(self.nu, _squared_distances(A * scales, B * scales))[0]
         )
 
 
@@ -95,7 +116,11 @@ class GaussianProcess:
 
 
 def gaussian_process(
-    X: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray
+    X: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    noise: np.ndarray,
+    prior: Prior = SMOOTH,
 ) -> GaussianProcess:
     """Return the function after observing `y`, at the most probable hyperparameters.
 
@@ -109,6 +134,8 @@ def gaussian_process(
         Which axis each feature belongs to, from 0 on.
     noise : ndarray of shape (n,)
         Variance of the noise of each observation, up to a common factor.
+    prior : Prior, default=SMOOTH
+        Of the hyperparameters.
 
     Raises
     ------
@@ -119,7 +146,8 @@ def gaussian_process(
     if len(X) > N_POINTS:  # evenly spaced from the best to the worst
         places = np.linspace(0, len(X) - 1, N_POINTS).astype(int)
         some = np.sort(np.argsort(-y, kind="stable")[places])
-    kernel = Kernel(groups, _most_probable(X[some], y[some], groups, noise[some]))
+    theta = _most_probable(X[some], y[some], groups, noise[some], prior)
+    kernel = Kernel(prior.nu, groups, theta)
     covariance = kernel(X, X)
     covariance[np.diag_indices(len(X))] += kernel.noise * noise + JITTER
     root = cholesky(covariance, lower=True)
@@ -129,21 +157,21 @@ def gaussian_process(
 
 
 def _most_probable(
-    X: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray
+    X: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray, prior: Prior
 ) -> np.ndarray:
     """Return the hyperparameters of most posterior density, as in Kernel."""
     n_axes = int(groups.max(initial=-1)) + 1
     parts = [X[:, groups == axis] for axis in range(n_axes)]
     distances = np.array([_squared_distances(part, part) for part in parts])
     distances = distances.reshape(n_axes, len(X), len(X))
-    length, spread = PRIORS["length"]
+    length, spread = prior.length
     length += 0.5 * math.log(max(n_axes, 1))
-    others = [PRIORS["variance"], PRIORS["noise"]]
+    others = [prior.variance, prior.noise]
     center, width = np.array([(length, spread)] * n_axes + others).T
     centered = y - y.mean()
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = _log_likelihood(theta, distances, centered, noise)
+        value, gradient = _log_likelihood(theta, distances, centered, noise, prior.nu)
         z = (theta - center) / width
         return -value + 0.5 * float(z @ z), -gradient + z / width
 
@@ -159,17 +187,19 @@ def _most_probable(
 
 
 def _log_likelihood(
-    theta: np.ndarray, distances: np.ndarray, y: np.ndarray, noise: np.ndarray
+    theta: np.ndarray,
+    distances: np.ndarray,
+    y: np.ndarray,
+    noise: np.ndarray,
+    nu: float,
 ) -> tuple[float, np.ndarray]:
     """Return the log marginal likelihood, up to a constant, and its gradient."""
     n = len(y)
     flat = distances.reshape(-1, n * n)
     inverse = np.exp(-2 * theta[:-2])
     variance, level = np.exp(theta[-2:])
-    root5 = np.sqrt(5 * (inverse @ flat).reshape(n, n))
-    decay = np.exp(-root5)
-    kernel = variance * (1 + root5 + root5**2 / 3) * decay
-    slope = variance * (1 + root5) * decay * (5 / 6)
+    kernel, slope = _matern(nu, (inverse @ flat).reshape(n, n))
+    kernel, slope = variance * kernel, variance * slope
     covariance = kernel.copy()
     covariance[np.diag_indices(n)] += level * noise + JITTER
     root = cholesky(covariance, lower=True)
@@ -189,6 +219,10 @@ def _squared_distances(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(squared, 0.0))
 
 
-def _matern(squared: np.ndarray) -> np.ndarray:
-    root5 = np.sqrt(5 * squared)
-    return np.asarray((1 + root5 + root5**2 / 3) * np.exp(-root5))
+def _matern(nu: float, squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the correlation at squared distances, and minus its slope in these."""
+    root = np.sqrt(2 * nu * squared)
+    decay = np.exp(-root)
+    if nu == 1.5:
+        return (1 + root) * decay, 1.5 * decay
+    return (1 + root + root**2 / 3) * decay, (5 / 6) * (1 + root) * decay

@@ -13,7 +13,7 @@ from scipy.stats import norm, rankdata
 from sklearn.base import clone
 
 from sklearn_refine._history import Candidate, History, was_run
-from sklearn_refine.proposal._gaussian_process import gaussian_process
+from sklearn_refine.proposal._gaussian_process import SMOOTH, Prior, gaussian_process
 
 #: The most candidates that a surrogate learns from: half of them the best, half of
 #: them the latest of the others.
@@ -88,8 +88,13 @@ class Surrogate:
         best: Sequence[Candidate],
         limit: int,
         rng: np.random.RandomState,
+        spread: float = 1.0,
     ) -> list[Candidate]:
-        """Return candidates of a pool that may be better than the best ones."""
+        """Return candidates of a pool that may be better than the best ones.
+
+        Functions that are drawn jointly differ `spread` times as much from what is
+        expected as is plausible: with more, what is unknown is tried sooner.
+        """
         n = min(limit, len(pool))
         if not n:
             return []
@@ -98,6 +103,7 @@ class Surrogate:
         else:
             rows = self.features([*best, *pool])
             drawn = _finite(self.draw(rows, N_DRAWN, rng))
+            drawn = self.predict(rows) + spread * (drawn - self.predict(rows))
             places = most_improving(drawn[:, : len(best)], drawn[:, len(best) :], n)
         return [pool[place] for place in places]
 
@@ -149,6 +155,7 @@ def learn(
     features: CandidateFeatures,
     history: History,
     rng: np.random.RandomState,
+    prior: Prior = SMOOTH,
 ) -> Surrogate | None:
     """Return a surrogate of the scores so far, None where they tell nothing.
 
@@ -163,6 +170,8 @@ def learn(
         All rounds so far.
     rng : RandomState
         Source of all randomness.
+    prior : Prior, default=SMOOTH
+        Of the Gaussian process.
 
     Raises
     ------
@@ -187,7 +196,7 @@ def learn(
     if not isinstance(model, str):
         return _learn_regressor(model, matrix, X, y, rng)
     noise = history.n_splits / n_run[rows]
-    process = gaussian_process(X, y, features.groups, noise)
+    process = gaussian_process(X, y, features.groups, noise, prior)
     return Surrogate(matrix, process.predict, process.draw, joint=True)
 
 

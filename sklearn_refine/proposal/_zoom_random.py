@@ -13,7 +13,8 @@ from scipy.stats import qmc
 
 from sklearn_refine._history import Candidate, History, Proposal, Window
 from sklearn_refine.proposal._features import Features
-from sklearn_refine.proposal._surrogate import N_BEST, learn, warn_of_failure
+from sklearn_refine.proposal._gaussian_process import ROUGH
+from sklearn_refine.proposal._surrogate import learn, warn_of_failure
 from sklearn_refine.space._quantiles import (
     DistributionSubspace,
     ListAxis,
@@ -21,20 +22,32 @@ from sklearn_refine.space._quantiles import (
     UnitAxis,
 )
 
+#: Least share of the candidates that the first round has.
+FIRST_SHARE = 0.2
 #: Share of the later rounds' candidates that is drawn from the whole space.
 GLOBAL_SHARE = 0.1
 #: Half the width of the windows, in quantiles, of the second and the last round.
 FIRST_HALF_WIDTH, LAST_HALF_WIDTH = 0.2, 0.05
 #: A parameter moves within its window with this probability (one always does); one
 #: without an order then takes any value with the second probability.
-MOVE_PROBABILITY, JUMP_PROBABILITY = 0.8, 0.3
+MOVE_PROBABILITY, JUMP_PROBABILITY = 0.8, 0.5
 #: Candidates in the pool that a surrogate chooses from: at least the first number,
 #: a multiple of what it shall choose, at most the last number.
 POOL, POOL_RATIO, LARGEST_POOL = 600, 4, 2000
-#: Widths of the windows that the pool is drawn from, in widths of the round's window.
+#: Share of the pool in which few parameters move, anywhere; and the most that do. A
+#: window that moves all of them a little cannot cross the space in some.
+FAR_SHARE, MOST_FAR = 0.6, 5
+#: Widths of the windows that the rest is drawn from, in widths of the round's window.
 #: Wide ones are there for the surrogate to find a better region; it needs no window to
 #: stay near the best.
-POOL_WIDTHS = (2.0, 1.0, 0.4)
+POOL_WIDTHS = (3.0, 1.5, 0.6)
+#: How many of the best candidates a batch shall improve on.
+N_BEST = 5
+#: Spread of the functions that a surrogate draws in the second and in the last round.
+#: The fewer rounds are left to use what is found out, the less that is worth.
+FIRST_SPREAD, LAST_SPREAD = 1.5, 0.6
+#: How far steps that lead anywhere go past an end, where they stop, in quantiles.
+PAST_AN_END = 0.1
 #: Draws of a new candidate before the space is taken to be exhausted.
 ATTEMPTS = 200
 #: A finite space of more settings than this is not gone through, but drawn from.
@@ -51,7 +64,8 @@ class ZoomRandom:
     n_iter : int
         Candidates over all rounds.
     n_rounds : int
-        Rounds; the first takes what does not divide evenly.
+        Rounds; the first has a fifth of the candidates or more, the others share the
+        rest evenly.
     n_centers : int
         How many of the best points the windows lie around.
     surrogate : "gp", regressor or None, default=None
@@ -79,8 +93,11 @@ class ZoomRandom:
     def plan(self) -> list[int]:
         """Return the number of candidates of each round."""
         n_rounds = min(self.n_rounds, self.n_iter)
-        later = self.n_iter // n_rounds
-        return [self.n_iter - later * (n_rounds - 1)] + [later] * (n_rounds - 1)
+        first = max(-(-self.n_iter // n_rounds), round(FIRST_SHARE * self.n_iter))
+        first = min(first, self.n_iter - n_rounds + 1)
+        later, larger = divmod(self.n_iter - first, max(n_rounds - 1, 1))
+        sizes = [later + 1] * larger + [later] * (n_rounds - 1 - larger)
+        return [first, *sizes]
 
     def propose(
         self, history: History, limit: int, rng: np.random.RandomState
@@ -132,12 +149,13 @@ class ZoomRandom:
         chosen: list[Candidate] = []
         if self.surrogate is not None:
             try:
-                learned = learn(self.surrogate, self.features, history, rng)
+                learned = learn(self.surrogate, self.features, history, rng, ROUGH)
                 if learned is not None:
                     ranked = learned.rank(history)
                     pool = self._pool(history, ranked, half_width, limit, rng)
                     best = [history.candidates[place] for place in ranked[:N_BEST]]
-                    chosen = learned.choose(pool, best, limit, rng)
+                    spread = self._spread(len(history.rounds))
+                    chosen = learned.choose(pool, best, limit, rng, spread)
             except Exception as error:  # any regressor may be given, and raise anything
                 warn_of_failure(
                     error, "is drawn from plain windows, as with surrogate=None"
@@ -158,19 +176,26 @@ class ZoomRandom:
         """Return different candidates that were not tried, for a surrogate."""
         size = min(max(POOL, POOL_RATIO * limit), LARGEST_POOL)
         centers = ranked[: self.n_centers]
+        near = math.ceil((1 - FAR_SHARE) * size / len(POOL_WIDTHS))
+        parts = [(half_width * width, near) for width in POOL_WIDTHS]
+        parts.append((math.inf, math.ceil(FAR_SHARE * size)))
         draws = chain.from_iterable(
-            islice(self._draw(history, centers, half_width * width, n, rng), n)
-            for width in POOL_WIDTHS
-            for n in [math.ceil(size / len(POOL_WIDTHS))]
+            islice(self._draw(history, centers, reach, n, rng), n) for reach, n in parts
         )
         pool = {candidate.key: candidate for candidate in draws}
         return [c for key, c in pool.items() if history.outcomes_of(key) is None]
 
     def _half_width(self, round_: int) -> float:
-        later = len(self.plan()) - 1
-        done = (round_ - 1) / (later - 1) if later > 1 else 0.0
         ratio = LAST_HALF_WIDTH / FIRST_HALF_WIDTH
-        return float(FIRST_HALF_WIDTH * ratio ** min(max(done, 0.0), 1.0))
+        return float(FIRST_HALF_WIDTH * ratio ** self._done(round_))
+
+    def _spread(self, round_: int) -> float:
+        return FIRST_SPREAD + (LAST_SPREAD - FIRST_SPREAD) * self._done(round_)
+
+    def _done(self, round_: int) -> float:
+        """Return 0 in the second round, 1 in the last one."""
+        later = len(self.plan()) - 1
+        return min(max((round_ - 1) / (later - 1), 0.0), 1.0) if later > 1 else 0.0
 
     def _design(self, n: int, rng: np.random.RandomState) -> Iterator[Candidate]:
         """Yield the candidates of a scrambled Sobol design over all subspaces."""
@@ -243,12 +268,16 @@ class ZoomRandom:
         """Return random points in windows around centers of one subspace.
 
         Each parameter lies near that of a center, which need not be the same one for
-        all of them.
+        all of them. Where the windows have no ends, only a few parameters move.
         """
         subspace = centers[0].subspace
         axes = self.subspaces[subspace].axes
+        far = half_width == math.inf
         moved = rng.uniform(size=(n, len(axes))) < MOVE_PROBABILITY
-        if axes:
+        if far:
+            few = rng.randint(1, 1 + MOST_FAR, size=(n, 1))
+            moved = rng.uniform(size=moved.shape).argsort(axis=1).argsort(axis=1) < few
+        elif axes:
             moved[np.arange(n), rng.randint(len(axes), size=n)] = True
         size = (len(axes), n)
         parents = rng.choice(len(centers), size=size, p=_shares(len(centers)))
@@ -259,7 +288,7 @@ class ZoomRandom:
             if isinstance(axis, SampledAxis):
                 values = [axis.draw(rng) for _ in places]
             else:
-                if not axis.ordered:
+                if not (far or axis.ordered):
                     places = places[rng.uniform(size=len(places)) < JUMP_PROBABILITY]
                 near = [column[place] for place in places.tolist()]
                 values = axis.decode(_steps(axis, near, half_width, rng))
@@ -385,6 +414,8 @@ def _steps(
     if isinstance(axis, ListAxis):
         reach = max(reach, 1.5 / len(axis.values))
     low, high = units - reach, units + reach
+    if half_width == math.inf:
+        low, high = 0.0 * units - PAST_AN_END, 0.0 * units + 1.0 + PAST_AN_END
     if not axis.bounded:
         low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
     return np.asarray(np.clip(rng.uniform(low, high), 0.0, 1.0))
