@@ -79,6 +79,17 @@ def test_no_round_is_larger_than_the_one_before(n_iter, n_rounds):
     assert max(plan[1:], default=0) - min(plan[1:], default=0) <= 1
 
 
+@pytest.mark.parametrize("n_rounds", [2, 3, 8])
+def test_draws_spread_less_and_less(n_rounds):
+    proposer = ZoomRandom(
+        distribution_space([BOWL]), n_iter=48, n_rounds=n_rounds, n_centers=3
+    )
+    spreads = [proposer._spread(round_) for round_ in range(1, n_rounds + 2)]
+    assert spreads == sorted(spreads, reverse=True)
+    assert spreads[-2] == spreads[-1] == pytest.approx(0.6)
+    assert n_rounds == 2 or spreads[0] == 1.5
+
+
 def test_first_round_fills_the_space():
     history = search(BOWL, bowl, n_iter=16, n_rounds=1)
     logs = np.array(

@@ -190,7 +190,9 @@ class ZoomRandom:
         return float(FIRST_HALF_WIDTH * ratio ** self._done(round_))
 
     def _spread(self, round_: int) -> float:
-        return FIRST_SPREAD + (LAST_SPREAD - FIRST_SPREAD) * self._done(round_)
+        last = round_ + 1 >= len(self.plan())
+        done = 1.0 if last else self._done(round_)
+        return FIRST_SPREAD + (LAST_SPREAD - FIRST_SPREAD) * done
 
     def _done(self, round_: int) -> float:
         """Return 0 in the second round, 1 in the last one."""
@@ -401,7 +403,7 @@ def _steps(
     half_width: float,
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Return a random point of the unit cube near that of each value.
+    """Return a random point of the unit cube near that of each value, or anywhere.
 
     A step past the smallest or largest value stops there, for many an optimum lies at
     an end. Where there is no such value, steps stay inside.
@@ -415,7 +417,8 @@ def _steps(
         reach = max(reach, 1.5 / len(axis.values))
     low, high = units - reach, units + reach
     if half_width == math.inf:
-        low, high = 0.0 * units - PAST_AN_END, 0.0 * units + 1.0 + PAST_AN_END
+        low = np.full_like(units, -PAST_AN_END)
+        high = np.full_like(units, 1 + PAST_AN_END)
     if not axis.bounded:
         low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
     return np.asarray(np.clip(rng.uniform(low, high), 0.0, 1.0))
