@@ -103,7 +103,8 @@ class Surrogate:
         else:
             rows = self.features([*best, *pool])
             drawn = _finite(self.draw(rows, N_DRAWN, rng))
-            drawn = self.predict(rows) + spread * (drawn - self.predict(rows))
+            expected = self.predict(rows)
+            drawn = expected + spread * (drawn - expected)
             places = most_improving(drawn[:, : len(best)], drawn[:, len(best) :], n)
         return [pool[place] for place in places]
 
