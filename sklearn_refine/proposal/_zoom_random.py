@@ -27,7 +27,7 @@ FIRST_SHARE = 0.2
 #: Share of the later rounds' candidates that is drawn from the whole space.
 GLOBAL_SHARE = 0.1
 #: Half the width of the windows, in quantiles, of the second and the last round.
-FIRST_HALF_WIDTH, LAST_HALF_WIDTH = 0.2, 0.05
+FIRST_HALF_WIDTH, LAST_HALF_WIDTH = 0.4, 0.1
 #: A parameter moves within its window with this probability (one always does); one
 #: without an order then takes any value with the second probability.
 MOVE_PROBABILITY, JUMP_PROBABILITY = 0.8, 0.5
