@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
@@ -18,6 +20,7 @@ import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
+from threadpoolctl import threadpool_limits
 
 from sklearn_refine._history import (
     History,
@@ -351,7 +354,8 @@ class BaseRefiningSearchCV(Reporting):
     ) -> None:
         for limit in job.plan["n_candidates"]:
             best = history.best_score()
-            proposal = job.proposer.propose(history, limit, job.rng)
+            with _one_blas_thread():
+                proposal = job.proposer.propose(history, limit, job.rng)
             if not proposal.candidates:
                 self.stop_reason_ = "exhausted"
                 break
@@ -502,3 +506,13 @@ def _plan(proposer: Proposer, n_splits: int) -> pd.DataFrame:
     )
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
     return frame
+
+
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread: for small matrices, more only wait for each other.
+
+    In the main thread only: limits that overlap in several threads would not be undone.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return threadpool_limits(1, user_api="blas")  # type: ignore[no-any-return]
+    return nullcontext()

@@ -2,7 +2,9 @@
 
 import itertools
 import math
+import threading
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
+from toy_searches import Toy, X, Y
 
 from sklearn_refine import SuccessiveRandomSearchCV, layer_sizes, log_randint
 from sklearn_refine._history import Candidate, History, Round
@@ -423,3 +427,39 @@ def test_the_search_itself(n_jobs):
         for jobs in (1, n_jobs)
     ]
     assert found[0] == found[1]
+
+
+def blas_threads():
+    return {
+        pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+    }
+
+
+class Noting(BayesianRidge):
+    """A regressor that notes how many threads BLAS had."""
+
+    seen: ClassVar[list[set[int]]] = []
+
+    def fit(self, X, y):
+        self.seen.append(blas_threads())
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("in_main_thread", [True, False])
+def test_blas_has_one_thread_while_the_main_thread_proposes(in_main_thread):
+    Noting.seen.clear()
+    search = SuccessiveRandomSearchCV(
+        Toy(), {"alpha": stats.loguniform(1e-4, 1)}, n_iter=8, surrogate=Noting()
+    )
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        if in_main_thread:
+            search.fit(X, Y)
+        else:
+            thread = threading.Thread(target=search.fit, args=(X, Y))
+            thread.start()
+            thread.join()
+        assert blas_threads() == before
+    assert Noting.seen
+    expected = {1} if in_main_thread else before
+    assert all(seen == expected for seen in Noting.seen)
