@@ -139,6 +139,17 @@ def test_later_rounds_mix_the_parameters_of_the_centers():
     assert mixed.mean() > 0.4
 
 
+@pytest.mark.parametrize(
+    ("n_rounds", "widths"), [(2, [0.2]), (3, [0.4, 0.1]), (4, [0.4, 0.2, 0.1])]
+)
+def test_windows_narrow_by_one_factor(n_rounds, widths):
+    proposer = ZoomRandom(
+        distribution_space([BOWL]), n_iter=48, n_rounds=n_rounds, n_centers=3
+    )
+    found = [proposer._half_width(round_) for round_ in range(1, n_rounds)]
+    assert found == pytest.approx(widths)
+
+
 def test_a_pool_crosses_the_space_in_a_few_parameters():
     names = "abcdefgh"
     space = {name: stats.uniform() for name in names[:-1]} | {"h": ["x", "y", "z"]}

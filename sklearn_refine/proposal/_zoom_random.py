@@ -195,9 +195,9 @@ class ZoomRandom:
         return FIRST_SPREAD + (LAST_SPREAD - FIRST_SPREAD) * done
 
     def _done(self, round_: int) -> float:
-        """Return 0 in the second round, 1 in the last one."""
+        """Return 0 in the second round, 1 in the last one, 0.5 if they are the same."""
         later = len(self.plan()) - 1
-        return min(max((round_ - 1) / (later - 1), 0.0), 1.0) if later > 1 else 0.0
+        return min(max((round_ - 1) / (later - 1), 0.0), 1.0) if later > 1 else 0.5
 
     def _design(self, n: int, rng: np.random.RandomState) -> Iterator[Candidate]:
         """Yield the candidates of a scrambled Sobol design over all subspaces."""
