@@ -1,8 +1,8 @@
 """Hyperparameter searches for scikit-learn that refine themselves in rounds."""
 
-from sklearn_refine._journal_table import read_journal
-from sklearn_refine._refit import one_standard_error, smoothed_best
-from sklearn_refine._search import RefiningGridSearchCV, SuccessiveRandomSearchCV
+from sklearn_refine._grid_search import RefiningGridSearchCV
+from sklearn_refine._random_search import SuccessiveRandomSearchCV
+from sklearn_refine.journal._table import read_journal
 from sklearn_refine.plotting import (
     ParallelCoordinateDisplay,
     ParameterImportanceDisplay,
@@ -11,6 +11,7 @@ from sklearn_refine.plotting import (
     SearchSliceDisplay,
     search_report,
 )
+from sklearn_refine.results._refit import one_standard_error, smoothed_best
 from sklearn_refine.space._distributions import layer_sizes, log_randint
 
 __version__ = "0.1.0"

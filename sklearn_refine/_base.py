@@ -1,87 +1,67 @@
-"""The loop: set up, rounds of propose and evaluate, select, refit."""
+"""The loop of a search: set up, propose, evaluate, select, refit.
+
+Both public searches inherit it. A change here may not break what ``fit`` promises when
+it ends early: results of complete candidates are kept, and the journal is closed.
+"""
 
 from __future__ import annotations
 
 import os
-import threading
 import time
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from inspect import Parameter, signature
+from dataclasses import replace
+from functools import partial
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
-from sklearn.utils import get_tags, indexable
-from threadpoolctl import threadpool_limits
+from sklearn.base import clone
+from sklearn.utils import get_tags
 
-from sklearn_refine._history import (
-    History,
-    Outcome,
-    Proposal,
-    Proposer,
-    Round,
-    was_run,
-)
-from sklearn_refine._ledger import Ledger, warn_of_other_splits
-from sklearn_refine._reporting import Reporting, no_warnings
+from sklearn_refine._history import History, Proposal, Proposer, was_run
 from sklearn_refine._sklearn_compat import (
     BaseSearchCV,
     Interval,
     MultimetricScorer,
-    check_method_params,
     fit_context,
     init_callbacks,
     warn_or_raise_about_fit_failures,
 )
 from sklearn_refine.evaluation._costs import CostModel
-from sklearn_refine.evaluation._crew import Crew
+from sklearn_refine.evaluation._inputs import FitInputs, check_inputs
+from sklearn_refine.evaluation._pool import WorkerPool, one_blas_thread
 from sklearn_refine.evaluation._racing import Race
-from sklearn_refine.evaluation._run import Evaluation, Means, to_fit
+from sklearn_refine.evaluation._round import EvaluationContext, evaluate_round
 from sklearn_refine.evaluation._signals import Interrupts
-from sklearn_refine.evaluation._task import Task
+from sklearn_refine.journal._store import open_store
+from sklearn_refine.results._attributes import (
+    announce_round,
+    cv_results,
+    forget_results,
+    leading_score,
+    no_warnings,
+    record_metrics,
+    select_preferred,
+)
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
 
 
-class _Checked(NamedTuple):
-    """What was given to ``fit``, and what it says together with the parameters."""
-
-    X: Any
-    y: Any
-    params: dict[str, Any]
-    routed: Any
-    cv: Any
-    n_splits: int
-    scorers: Any
-    refit_metric: str
-
-
-@dataclass(frozen=True)
-class _Job:
+class _Setup(NamedTuple):
     """What is known before the first fit."""
 
-    task: Task
-    costs: CostModel
     proposer: Proposer
     plan: pd.DataFrame
     rng: np.random.RandomState
-    refit_metric: str
-    fit_params: dict[str, Any]
-    metadata: dict[str, Any] | None
-    ledger: Ledger | None
-    deadline: float | None
+    evaluation: EvaluationContext
 
 
-class BaseRefiningSearchCV(Reporting):
-    """A search in rounds, each proposed from the results of those before."""
+class BaseRefiningSearchCV(BaseSearchCV):
+    """A search in rounds; each round is proposed from the results of earlier ones."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseSearchCV._parameter_constraints,
@@ -93,8 +73,8 @@ class BaseRefiningSearchCV(Reporting):
         "fit_timeout": [Interval(Real, 0, None, closed="neither"), None],
     }
     _doc_link_module = "sklearn_refine"
-    #: Whether a round can follow while every fit has failed.
-    _outlives_failure: ClassVar[bool] = False
+    #: Whether a round can follow one in which every fit failed.
+    _continues_after_failure: ClassVar[bool] = False
 
     @property
     def _doc_link_template(self) -> str:
@@ -106,49 +86,54 @@ class BaseRefiningSearchCV(Reporting):
 
     @abstractmethod
     def _space(self) -> dict[str, Any]:
-        """Return what says, beside estimator and data, which search this is."""
+        """Return the parameters that say which space is searched, for the journal."""
 
     @abstractmethod
-    def _random_state(self, seed: int | None) -> np.random.RandomState:
-        """Return the generator that all randomness of one fit comes from.
+    def _make_rng(self, seed: int | None) -> np.random.RandomState:
+        """Return the generator of all randomness of one fit.
 
-        `seed` is for a search that was given none, but must be the same again.
+        `seed` comes from the journal. It replaces a missing `random_state`, so that
+        the search can be resumed.
         """
+
+    @abstractmethod
+    def _n_rounds_asked(self) -> int:
+        """Return the number of rounds that the parameters ask for."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        of_estimator = get_tags(self.estimator)
-        tags.target_tags = deepcopy(of_estimator.target_tags)
-        tags.input_tags.allow_nan = of_estimator.input_tags.allow_nan
+        estimator_tags = get_tags(self.estimator)
+        tags.target_tags = deepcopy(estimator_tags.target_tags)
+        tags.input_tags.allow_nan = estimator_tags.input_tags.allow_nan
         tags.array_api_support = False
         return tags
 
     def plan(self, X: Any, y: Any = None, **params: Any) -> pd.DataFrame:
-        """Say what ``fit`` will do at most, without fitting anything.
+        """Return the number of candidates and fits per round, without fitting.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            What would be given to ``fit``.
+            The data that ``fit`` would get.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            What would be given to ``fit``.
+            The target that ``fit`` would get.
         **params : dict of str to object
-            What else would be given to ``fit``, such as `groups`.
+            Further arguments that ``fit`` would get, such as `groups`.
 
         Returns
         -------
         plan : DataFrame
-            A row for each round, indexed by its number from 1: `n_candidates`, the
-            most candidates of the round, and `n_fits`, the most fits. The refit is
-            not counted. After ``fit``, the same columns of `rounds_` say what it
-            took: never more in any row.
+            One row per round, indexed from 1. `n_candidates` is the largest number of
+            candidates of the round and `n_fits` the largest number of fits. The refit
+            is not counted. After ``fit``, the same columns of `rounds_` hold the real
+            numbers, which are never larger.
 
         Raises
         ------
         ValueError
-            For what ``fit`` would reject before its first fit, but for what only the
-            splits or the journal show; and if `cv` is an iterator that can be read
-            once only.
+            For everything that ``fit`` rejects before its first fit, except what only
+            the splits or the journal show. Also if `cv` is an iterator, which can be
+            read only once.
         """
         self._validate_params()
         if isinstance(self.cv, Iterator):
@@ -156,19 +141,19 @@ class BaseRefiningSearchCV(Reporting):
                 f"cv={self.cv!r} can be read only once, and plan would leave nothing "
                 "for fit. Pass cv=list(...) instead."
             )
-        checked = self._check(X, y, params)
-        return _plan(self._make_proposer(), checked.n_splits)
+        inputs = check_inputs(self, X, y, params, draw_splits=False)
+        return _plan(self._make_proposer(), inputs.n_splits)
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
-        """Run the search, round by round, and refit the best candidate.
+        """Run the search round by round, then refit the best candidate.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
-            Training data; for a precomputed kernel or distance, the square matrix.
+            Training data. For a precomputed kernel or distance, the square matrix.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target; None for unsupervised learning.
+            Target. None for unsupervised learning.
         **params : dict of str to object
             Parameters for the estimator's ``fit``, the scorer and the splitter, as
             in :meth:`sklearn.model_selection.GridSearchCV.fit`.
@@ -181,259 +166,141 @@ class BaseRefiningSearchCV(Reporting):
         Raises
         ------
         KeyboardInterrupt
-            If it was interrupted. ``cv_results_``, ``rounds_`` and the attributes of
-            the best candidate then hold the candidates that are complete; with
-            `racing`, the first two also hold those that ran on some splits. Nothing
-            is refitted.
+            If the search was interrupted. ``cv_results_``, ``rounds_`` and the
+            attributes of the best candidate then describe the complete candidates.
+            With `racing`, the first two also hold candidates that ran on some splits.
+            Nothing is refitted.
         ValueError
-            If a parameter is wrong, before any fit; if every fit fails, in a grid
-            search if those of the first round do; or if `time_budget` ends before any
-            candidate is complete.
+            If a parameter is wrong (before any fit), if all fits of the first round of
+            a grid search or of a whole random search fail, or if `time_budget` ends
+            before any candidate is complete.
         """
-        job = self._set_up(X, y, params)
-        root = init_callbacks(self, 1 + (self.refit is not False))
-        root.call_on_fit_task_begin(
-            estimator=self, X=job.task.X, y=job.task.y, metadata=job.metadata
-        )
-        history = History(job.task.n_splits)
-        with Interrupts() as interrupts:
+        setup = self._set_up(X, y, params)
+        inputs, store = setup.evaluation.inputs, setup.evaluation.store
+        data = {"X": inputs.X, "y": inputs.y, "metadata": inputs.metadata}
+        callbacks = init_callbacks(self, 1 + (self.refit is not False))
+        callbacks.call_on_fit_task_begin(estimator=self, **data)
+        history = History(inputs.n_splits)
+        with setup.evaluation.interrupts:
             try:
-                self._run_rounds(job, history, root, interrupts)
-                self._keep_results(history)
-                self._select(history, job.refit_metric)
+                self._run_rounds(setup, history, callbacks)
+                self._set_results(history)
+                self._select_best(history)
             except BaseException as error:
                 # Neither an error nor an interrupt costs the work already done.
                 interrupted = isinstance(error, KeyboardInterrupt)
                 self.stop_reason_ = "interrupted" if interrupted else "error"
-                self._save_what_is_there(history, job.refit_metric)
+                self._set_partial_results(history)
                 raise
             finally:
-                if job.ledger is not None:
-                    job.ledger.close()
+                if store is not None:
+                    store.close()
         if self.refit:
-            self._refit_best(job.task, history, root, job.fit_params, job.metadata)
-        root.call_on_fit_task_end(
-            estimator=self, X=job.task.X, y=job.task.y, metadata=job.metadata
-        )
+            self._refit_best(inputs, history, callbacks, data)
+        callbacks.call_on_fit_task_end(estimator=self, **data)
         return self
 
-    def _check(self, X: Any, y: Any, params: dict[str, Any]) -> _Checked:
-        """Check what there is before splits are drawn."""
-        _check_is_instance(self.estimator)
-        scorers, refit_metric = self._get_scorers()
-        X, y = indexable(X, y)
-        if y is None and _needs_y(self.estimator):
-            raise ValueError(
-                f"The estimator of this {type(self).__name__} requires y to be passed, "
-                f"but the target y is None: {self.estimator!r}."
-            )
-        params = check_method_params(X, params=params)
-        routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        n_splits = cv.get_n_splits(X, y, **routed.splitter.split)
-        if not n_splits:
-            raise ValueError(
-                f"No fits were performed: cv={self.cv!r} gives no splits. "
-                "Was the CV iterator empty?"
-            )
-        return _Checked(X, y, params, routed, cv, n_splits, scorers, refit_metric)
-
-    def _set_up(self, X: Any, y: Any, params: dict[str, Any]) -> _Job:
+    def _set_up(self, X: Any, y: Any, params: dict[str, Any]) -> _Setup:
         """Check everything that can be checked before the first fit."""
         start = time.perf_counter()
-        checked = self._check(X, y, params)
-        X, y, params, routed, cv, n_splits, scorers, refit_metric = checked
+        inputs = check_inputs(self, X, y, params)
         proposer = self._make_proposer()
-        splits = list(cv.split(X, y, **routed.splitter.split))
-        if len(splits) != n_splits:
-            raise ValueError(
-                "cv.split and cv.get_n_splits returned inconsistent results. "
-                f"Expected {n_splits} splits, got {len(splits)}"
-            )
-        self.n_splits_ = n_splits
-        # Store the only scorer not as a dict for single metric evaluation.
-        multimetric = isinstance(scorers, MultimetricScorer)
-        self.scorer_ = scorers._scorers if multimetric else scorers
-        options = {
-            "scorer": scorers,
-            "fit_params": routed.estimator.fit,
-            "score_params": routed.scorer.score,
-            "return_train_score": self.return_train_score,
-            "return_n_test_samples": True,
-            "return_times": True,
-            "return_parameters": False,
-            "error_score": self.error_score,
-            "verbose": self.verbose,
-        }
-        weight = params.get("sample_weight")
-        ledger = self._open_journal(X, y, splits, options, cv)
-        return _Job(
-            task=Task(
-                clone(self.estimator),
-                X,
-                y,
-                dict(enumerate(splits)),
-                n_splits,
-                options,
-                caller=self,
-                fit_timeout=self.fit_timeout,
-            ),
-            costs=CostModel(getattr(X, "shape", (0, 0))[-1]),
-            proposer=proposer,
-            plan=_plan(proposer, n_splits),
-            rng=self._random_state(None if ledger is None else ledger.seed),
-            refit_metric=refit_metric,
-            fit_params=routed.estimator.fit,
-            metadata=None if weight is None else {"sample_weight": weight},
-            ledger=ledger,
-            deadline=None if self.time_budget is None else start + self.time_budget,
-        )
-
-    def _open_journal(
-        self, X: Any, y: Any, splits: Any, options: dict[str, Any], cv: Any
-    ) -> Ledger | None:
-        """Return the finished fits of this very search, if a journal is asked for."""
-        if self.journal is None:
-            return None
-        warn_of_other_splits(self.journal, cv)
-        asked = {
-            "estimator": self.estimator,
-            "scoring": self.scoring,
-            "splits": splits,
-            "X": X,
-            "y": y,
-            **{name: options[name] for name in ("fit_params", "score_params")},
-            "return_train_score": bool(self.return_train_score),
-            "search": type(self).__name__,
-            **self._space(),
-        }
-        return Ledger(self.journal, asked, self.error_score, self.fit_timeout)
-
-    def _run_rounds(
-        self, job: _Job, history: History, root: Any, interrupts: Interrupts
-    ) -> None:
-        """Propose and evaluate until the plan, or a reason to stop, ends it."""
-        search = root.subcontext(task_name="search", max_subtasks=len(job.plan))
-        search.call_on_fit_task_begin(estimator=self)
-        self.stop_reason_ = "completed"
-        crew = Crew(
+        deadline = None if self.time_budget is None else start + self.time_budget
+        pool = WorkerPool(
             self.n_jobs,
-            self.pre_dispatch if job.deadline is None else "n_jobs",
-            at_once=job.ledger is not None or job.deadline is not None,
+            self.pre_dispatch if deadline is None else "n_jobs",
+            at_once=self.journal is not None or deadline is not None,
         )
-        if self.fit_timeout is not None and not crew.has_time_limits:
-            warnings.warn(
-                f"fit_timeout={self.fit_timeout} has no effect with this backend of "
-                "joblib, whose fits cannot be ended from outside; use its default, "
-                "'loky'.",
-                UserWarning,
-                stacklevel=3,
-            )
-        means = Means(
-            crew,
-            replace(job.task, may_exit=crew.may_exit),
-            job.costs,
-            self.share_work,
-            job.ledger,
-            job.deadline,
-            interrupts.check,
+        pool.check_time_limit(self.fit_timeout)
+        store = open_store(self, inputs, self._space())
+        self.n_splits_ = inputs.n_splits
+        scorer = inputs.options["scorer"]
+        # A single scorer is not stored as a dict.
+        multimetric = isinstance(scorer, MultimetricScorer)
+        self.scorer_ = scorer._scorers if multimetric else scorer
+        evaluation = EvaluationContext(
+            pool,
+            replace(inputs, may_exit=pool.may_exit),
+            CostModel(getattr(inputs.X, "shape", (0, 0))[-1]),
+            share=self.share_work,
+            store=store,
+            deadline=deadline,
+            interrupts=Interrupts(),
         )
-        try:
-            with crew:
-                self._propose_and_evaluate(job, means, history, search)
-        except KeyboardInterrupt:
-            crew.dismiss()
-            raise
-        run = [outcome for outcome in history.flat_outcomes() if was_run(outcome)]
-        if any(outcome["fit_error"] for outcome in run):
-            warn_or_raise_about_fit_failures(run, self.error_score)
-        search.call_on_fit_task_end(estimator=self)
+        rng = self._make_rng(None if store is None else store.seed)
+        return _Setup(proposer, _plan(proposer, inputs.n_splits), rng, evaluation)
 
-    def _propose_and_evaluate(
-        self, job: _Job, means: Means, history: History, search: Any
-    ) -> None:
-        for limit in job.plan["n_candidates"]:
-            best = history.best_score()
-            with _one_blas_thread():
-                proposal = job.proposer.propose(history, limit, job.rng)
-            if not proposal.candidates:
-                self.stop_reason_ = "exhausted"
-                break
-            stop = self._run_round(job, means, history, proposal, search)
-            if self.stop_reason_ == "time_budget" or len(history.rounds) == len(
-                job.plan
-            ):
-                break
-            if stop:
-                self.stop_reason_ = "callback"
-                break
-            if self.tol is not None and history.best_score() - best < self.tol:
-                self.stop_reason_ = "tol"
-                break
+    def _run_rounds(self, setup: _Setup, history: History, callbacks: Any) -> None:
+        """Propose and evaluate until the plan, or a reason to stop, ends the search."""
+        n_rounds = len(setup.plan)
+        callbacks = callbacks.subcontext(task_name="search", max_subtasks=n_rounds)
+        callbacks.call_on_fit_task_begin(estimator=self)
+        self.stop_reason_ = "completed"
+        with setup.evaluation.open():
+            for limit in setup.plan["n_candidates"]:
+                best = history.best_score()
+                with one_blas_thread():
+                    proposal = setup.proposer.propose(history, limit, setup.rng)
+                if not proposal.candidates:
+                    self.stop_reason_ = "exhausted"
+                    break
+                stop = self._run_round(setup, history, proposal, callbacks)
+                is_last = len(history.rounds) == n_rounds
+                if is_last or self.stop_reason_ == "time_budget":
+                    break
+                if stop:
+                    self.stop_reason_ = "callback"
+                    break
+                if self.tol is not None and history.best_score() - best < self.tol:
+                    self.stop_reason_ = "tol"
+                    break
+        outcomes = [outcome for outcome in history.flat_outcomes() if was_run(outcome)]
+        if any(outcome["fit_error"] for outcome in outcomes):
+            warn_or_raise_about_fit_failures(outcomes, self.error_score)
+        callbacks.call_on_fit_task_end(estimator=self)
 
     def _run_round(
-        self, job: _Job, means: Means, history: History, proposal: Proposal, search: Any
+        self, setup: _Setup, history: History, proposal: Proposal, callbacks: Any
     ) -> bool:
-        """Evaluate a proposal and append it; say whether a callback asked to stop."""
-        start = time.perf_counter()
-        fresh = to_fit(proposal.candidates, history)
-        n_fits = len(fresh) * history.n_splits
-        if self.verbose > 0:
-            most = "at most " if self.racing else ""
-            print(  # noqa: T201 - what scikit-learn prints, at the same verbosity
-                f"Fitting {most}{history.n_splits} folds for each of {len(fresh)} "
-                f"candidates, totalling {most}{n_fits} fits"
-                + _progress(history, len(job.plan))
-            )
-        context = search.subcontext(
-            task_name="round", max_subtasks=n_fits, sequential_subtasks=False
+        """Evaluate and record a proposal; return whether a callback asked to stop."""
+        fresh = history.without_outcome(proposal.candidates)
+        announce_round(self, history, len(fresh), len(setup.plan))
+        callbacks = callbacks.subcontext(
+            task_name="round",
+            max_subtasks=len(fresh) * history.n_splits,
+            sequential_subtasks=False,
         )
-        context.call_on_fit_task_begin(estimator=self)
-        if job.ledger is not None:
-            job.ledger.round = len(history.rounds) + 1
-        race = self._race(history) if self.racing else None
-        evaluation = Evaluation(means, fresh, context, race)
-        try:
-            if not evaluation.run():
-                if job.deadline is None:
-                    raise ValueError(
-                        f"No fits were performed: pre_dispatch={self.pre_dispatch!r} "
-                        "hands out none. Give 1 or more, or the default, '2*n_jobs'."
-                    )
-                self.stop_reason_ = "time_budget"
-        finally:
-            _add_round(history, proposal, evaluation, time.perf_counter() - start)
-        if self.stop_reason_ == "time_budget" and not history.n_complete():
-            raise ValueError(
-                f"time_budget={self.time_budget} seconds were over before any "
-                f"candidate had run on all {history.n_splits} splits, so none can be "
-                "chosen; raise time_budget, or take fewer splits or rows."
-            )
-        is_last = len(history.rounds) == len(job.plan)
-        self._look_at(history, is_last=is_last or self.stop_reason_ == "time_budget")
-        return bool(context.call_on_fit_task_end(estimator=self)) or evaluation.stop
+        callbacks.call_on_fit_task_begin(estimator=self)
+        score = partial(leading_score, self)
+        race = Race.against(history, score) if self.racing else None
+        evaluation = evaluate_round(
+            setup.evaluation, history, proposal, fresh, callbacks, race
+        )
+        if not evaluation.is_done:
+            self.stop_reason_ = "time_budget"
+            if setup.evaluation.deadline is None:
+                raise ValueError(
+                    f"No fits were performed: pre_dispatch={self.pre_dispatch!r} "
+                    "hands out none. Give 1 or more, or the default, '2*n_jobs'."
+                )
+            if not history.n_complete():
+                raise ValueError(
+                    f"time_budget={self.time_budget} seconds were over before any "
+                    f"candidate had run on all {history.n_splits} splits, so none can "
+                    "be chosen; raise time_budget, or take fewer splits or rows."
+                )
+        can_continue = len(history.rounds) < len(setup.plan) and evaluation.is_done
+        self._check_round(history, can_continue=can_continue)
+        return bool(callbacks.call_on_fit_task_end(estimator=self)) or evaluation.stop
 
-    def _race(self, history: History) -> Race:
-        """Return a race of new candidates against those that are complete."""
-
-        def score(outcome: Outcome) -> float:
-            scores = outcome["test_scores"]
-            if isinstance(scores, dict):
-                return float(scores[self._leading_metric(scores)])
-            return float(scores)
-
-        if not len(history):
-            return Race(score, np.empty((0, history.n_splits)))
-        return Race(score, history.split_scores()[history.ranking()])
-
-    def _look_at(self, history: History, *, is_last: bool) -> None:
-        """Make a round's outcomes comparable; raise where nothing can follow."""
+    def _check_round(self, history: History, *, can_continue: bool) -> None:
+        """Read the metrics of a round; raise an error where no round can follow."""
         outcomes = [o for o in history.flat_outcomes() if was_run(o)]
-        may_end = is_last or not self._outlives_failure
+        may_end = not (can_continue and self._continues_after_failure)
         if may_end and all(outcome["fit_error"] for outcome in outcomes):
             warn_or_raise_about_fit_failures(outcomes, self.error_score)
-        self._read_metrics(history)
-        if is_last:
+        self.multimetric_ = record_metrics(self, history)
+        if not can_continue:
             return
         has_scores = bool(history.ranking())
         if not has_scores and not any(outcome["fit_error"] for outcome in outcomes):
@@ -445,58 +312,57 @@ class BaseRefiningSearchCV(Reporting):
                 "the results as they are. The scores are in cv_results_."
             )
         if callable(self.refit) and has_scores:
-            with no_warnings():
-                results = self._results(history)
-            history.preferred = int(
-                self._select_best_index(self.refit, history.metric, results)
-            )
+            history.preferred = select_preferred(self, history)
 
+    def _set_results(self, history: History) -> None:
+        """Set the attributes that describe all rounds."""
+        forget_results(self, only_best=True)
+        self.n_rounds_ = len(history.rounds)
+        self.n_fits_ = history.n_fits()
+        self.rounds_ = history.rounds_frame()
+        self.cv_results_ = cv_results(self, history)
 
-def _check_is_instance(estimator: Any) -> None:
-    """Raise for a class what `GridSearchCV` raises for it, in every version."""
-    if isinstance(estimator, type):
-        is_classifier(estimator)
-        clone(estimator)  # where is_classifier only warns: until 1.7 is dropped
+    def _set_partial_results(self, history: History) -> None:
+        """Set the attributes that can be set when a search ends early."""
+        if not len(history):
+            forget_results(self)
+            return
+        # What ended the search is raised, not what follows from it here.
+        with no_warnings(), suppress(Exception):
+            self.multimetric_ = record_metrics(self, history)
+            self._set_results(history)
+            if history.n_complete() and self.stop_reason_ == "interrupted":
+                self._select_best(history)
 
+    def _select_best(self, history: History) -> None:
+        """Set the attributes of the best candidate, as scikit-learn does."""
+        if not self.refit and self.multimetric_:
+            return
+        results, metric = self.cv_results_, history.metric
+        self.best_index_ = self._select_best_index(self.refit, metric, results)
+        if not callable(self.refit):
+            self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
+        self.best_params_ = results["params"][self.best_index_]
 
-def _needs_y(estimator: Any) -> bool:
-    """Whether an estimator's ``fit`` can be said to fail without y, before any fit."""
-    try:
-        y = signature(estimator.fit).parameters.get("y")
-    except ValueError:  # compiled code may have no signature
-        return False
-    # The tag alone is no proof: every classifier has it.
-    no_default = y is not None and y.default is Parameter.empty
-    return no_default and bool(get_tags(estimator).target_tags.required)
-
-
-def _progress(history: History, n_rounds: int) -> str:
-    """Return what a round's message says that scikit-learn's cannot: nothing if one."""
-    if n_rounds == 1:
-        return ""
-    number = len(history.rounds) + 1
-    best = f", best {history.metric} so far {history.best_score():.5g}"
-    return f" (round {number} of {n_rounds}{best if history.ranking() else ''})"
-
-
-def _add_round(
-    history: History, proposal: Proposal, evaluation: Evaluation, seconds: float
-) -> None:
-    """Append the candidates of a proposal that have all that they were to have."""
-    outcomes = evaluation.outcomes()
-    rows = [
-        (candidate, outcomes.get(candidate.key) or history.outcomes_of(candidate.key))
-        for candidate in proposal.candidates
-    ]
-    complete = [(candidate, splits) for candidate, splits in rows if splits]
-    if not complete and rows:
-        history.n_fits_lost += evaluation.n_fits
-        return
-    history.add_round(
-        [candidate for candidate, _ in complete],
-        [splits for _, splits in complete],
-        Round(proposal.windows, len(complete), evaluation.n_fits, seconds),
-    )
+    def _refit_best(
+        self, inputs: FitInputs, history: History, callbacks: Any, data: dict[str, Any]
+    ) -> None:
+        """Fit the best candidate to all data."""
+        best = dict(history.candidates[self.best_index_].params)
+        # Cloned, since a parameter may itself be an estimator.
+        self.best_estimator_ = clone(inputs.estimator).set_params(
+            **clone(best, safe=False)
+        )
+        callbacks = callbacks.subcontext(task_name="refit-with-best-params")
+        with callbacks.propagate_callback_context(self.best_estimator_):
+            callbacks.call_on_fit_task_begin(estimator=self, **data)
+            start = time.time()
+            target = () if inputs.y is None else (inputs.y,)
+            self.best_estimator_.fit(inputs.X, *target, **inputs.options["fit_params"])
+            self.refit_time_ = time.time() - start
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        callbacks.call_on_fit_task_end(estimator=self, **data)
 
 
 def _plan(proposer: Proposer, n_splits: int) -> pd.DataFrame:
@@ -506,13 +372,3 @@ def _plan(proposer: Proposer, n_splits: int) -> pd.DataFrame:
     )
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
     return frame
-
-
-def _one_blas_thread() -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread: for small matrices, more only wait for each other.
-
-    In the main thread only: limits that overlap in several threads would not be undone.
-    """
-    if threading.current_thread() is threading.main_thread():
-        return threadpool_limits(1, user_api="blas")  # type: ignore[no-any-return]
-    return nullcontext()

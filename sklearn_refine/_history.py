@@ -175,6 +175,19 @@ class History:
             self.round_of.append(len(self.rounds))
         self.rounds.append(finished)
 
+    def without_outcome(self, candidates: Sequence[Candidate]) -> dict[Any, Candidate]:
+        """Return the candidates that have no outcome yet, each once, by their key."""
+        fresh: dict[Any, Candidate] = {}
+        for candidate in candidates:
+            key = candidate.key
+            if key not in self._index:
+                fresh.setdefault(key, candidate)
+        return fresh
+
+    def n_fits(self) -> int:
+        """Return how many fits were made."""
+        return self.n_fits_lost + sum(round_.n_fits for round_ in self.rounds)
+
     def n_complete(self) -> int:
         """Return how many candidates were run on every split."""
         return sum(all(map(was_run, splits)) for splits in self.outcomes)

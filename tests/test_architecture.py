@@ -10,35 +10,25 @@ import pytest
 import sklearn_refine
 
 ROOT = Path(sklearn_refine.__file__).parent
-#: Each room with those it may import from.
+#: Each package or module, with the ones it may import from.
 BELOW = {
-    "space": {"space", "_sklearn_compat"},
-    "_history": {"space"},
-    "proposal": {"proposal", "_history", "space"},
-    "evaluation": {"evaluation", "_history", "space", "_sklearn_compat"},
-    "_fingerprint": {"_sklearn_compat"},
-    "_journal_file": {"_history"},
-    "_journal": {"_journal_file", "_history"},
-    "_journal_table": {"_journal_file", "_history"},
-    "_ledger": {"_journal", "_fingerprint", "_history"},
-    "_reporting": {"evaluation", "_history", "_sklearn_compat"},
-    "_base": {
-        "_reporting",
-        "proposal",
-        "_ledger",
-        "evaluation",
-        "_history",
-        "space",
-        "_sklearn_compat",
-    },
-    "_search": {"_base", "proposal", "space", "_sklearn_compat"},
     "_sklearn_compat": set(),
-    "_parameters": {"space"},
-    "_results": {"_parameters"},
-    "_smoothing": {"_results", "proposal"},
-    "_refit": {"_results", "_smoothing"},
-    "plotting": {"plotting", "_parameters", "_results", "_smoothing", "space"},
-    "__init__": {"_search", "_refit", "_journal_table", "plotting", "space"},
+    "space": {"_sklearn_compat"},
+    "_history": {"space"},
+    "proposal": {"_history", "space"},
+    "mlp": {"_sklearn_compat"},
+    "sharing": {"mlp", "space", "_sklearn_compat"},
+    "evaluation": {"sharing", "mlp", "_history", "space", "_sklearn_compat"},
+    "journal": {"_history", "_sklearn_compat"},
+    "results": {"proposal", "_history", "space", "_sklearn_compat"},
+    "plotting": {"results", "space"},
+    "_base": {"results", "journal", "evaluation", "_history", "_sklearn_compat"},
+    "_grid_search": {"_base", "proposal", "space", "_sklearn_compat"},
+    "_random_search": {"_base", "proposal", "space", "_sklearn_compat"},
+    "__init__": {
+        *("_grid_search", "_random_search"),
+        *("plotting", "results", "journal", "space"),
+    },
 }
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -55,11 +45,19 @@ def room(path):
     return path.relative_to(ROOT).with_suffix("").parts[0]
 
 
+def test_no_package_is_above_and_below_another():
+    order = list(BELOW)
+    assert {room(path) for path in FILES} == set(order)
+    for name, below in BELOW.items():
+        assert all(order.index(other) < order.index(name) for other in below), name
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_come_from_below(path):
     for module, _ in imports(path):
         if module.startswith("sklearn_refine."):
-            assert module.split(".")[1] in BELOW[room(path)], module
+            package = module.split(".")[1]
+            assert package in {room(path), *BELOW[room(path)]}, module
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

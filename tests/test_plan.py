@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_refine.evaluation._costs import CostModel
-from sklearn_refine.evaluation._plan import MOST_TOGETHER, Cell, plan_units
+from sklearn_refine.evaluation._schedule import MOST_TOGETHER, Cell, plan_units
 
 
 def cells(n_candidates, n_splits, prefix="p", stack="s", cost=1.0):

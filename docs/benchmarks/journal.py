@@ -32,12 +32,12 @@ os.environ["MKL_NUM_THREADS"] = "1"
 import numpy as np
 
 from sklearn_refine import RefiningGridSearchCV
-from sklearn_refine._journal import Journal
+from sklearn_refine.journal._journal import Journal
 
 N_SPLITS = 5
 READ = """
 import resource, sys, time
-from sklearn_refine._journal import Journal
+from sklearn_refine.journal._journal import Journal
 start = time.perf_counter()
 journal = Journal(sys.argv[1], "run", search="", estimator="")
 seconds = time.perf_counter() - start

@@ -38,7 +38,7 @@ from sklearn_refine import (
     layer_sizes,
     log_randint,
 )
-from sklearn_refine.evaluation._plan import Cell, plan_units
+from sklearn_refine.evaluation._schedule import PlannedFit, schedule_fits
 
 STEP = "mlpclassifier__"
 
@@ -67,8 +67,8 @@ def simulate(search, n_workers, longest_first):
     for i, params in enumerate(search.cv_results_["params"]):
         stack = str(params.get(f"{STEP}hidden_layer_sizes"))
         for split in range(search.n_splits_):
-            cells.append(Cell(i, split, (), stack, float(seconds[i, split])))
-    units = plan_units(cells, n_workers, 99)
+            cells.append(PlannedFit(i, split, (), stack, float(seconds[i, split])))
+    units = schedule_fits(cells, n_workers, 99)
     if not longest_first:
         units = sorted(units, key=lambda unit: (unit[0].candidate, unit[0].split))
     free = [0.0] * n_workers

@@ -1,1 +1,1 @@
-"""Evaluation: candidates become outcomes. The only room that fits models."""
+"""RoundEvaluation: candidates become outcomes. The only room that fits models."""

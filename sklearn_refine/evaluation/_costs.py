@@ -70,8 +70,8 @@ class CostModel:
 def _n_weights(n_features: int, layers: Any) -> float:
     """Return the number of weights between layers; 0 for what are no widths."""
     try:
-        units = np.append(n_features, np.asarray(layers, dtype=np.float64))
+        tasks = np.append(n_features, np.asarray(layers, dtype=np.float64))
     except (TypeError, ValueError):
         return 0.0  # its own fit will say what is wrong
-    weights = float(units[:-1] @ units[1:])
+    weights = float(tasks[:-1] @ tasks[1:])
     return weights if 0 <= weights < np.inf else 0.0

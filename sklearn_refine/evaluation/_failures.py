@@ -9,37 +9,39 @@ import numpy as np
 
 from sklearn_refine._history import DIED, TIMED_OUT, Outcome
 from sklearn_refine._sklearn_compat import MultimetricScorer, num_samples
-from sklearn_refine.evaluation._task import Task
+from sklearn_refine.evaluation._inputs import FitInputs
 
 
-def timed_out(task: Task, split: int, seconds: float) -> Outcome:
+def timed_out(inputs: FitInputs, split: int, seconds: float) -> Outcome:
     """Return what comes of a fit that took too long; raise it if so asked."""
     message = (
-        f"{TIMED_OUT}{task.fit_timeout:g} seconds were over before the fit was done. "
+        f"{TIMED_OUT}{inputs.fit_timeout:g} seconds were over before the fit was done. "
         "Raise fit_timeout, or leave such candidates out."
     )
-    if task.options["error_score"] == "raise":
+    if inputs.options["error_score"] == "raise":
         raise TimeoutError(message.partition(": ")[2])
-    return failure(task, split, message, seconds)
+    return failure(inputs, split, message, seconds)
 
 
-def died(task: Task, split: int, params: Mapping[str, Any], seconds: float) -> Outcome:
+def died(
+    inputs: FitInputs, split: int, params: Mapping[str, Any], seconds: float
+) -> Outcome:
     """Return what comes of a fit that ended its process; raise it if so asked."""
-    if task.fit_timeout is not None and seconds > task.fit_timeout:
-        return timed_out(task, split, seconds)
+    if inputs.fit_timeout is not None and seconds > inputs.fit_timeout:
+        return timed_out(inputs, split, seconds)
     message = (
         f"{DIED} during the fit, and again as it ran alone. The system ends a "
         "process that uses too much memory, or compiled code ended it: take a smaller "
         "model, fewer rows, or leave such candidates out."
     )
-    if task.options["error_score"] == "raise":
+    if inputs.options["error_score"] == "raise":
         raise RuntimeError(f"{message} Its parameters: {dict(params)!r}.")
-    return failure(task, split, message, seconds)
+    return failure(inputs, split, message, seconds)
 
 
-def failure(task: Task, split: int, message: str, seconds: float) -> Outcome:
+def failure(inputs: FitInputs, split: int, message: str, seconds: float) -> Outcome:
     """Return the outcome of a failed fit, as scikit-learn makes it."""
-    options = task.options
+    options = inputs.options
     error_score, scorer = options["error_score"], options["scorer"]
     scores: Any = error_score
     if isinstance(scorer, MultimetricScorer):
@@ -47,7 +49,7 @@ def failure(task: Task, split: int, message: str, seconds: float) -> Outcome:
     out: Outcome = {
         "fit_error": message,
         "test_scores": scores,
-        "n_test_samples": _n_rows(task, split),
+        "n_test_samples": _n_rows(inputs, split),
         "fit_time": seconds,
         "score_time": 0.0,
         "stop": False,
@@ -57,7 +59,7 @@ def failure(task: Task, split: int, message: str, seconds: float) -> Outcome:
     return out
 
 
-def _n_rows(task: Task, split: int) -> int:
+def _n_rows(inputs: FitInputs, split: int) -> int:
     """Return the number of test rows of a split, which may be a mask or a slice."""
-    test = task.splits[split][1]
-    return int(num_samples(np.arange(num_samples(task.X))[test]))
+    test = inputs.splits[split][1]
+    return int(num_samples(np.arange(num_samples(inputs.X))[test]))

@@ -63,7 +63,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_refine._history import Outcome
+from sklearn_refine._history import History, Outcome
 
 #: The share of all candidates that should go beyond the first split, and the share that
 #: goes there in one wave.
@@ -194,7 +194,7 @@ def _reach(
 
 
 def _left(n_run: int, n_splits: int) -> float:
-    """Return the error that a mean still has, in units of that after one split."""
+    """Return the error that a mean still has, in tasks of that after one split."""
     return math.sqrt((n_splits - n_run) / (n_run * (n_splits - 1)))
 
 
@@ -281,6 +281,13 @@ class Race:
 
     score: Callable[[Outcome], float]
     complete: np.ndarray
+
+    @classmethod
+    def against(cls, history: History, score: Callable[[Outcome], float]) -> Race:
+        """Return a race of new candidates against the complete ones of a history."""
+        if not len(history):
+            return cls(score, np.empty((0, history.n_splits)))
+        return cls(score, history.split_scores()[history.ranking()])
 
     def wave(
         self,

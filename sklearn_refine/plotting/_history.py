@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_refine._results import read_search
 from sklearn_refine.plotting._options import line_options, point_options
 from sklearn_refine.plotting._style import (
     MANY,
@@ -19,6 +18,7 @@ from sklearn_refine.plotting._style import (
     score_limits,
     set_score_limits,
 )
+from sklearn_refine.results._table import read_search
 
 
 class SearchHistoryDisplay:

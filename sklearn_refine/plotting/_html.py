@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_refine._parameters import MISSING
+from sklearn_refine.results._parameters import MISSING
 
 #: The most characters of a value.
 LENGTH = 300

@@ -11,9 +11,9 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 
-from sklearn_refine._results import Results, read_search
 from sklearn_refine.plotting._options import bar_options
 from sklearn_refine.plotting._style import new_axes, plain, rounded, title_of
+from sklearn_refine.results._table import Results, read_search
 
 #: Trees of a forest, parts that the candidates are divided into, and permutations.
 N_TREES, N_FOLDS, N_REPEATS = 60, 5, 10

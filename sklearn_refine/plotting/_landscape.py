@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_refine._parameters import Parameter
-from sklearn_refine._results import Results, read_search
 from sklearn_refine.plotting._importance import compared, importances
 from sklearn_refine.plotting._options import point_options
 from sklearn_refine.plotting._style import (
@@ -31,6 +29,8 @@ from sklearn_refine.plotting._style import (
     tenths,
 )
 from sklearn_refine.plotting._surface import surface, windows
+from sklearn_refine.results._parameters import Parameter
+from sklearn_refine.results._table import Results, read_search
 from sklearn_refine.space._axes import value_key
 
 #: Brighter is better here, so that marks and windows around the best can be seen.

@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from sklearn_refine._parameters import MISSING, Parameter
-from sklearn_refine._results import read_search
 from sklearn_refine.plotting._options import collection_options
 from sklearn_refine.plotting._style import (
     COLORMAP,
@@ -29,6 +27,8 @@ from sklearn_refine.plotting._style import (
     shown_levels,
     title_of,
 )
+from sklearn_refine.results._parameters import MISSING, Parameter
+from sklearn_refine.results._table import read_search
 
 #: Where a line passes if its candidate does not set the parameter.
 NOT_SET = -0.14

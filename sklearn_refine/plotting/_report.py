@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_refine._parameters import MISSING, short
-from sklearn_refine._results import Results, read_search
-from sklearn_refine._smoothing import smooth
 from sklearn_refine.plotting._html import page, paragraph, table, text_of
 from sklearn_refine.plotting._report_pictures import pictures
+from sklearn_refine.results._parameters import MISSING, short
+from sklearn_refine.results._smoothing import smooth
+from sklearn_refine.results._table import Results, read_search
 from sklearn_refine.space._axes import is_number, to_python
 
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "matplotlib")

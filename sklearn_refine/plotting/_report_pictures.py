@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn_refine._results import Results
 from sklearn_refine.plotting._history import SearchHistoryDisplay
 from sklearn_refine.plotting._html import picture
 from sklearn_refine.plotting._importance import ParameterImportanceDisplay, compared
@@ -12,6 +11,7 @@ from sklearn_refine.plotting._landscape import SearchLandscapeDisplay, first_pai
 from sklearn_refine.plotting._parallel import ParallelCoordinateDisplay
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.plotting._style import columns, figure_for, panels
+from sklearn_refine.results._table import Results
 
 
 def pictures(search: Any, results: Results) -> list[str]:

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_refine._parameters import Parameter
-from sklearn_refine._results import read_search
 from sklearn_refine.plotting._options import point_options
 from sklearn_refine.plotting._style import (
     COLORMAP,
@@ -27,6 +25,8 @@ from sklearn_refine.plotting._style import (
     spread,
     thin_ticks,
 )
+from sklearn_refine.results._parameters import Parameter
+from sklearn_refine.results._table import read_search
 
 
 class SearchSliceDisplay:

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from sklearn_refine._parameters import Parameter
-from sklearn_refine._results import Results
+from sklearn_refine.results._parameters import Parameter
+from sklearn_refine.results._table import Results
 
 #: Scores: darker is better, also in black and white.
 COLORMAP = "viridis_r"

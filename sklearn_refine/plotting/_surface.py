@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_refine._parameters import Parameter
-from sklearn_refine._results import Results
-from sklearn_refine._smoothing import smooth
 from sklearn_refine.plotting._style import rounded
+from sklearn_refine.results._parameters import Parameter
+from sklearn_refine.results._smoothing import smooth
+from sklearn_refine.results._table import Results
 from sklearn_refine.space._axes import is_number, layer_widths, value_key
 
 #: Points of a surface along a number.

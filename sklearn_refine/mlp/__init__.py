@@ -1,0 +1,1 @@
+"""Many MLPs trained as one; knows nothing of searches."""

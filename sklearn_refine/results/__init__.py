@@ -1,0 +1,1 @@
+"""Any fitted search as tables, and what is read from them."""

@@ -1,0 +1,323 @@
+"""The results of any fitted search, read as a table with a geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from sklearn_refine.results._parameters import MISSING, Parameter, read_parameter
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a search tried, with what outcome, in the order tried.
+
+    Attributes
+    ----------
+    params : list of dict
+        The settings.
+    parameters : list of Parameter
+        What the settings differ in, and what they have in common, by name.
+    split_scores : ndarray of shape (n_candidates, n_splits)
+        Test scores; NaN where a fit failed or was not run.
+    scores : ndarray of shape (n_candidates,)
+        Mean test scores; of a candidate that a race dropped, over the splits it was
+        run on. NaN if there is none.
+    status : ndarray of str
+        "complete", "failed" (a split has no score) or "dropped" (by a race).
+    rounds : ndarray of int
+        The round of each candidate, from 1 on; halving's iterations are rounds.
+    resources : ndarray or None
+        What each candidate was given, in a halving search.
+    seconds : ndarray of shape (n_candidates,)
+        Fitting and scoring, all splits together.
+    metric : str
+        Whose scores these are, as in ``mean_test_<metric>``.
+    label : str
+        What to call the score.
+    """
+
+    params: list[dict[str, Any]]
+    parameters: list[Parameter]
+    split_scores: np.ndarray
+    scores: np.ndarray
+    status: np.ndarray
+    rounds: np.ndarray
+    resources: np.ndarray | None
+    seconds: np.ndarray
+    metric: str
+    label: str
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+    @property
+    def complete(self) -> np.ndarray:
+        """The indices of the candidates with a score on every split."""
+        return np.flatnonzero(self.status == "complete")
+
+    @property
+    def rivals(self) -> np.ndarray:
+        """The complete candidates that can be compared with each other.
+
+        In a halving search, those with the most resources.
+        """
+        among = self.complete
+        if self.resources is None or not len(among):
+            return among
+        given = self.resources[among]
+        return np.asarray(among[given == given.max()])
+
+    @property
+    def varying(self) -> list[Parameter]:
+        """The parameters that candidates differ in."""
+        return [p for p in self.parameters if p.varies]
+
+    @property
+    def best(self) -> int | None:
+        """The index of the rival with the best mean, if there is one."""
+        among = self.rivals
+        return int(among[self.scores[among].argmax()]) if len(among) else None
+
+    @property
+    def best_so_far(self) -> np.ndarray:
+        """The best score of the candidates up to each; NaN before there is one.
+
+        Scores with different resources cannot be compared, so in a halving search it
+        starts anew with each iteration.
+        """
+        scores = np.where(self.status == "complete", self.scores, -np.inf)
+        best = np.maximum.accumulate(scores)
+        if self.resources is not None:
+            for number in np.unique(self.rounds):
+                rows = self.rounds == number
+                best[rows] = np.maximum.accumulate(scores[rows])
+        return np.where(best > -np.inf, best, np.nan)
+
+    def parameter(self, name: str) -> Parameter:
+        """Return the parameter called `name`."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise ValueError(
+            f"{name!r} is not a parameter of this search; it has: "
+            f"{[p.name for p in self.parameters]}."
+        )
+
+    def chosen(self, names: Any) -> list[Parameter]:
+        """Return the parameters called so, or those that vary if None is given."""
+        if names is None:
+            if not self.parameters:
+                raise ValueError(
+                    "this search sets no parameter, so there is none to draw; search "
+                    "over at least one."
+                )
+            return self.varying or self.parameters
+        if isinstance(names, str):
+            raise ValueError(
+                f"params={names!r} is a string; pass a list of names: [{names!r}]."
+            )
+        return [self.parameter(name) for name in names]
+
+    def features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return some candidates as a matrix, and the group of each of its columns.
+
+        Numbers are from 0 to 1, on a logarithmic scale where they have one; choices
+        are one-hot. Where not all candidates set the same parameters, which ones they
+        set is a choice too.
+        """
+        parts = [self._subspaces()[rows]]
+        parts += [p.encode([p.values[row] for row in rows]) for p in self.varying]
+        parts = [part for part in parts if part.shape[1]]
+        groups = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
+        return np.hstack([np.empty((len(rows), 0)), *parts]), groups
+
+    def _subspaces(self) -> np.ndarray:
+        patterns = [tuple(sorted(params)) for params in self.params]
+        known = sorted(set(patterns))
+        if len(known) == 1:
+            return np.empty((len(patterns), 0))
+        places = [known.index(pattern) for pattern in patterns]
+        return np.asarray(np.eye(len(known))[places] / np.sqrt(2))
+
+
+def read_search(search: Any, metric: str | None = None) -> Results:
+    """Read the results of a fitted search.
+
+    Parameters
+    ----------
+    search : estimator
+        Any with ``cv_results_``.
+    metric : str, optional
+        Which metric, where there are several. None takes the one of `refit`.
+
+    Raises
+    ------
+    NotFittedError
+        If the search is not fitted.
+    TypeError
+        If it is no search.
+    ValueError
+        If it has no such metric, or several and none is named.
+    """
+    if not hasattr(search, "cv_results_"):
+        if isinstance(search, type) or not hasattr(search, "fit"):
+            raise TypeError(
+                f"search={search!r} is not a search; pass a fitted one, such as "
+                "GridSearchCV(...).fit(X, y)."
+            )
+        raise NotFittedError(
+            f"This {type(search).__name__} has no cv_results_: it is not a search, or "
+            "not fitted. Call fit first."
+        )
+    metrics = _metrics(search.cv_results_)
+    refit = getattr(search, "refit", None)
+    if metric is None and len(metrics) > 1 and refit not in metrics:
+        raise ValueError(
+            f"metric=None, but this search has several metrics and refit={refit!r} "
+            f"names none of them; pass metric= one of {metrics}."
+        )
+    if metric is None:
+        metric = metrics[0] if len(metrics) == 1 else str(refit)
+    label = metric
+    if metric == "score" and isinstance(getattr(search, "scoring", None), str):
+        label = search.scoring
+    return read_results(
+        search.cv_results_,
+        metric,
+        label,
+        estimator=getattr(search, "estimator", None),
+        scales=getattr(search, "scales", None),
+        given=_given(search),
+    )
+
+
+def _given(search: Any) -> dict[str, list[Any]]:
+    """Return the lists and distributions that a search was given, by parameter."""
+    space = getattr(search, "param_distributions", getattr(search, "param_grid", None))
+    given: dict[str, list[Any]] = {}
+    for part in space if isinstance(space, list | tuple) else [space]:
+        for name, values in part.items() if isinstance(part, Mapping) else ():
+            given.setdefault(name, []).append(values)
+    return given
+
+
+def read_results(
+    cv_results: Mapping[str, Any],
+    metric: str = "score",
+    label: str | None = None,
+    *,
+    estimator: Any = None,
+    scales: Mapping[str, str] | None = None,
+    given: Mapping[str, Sequence[Any]] | None = None,
+) -> Results:
+    """Read ``cv_results_``.
+
+    Parameters
+    ----------
+    cv_results : mapping of str to array-like
+        What a search calls ``cv_results_``.
+    metric : str, default="score"
+        Which of its metrics.
+    label : str, optional
+        What to call the score; None means as the metric.
+    estimator : estimator, optional
+        Asked for what it declares about its parameters.
+    scales : mapping of str to {"linear", "log", "choice"}, optional
+        How to read a parameter, against appearances.
+    given : mapping of str to sequence of list or distribution, optional
+        What the search was given; without it, the values tried tell the scale.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric.
+    """
+    metrics = _metrics(cv_results)
+    if metric not in metrics:
+        raise ValueError(
+            f"metric={metric!r} is not among the metrics of this search: {metrics}; "
+            "pass one of these."
+        )
+    params = [dict(candidate) for candidate in cv_results["params"]]
+    splits = np.array([*_split_columns(cv_results, metric)], dtype=float).T
+    splits = splits.reshape(len(params), -1)
+    means = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
+    n_run = np.full(len(params), splits.shape[1])
+    n_run = np.asarray(cv_results.get("n_splits_evaluated", n_run))
+    status = _status(splits, n_run, means)
+    rounds = _rounds(cv_results, len(params))
+    names = sorted({name for candidate in params for name in candidate})
+    columns = {name: [c.get(name, MISSING) for c in params] for name in names}
+    return Results(
+        params=params,
+        parameters=[
+            read_parameter(
+                name,
+                values,
+                rounds,
+                estimator,
+                (scales or {}).get(name),
+                (given or {}).get(name, ()),
+            )
+            for name, values in columns.items()
+        ],
+        split_scores=splits,
+        scores=np.where(status == "complete", means, _partial_means(splits, status)),
+        status=status,
+        rounds=rounds,
+        resources=_array(cv_results, "n_resources"),
+        seconds=n_run
+        * np.nan_to_num(
+            np.asarray(cv_results.get("mean_fit_time", 0.0), dtype=float)
+            + np.asarray(cv_results.get("mean_score_time", 0.0), dtype=float)
+        ),
+        metric=metric,
+        label=label or metric,
+    )
+
+
+def _metrics(cv_results: Mapping[str, Any]) -> list[str]:
+    start = "mean_test_"
+    return [key[len(start) :] for key in cv_results if key.startswith(start)]
+
+
+def _split_columns(cv_results: Mapping[str, Any], metric: str) -> Iterator[Any]:
+    number = 0
+    while (key := f"split{number}_test_{metric}") in cv_results:
+        yield cv_results[key]
+        number += 1
+
+
+def _rounds(cv_results: Mapping[str, Any], n: int) -> np.ndarray:
+    if "round" in cv_results:
+        return np.asarray(cv_results["round"], dtype=int)
+    if "iter" in cv_results:  # halving counts from 0
+        return np.asarray(cv_results["iter"], dtype=int) + 1
+    return np.ones(n, dtype=int)
+
+
+def _status(splits: np.ndarray, n_run: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Return what became of each candidate."""
+    status = np.full(len(splits), "failed", dtype=object)
+    all_run = np.isfinite(splits).sum(axis=1) == n_run
+    status[all_run & (n_run < splits.shape[1])] = "dropped"
+    status[np.isfinite(means)] = "complete"
+    return status
+
+
+def _partial_means(splits: np.ndarray, status: np.ndarray) -> np.ndarray:
+    """Return what dropped candidates scored on the splits that they were run on."""
+    means = np.full(len(splits), np.nan)
+    for row in np.flatnonzero(status == "dropped"):
+        run = splits[row][np.isfinite(splits[row])]
+        means[row] = run.mean() if len(run) else np.nan
+    return means
+
+
+def _array(cv_results: Mapping[str, Any], key: str) -> np.ndarray | None:
+    return np.asarray(cv_results[key]) if key in cv_results else None

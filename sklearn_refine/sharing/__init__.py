@@ -1,0 +1,1 @@
+"""What candidates can have in common, so that it is fitted once."""

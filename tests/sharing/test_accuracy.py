@@ -1,0 +1,111 @@
+"""The quick accuracy is that of the scorer, or the scorer is asked."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, get_scorer, make_scorer
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_refine import RefiningGridSearchCV
+from sklearn_refine.sharing._accuracy import Accuracy
+
+RNG = np.random.RandomState(0)
+X = RNG.normal(size=(90, 4))
+CODES = (X[:, 0] + 0.5 * RNG.normal(size=90) > 0).astype(int) + (X[:, 1] > 0.5)
+NAMES = np.array(["low", "middle", "high"])
+ACCURACY = get_scorer("accuracy")
+
+
+def network(y, X=X):
+    return MLPClassifier((5,), max_iter=20, random_state=0).fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "y",
+    [
+        CODES,
+        CODES > 0,
+        CODES.astype(np.uint8) + 3,
+        NAMES[CODES],
+        NAMES[(CODES[:80] > 0) * 1],
+    ],
+    ids=["integers", "booleans", "bytes", "strings", "two strings"],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_is_that_of_the_scorer(y, dtype):
+    rows = X[: len(y)].astype(dtype)
+    model = network(y, rows)
+    accuracy = Accuracy.of(ACCURACY, [model], rows, y)
+    assert accuracy(model) == ACCURACY(model, rows, y) == model.score(rows, y)
+    if y.dtype.kind != "U":  # those are objects in a Series
+        series = Accuracy.of(ACCURACY, [model], rows, pd.Series(y))
+        assert series(model) == accuracy(model)
+    assert type(accuracy(model)) is float
+    assert accuracy(model) < 1
+
+
+def with_nan():
+    rows = X.copy()
+    rows[3, 1] = np.nan
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("scorer", "chain", "X", "y"),
+    [
+        (get_scorer("f1_macro"), ["leaf"], X, CODES),
+        (make_scorer(accuracy_score, normalize=False), ["leaf"], X, CODES),
+        (make_scorer(accuracy_score, greater_is_better=False), ["leaf"], X, CODES),
+        (ACCURACY, [TransformedTargetRegressor(), "leaf"], X, CODES),
+        (ACCURACY, ["leaf"], pd.DataFrame(X), CODES),
+        (ACCURACY, ["leaf"], with_nan(), CODES),
+        (ACCURACY, ["leaf"], X.astype(int), CODES),
+        (ACCURACY, ["leaf"], X[:, 0], CODES),
+        (ACCURACY, ["leaf"], X, CODES.tolist()),
+        (ACCURACY, ["leaf"], X, CODES.astype(float)),
+        (ACCURACY, ["leaf"], X, NAMES.astype(object)[CODES]),
+        (ACCURACY, ["leaf"], X, pd.Series(CODES, dtype="Int64")),
+        (ACCURACY, ["leaf"], X, CODES[:, None]),
+        (ACCURACY, ["leaf"], X, CODES[:-1]),
+        (ACCURACY, ["leaf"], X[:0], CODES[:0]),
+    ],
+)
+def test_the_scorer_is_asked_about_everything_else(scorer, chain, X, y):
+    assert Accuracy.of(scorer, chain, X, y) is None
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_scorer_is_asked_about_other_models():
+    accuracy = Accuracy.of(ACCURACY, ["leaf"], X, CODES)
+    assert accuracy(network(CODES)) is not None
+    assert accuracy(network(NAMES[CODES])) is None
+    assert accuracy(network(CODES, X[:, :3])) is None
+    assert accuracy(network(CODES, pd.DataFrame(X, columns=list("abcd")))) is None
+    assert accuracy(LogisticRegression().fit(X, CODES)) is None
+    assert accuracy(MLPRegressor(max_iter=2).fit(X, CODES)) is None
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scoring", [None, "accuracy"])
+def test_a_search_has_the_scores_of_scikit_learn(scoring):
+    pipeline = make_pipeline(
+        StandardScaler(), MLPClassifier((5,), max_iter=15, random_state=0)
+    )
+    grid = {"mlpclassifier__alpha": [1e-4, 1e-2, 1.0, 10.0]}
+    options = {"scoring": scoring, "return_train_score": True, "cv": 3}
+    ours = RefiningGridSearchCV(pipeline, grid, n_rounds=1, **options)
+    theirs = GridSearchCV(pipeline, grid, **options)
+    for search in (ours, theirs):
+        search.fit(X, NAMES[CODES])
+    for side in ("test", "train"):
+        for split in range(3):
+            name = f"split{split}_{side}_score"
+            np.testing.assert_array_equal(
+                ours.cv_results_[name], theirs.cv_results_[name]
+            )
