@@ -181,9 +181,7 @@ class RoundEvaluation:
         outcomes = {}
         n_splits = self._setup.inputs.n_splits
         for i, (key, candidate) in enumerate(self._fresh.items()):
-            splits = [
-                self._found.get((i, k)) for k in range(self._setup.inputs.n_splits)
-            ]
+            splits = [self._found.get((i, k)) for k in range(n_splits)]
             run = [outcome for outcome in splits if outcome is not None]
             if len(run) == len(splits) or (self._race and run):
                 outcomes[key] = [nothing if o is None else o for o in splits]
