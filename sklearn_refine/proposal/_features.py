@@ -90,15 +90,15 @@ def _identity(axis: UnitAxis | SampledAxis) -> Any:
 
 def _group_sizes(axis: UnitAxis | SampledAxis) -> list[int]:
     """Return the number of features in each group of an axis."""
-    if isinstance(axis, ListAxis) and axis.n_different == 1:
+    if isinstance(axis, ListAxis) and axis.n_distinct == 1:
         return []
     if isinstance(axis, ListAxis) and not axis.ordered:
-        return [axis.n_different]
+        return [axis.n_distinct]
     return [1] * max(axis.n_dims, 1)
 
 
 def _encode(axis: UnitAxis, values: Sequence[Any]) -> np.ndarray:
-    if isinstance(axis, ListAxis) and axis.n_different == 1:
+    if isinstance(axis, ListAxis) and axis.n_distinct == 1:
         return np.empty((len(values), 0))
     if isinstance(axis, ListAxis) and not axis.ordered:
         keys: dict[Any, int] = {}

@@ -330,8 +330,8 @@ class RandomProposer:
             order = _large_integers(ends[-1], rng)
         for place in order:
             index = bisect_right(ends, place)
-            setting = self.subspaces[index].setting(place - ends[index] + sizes[index])
-            yield Candidate(setting, index)
+            start = ends[index] - sizes[index]
+            yield Candidate(self.subspaces[index].params_at(place - start), index)
 
     def _window(self, center: Candidate, half_width: float) -> Window:
         axes = self.subspaces[center.subspace].axes

@@ -1,1 +1,4 @@
-"""Geometry: what the user lists, read as axes. Pure; nothing is fitted here."""
+"""Search spaces: the user's lists and distributions, read as axes.
+
+This package computes coordinates and legal ranges. It fits no estimator.
+"""

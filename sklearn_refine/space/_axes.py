@@ -1,9 +1,9 @@
-"""Axes: how the values of one parameter lie beside each other.
+"""Axes: the coordinates of the values of one parameter.
 
-A number lives on a :class:`Dimension`, where the smallest and the largest value
-that the user listed are 0 and 1; later rounds may go below and beyond. An axis
-owns the dimensions of its parameter: none for a choice, one for a number, one a
-layer for layer sizes.
+A :class:`Dimension` maps the smallest and the largest listed number to 0 and 1.
+Later rounds may propose coordinates outside [0, 1]. An axis has no dimension for a
+choice, one dimension for a number, and one dimension per layer for layer sizes.
+A change to `Dimension` or to :func:`value_key` changes candidates and journals.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from sklearn_refine._sklearn_compat import clones_itself, kept_by_clone
 from sklearn_refine.space._limits import LARGEST_INT, UNLIMITED, Limits
 
 Scale: TypeAlias = Literal["linear", "log"]
-#: The parameter's name and, for layer sizes, the depth and the layer.
+#: The name of a parameter; for layer sizes also the depth and the layer.
 Key: TypeAlias = tuple[Any, ...]
 
-#: A linear number this small, as a part of the distance to its neighbour, is a zero
-#: that rounding has missed.
-ZERO = 1e-6
+#: A linear number smaller than this fraction of the distance to its neighbour is
+#: treated as zero, because rounding errors would hide an exact zero.
+ZERO_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One number's geometry.
+    """The mapping between the values of one number and their coordinates.
 
     Parameters
     ----------
     scale : {"linear", "log"}
-        Whether equal steps are equal differences or equal ratios.
+        Equal steps are equal differences ("linear") or equal ratios ("log").
     integer : bool
-        Whether the values are Python ints.
+        Whether :meth:`decode` returns Python ints.
     low, high : float
         The values at coordinates 0 and 1.
     limits : Limits
-        The legal range; :meth:`decode` never leaves it.
+        The legal range. :meth:`decode` never leaves it.
     """
 
     scale: Scale
@@ -52,32 +52,32 @@ class Dimension:
     limits: Limits = UNLIMITED
 
     @cached_property
-    def _ends(self) -> tuple[float, float]:
+    def _transformed_ends(self) -> tuple[float, float]:
         return self._transform(self.low), self._transform(self.high)
 
     @cached_property
-    def _unit(self) -> float:
-        # Linear values are divided by the largest, so that no difference overflows.
+    def _divisor(self) -> float:
+        # Linear values are divided by the largest, so differences cannot overflow.
         return max(abs(self.low), abs(self.high)) or 1.0
 
     def _transform(self, value: float) -> float:
-        return math.log10(value) if self.scale == "log" else value / self._unit
+        return math.log10(value) if self.scale == "log" else value / self._divisor
 
     @property
     def is_flat(self) -> bool:
-        """Whether floating point cannot tell the two ends apart."""
-        return not self._ends[0] < self._ends[1]
+        """Whether `low` and `high` are equal in floating point."""
+        return not self._transformed_ends[0] < self._transformed_ends[1]
 
     @property
     def decade(self) -> float:
-        """The coordinate length of a factor of ten; infinite on a linear scale."""
+        """The length of a factor of ten in coordinates; inf on a linear scale."""
         if self.scale == "linear":
             return math.inf
-        return 1 / (self._ends[1] - self._ends[0])
+        return 1 / (self._transformed_ends[1] - self._transformed_ends[0])
 
     @cached_property
     def span(self) -> tuple[float, float]:
-        """The coordinates of the legal range's ends."""
+        """The coordinates of the two ends of the legal range."""
         low, high = self.limits.low, self.limits.high
         if self.scale == "log" and low <= 0:
             return -math.inf, self.encode(high)
@@ -85,7 +85,7 @@ class Dimension:
 
     def encode(self, value: float) -> float:
         """Return the coordinate of `value`."""
-        start, end = self._ends
+        start, end = self._transformed_ends
         if math.isinf(value):
             return value
         return (self._transform(value) - start) / (end - start)
@@ -96,24 +96,24 @@ class Dimension:
         Parameters
         ----------
         coordinate : float
-            Where; clipped to the legal range.
+            The coordinate; clipped to the legal range.
         gap : float, default=0.0
-            Distance to the nearest neighbour, in coordinates. The number is
-            written with the fewest digits that keep it within 1 % of that.
+            Distance to the nearest neighbour, in coordinates. The number has the
+            fewest digits that keep the rounding error within 1 % of this distance.
         """
         value = self._invert(coordinate)
         if not self.integer:
             resolution = abs(self._invert(coordinate + gap) - value) if gap else 0.0
-            if self.scale == "linear" and abs(value) < ZERO * resolution:
+            if self.scale == "linear" and abs(value) < ZERO_TOLERANCE * resolution:
                 value = 0.0
-            return self._clip(_shortest(value, resolution, self.limits))
+            return self._clip(_round_to_few_digits(value, resolution, self.limits))
         return self._clip_integer(value)
 
     def _invert(self, coordinate: float) -> float:
-        start, end = self._ends
+        start, end = self._transformed_ends
         transformed = start + coordinate * (end - start)
         if self.scale == "linear":
-            return transformed * self._unit
+            return transformed * self._divisor
         return 10.0**transformed if transformed < 308.25 else math.inf
 
     def _clip(self, value: float) -> float:
@@ -141,10 +141,11 @@ class Dimension:
         return int(min(max(round(min(max(value, lowest), highest)), first), last))
 
 
-def _shortest(value: float, resolution: float, limits: Limits) -> float:
-    """Return `value` with the fewest digits that keep it within 1 % of `resolution`.
+def _round_to_few_digits(value: float, resolution: float, limits: Limits) -> float:
+    """Round `value` to the fewest digits, with an error within 1 % of `resolution`.
 
-    And within its limits, for an end that is not legal may have fewer.
+    The rounded number also lies within `limits`. An open end of the limits can have
+    fewer digits than the value, so the error alone does not ensure this.
     """
     if not (math.isfinite(value) and resolution > 0):
         return value
@@ -156,7 +157,7 @@ def _shortest(value: float, resolution: float, limits: Limits) -> float:
 
 
 class ChoiceAxis:
-    """Values without geometry: never invented, only kept or dropped.
+    """Values without coordinates. Later rounds keep or drop them, but add none.
 
     Parameters
     ----------
@@ -175,26 +176,26 @@ class ChoiceAxis:
         raise KeyError(key)
 
     def coordinates(self, value: Any) -> dict[Key, float]:
-        """Return where `value` lies on each dimension it has."""
+        """Return the coordinate of `value` on each of its dimensions."""
         return {}
 
     def is_inside(self, value: Any) -> bool:
-        """Whether the numbers of `value` are within their limits."""
+        """Whether all numbers in `value` are within their limits."""
         return True
 
     def replace(self, value: Any, numbers: Mapping[Key, float]) -> Any:
-        """Return `value` with the numbers at these dimensions put in."""
+        """Return `value` with new numbers on the given dimensions."""
         return value
 
     def option(self, value: Any) -> Any:
-        """Return what makes `value` another choice, rather than another number."""
+        """Return a hashable that is equal for values that differ only in numbers."""
         return value_key(value)
 
 
 class NumberAxis(ChoiceAxis):
-    """Numbers on one dimension; whatever else is listed is a choice beside them.
+    """Numbers on one dimension. Any other listed value is a choice.
 
-    So is a zero beside numbers on a logarithmic scale.
+    On a logarithmic scale, zero is a choice too.
 
     Parameters
     ----------
@@ -203,9 +204,9 @@ class NumberAxis(ChoiceAxis):
     listed : sequence
         The user's values.
     dim : Dimension
-        The geometry of the numbers.
+        The dimension of the numbers.
     kinds : tuple of type
-        The abstract number types that lie on the dimension.
+        The number types that have a coordinate on the dimension.
     """
 
     def __init__(
@@ -236,7 +237,7 @@ class NumberAxis(ChoiceAxis):
 
 
 class LayersAxis(ChoiceAxis):
-    """Layer sizes: the depth is a choice, each width an integer.
+    """Layer sizes: the depth is a choice, and each width is an integer.
 
     Parameters
     ----------
@@ -245,7 +246,7 @@ class LayersAxis(ChoiceAxis):
     listed : sequence of int, tuple of int or list of int
         The user's values.
     dims : mapping of Key to Dimension
-        The geometry of each layer's width, at each listed depth.
+        The dimension of the width of each layer, at each listed depth.
     """
 
     def __init__(
@@ -288,7 +289,7 @@ Axis: TypeAlias = ChoiceAxis | NumberAxis | LayersAxis
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether `value` is a finite int or float, and no bool or time."""
+    """Whether `value` is a finite int or float, but not a bool or a timedelta."""
     if isinstance(value, bool | np.bool_ | np.timedelta64):
         return False
     if not isinstance(value, Real):
@@ -299,12 +300,12 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def layer_widths(value: Any) -> list[int]:
-    """Return the widths that a tuple, a list or a single int stands for."""
+    """Return the list of widths in a tuple, a list or a single int."""
     return [int(value)] if is_number(value) else [int(width) for width in value]
 
 
 def to_python(value: Any) -> Any:
-    """Return `value` with numpy scalars, also inside tuples and lists, as Python's."""
+    """Convert numpy scalars to Python scalars, also inside tuples and lists."""
     if isinstance(value, np.generic):
         return value.item()
     if type(value) in (tuple, list):
@@ -313,9 +314,9 @@ def to_python(value: Any) -> Any:
 
 
 def value_key(value: Any) -> Any:
-    """Return a hashable that is equal for values which must give the same fit."""
+    """Return a hashable that is equal for values that must give the same fit."""
     kind = type(value)
-    if kind is float or kind is int or kind is str:  # most values, without a look-up
+    if kind is float or kind is int or kind is str:  # fast path for most values
         return (kind.__name__, value if value == value else "nan")
     if isinstance(value, np.generic):
         plain = value.item()
@@ -339,11 +340,14 @@ def value_key(value: Any) -> Any:
     if is_estimator and not clones_itself(value):
         held = {**value.get_params(deep=False), **kept_by_clone(value)}
         return (type(value), value_key(held))
-    return _Identity(value)
+    return _IdentityKey(value)
 
 
-class _Identity:
-    """Equal for one object only, which it keeps, so that its id stays its own."""
+class _IdentityKey:
+    """A key that equals only keys of the same object.
+
+    The key holds a reference to the object, so that Python cannot reuse its id.
+    """
 
     __slots__ = ("value",)
 
@@ -351,7 +355,7 @@ class _Identity:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and self.value is other.value
+        return isinstance(other, _IdentityKey) and self.value is other.value
 
     def __hash__(self) -> int:
         return id(self.value)

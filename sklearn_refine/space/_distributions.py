@@ -1,4 +1,8 @@
-"""Distributions for the parameters that scipy has none for."""
+"""Distributions over integers and layer sizes that scipy does not have.
+
+A change to the order of the random draws changes the candidates of every search
+that samples them.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,10 @@ from sklearn.utils import check_random_state
 class log_randint:  # noqa: N801 - named as scipy names its distributions
     """A log-uniform distribution over integers.
 
-    An integer `k` has the probability of the interval from `k` to ``k + 1`` under
-    a log-uniform distribution from `low` to `high`: each doubling is as likely as
-    any other. It can be used wherever scikit-learn takes a scipy distribution.
+    The probability of an integer `k` is the probability of the interval from `k`
+    to ``k + 1`` under a log-uniform distribution from `low` to `high`. So values
+    from 8 to 16 are about as likely as values from 16 to 32. The distribution can
+    be used wherever scikit-learn accepts a scipy distribution.
 
     Parameters
     ----------
@@ -28,12 +33,12 @@ class log_randint:  # noqa: N801 - named as scipy names its distributions
     Raises
     ------
     ValueError
-        If `low` or `high` is no int, if `low` is below 1, or if `high` is not
+        If `low` or `high` is not an int, if `low` is below 1, or if `high` is not
         above `low`.
 
     See Also
     --------
-    layer_sizes : Distribution over whole networks.
+    layer_sizes : Distribution over the layer sizes of neural networks.
 
     Examples
     --------
@@ -75,7 +80,7 @@ class log_randint:  # noqa: N801 - named as scipy names its distributions
         Returns
         -------
         smallest, largest : int
-            Both can be drawn.
+            The ends of the support. Both can be drawn.
         """
         return self.low, self.high - 1
 
@@ -85,21 +90,21 @@ class log_randint:  # noqa: N801 - named as scipy names its distributions
         Parameters
         ----------
         k : array-like
-            Numbers.
+            The values to evaluate the distribution function at.
 
         Returns
         -------
         probability : float or ndarray
-            Between 0 and 1.
+            Probabilities between 0 and 1.
         """
         above = np.clip(
             np.floor(np.asarray(k, dtype=np.float64)) + 1, self.low, self.high
         )
         share = np.log(above / self.low) / math.log(self.high / self.low)
-        return np.minimum(share, 1.0)  # the two logarithms may differ in the last bit
+        return np.minimum(share, 1.0)  # the logarithms can differ in the last bit
 
     def ppf(self, q: ArrayLike) -> Any:
-        """Return the smallest value whose probability of at most that reaches `q`.
+        """Return the smallest value with a cumulative probability of at least `q`.
 
         Parameters
         ----------
@@ -109,10 +114,10 @@ class log_randint:  # noqa: N801 - named as scipy names its distributions
         Returns
         -------
         value : float or ndarray
-            Whole numbers, as floats; NaN where `q` is no probability.
+            Whole numbers as floats. NaN where `q` is outside [0, 1].
         """
         q = np.asarray(q, dtype=np.float64)
-        # The tolerance keeps ppf(cdf(k)) == k through the rounding of exp and log.
+        # With the tolerance, ppf(cdf(k)) == k despite rounding in exp and log.
         exact = self.low * np.exp(q * math.log(self.high / self.low)) * (1 - 1e-12)
         value = np.clip(np.ceil(exact) - 1, self.low, self.high - 1)
         return np.where((q >= 0) & (q <= 1), value, np.nan)[()]
@@ -123,14 +128,14 @@ class log_randint:  # noqa: N801 - named as scipy names its distributions
         Parameters
         ----------
         size : int or tuple of int, default=None
-            Shape of the result; None draws one value.
+            Shape of the result. If None, one int is drawn.
         random_state : int, RandomState instance or None, default=None
             Source of randomness.
 
         Returns
         -------
         value : int or ndarray of int
-            From `low` to ``high - 1``.
+            Values from `low` to ``high - 1``.
         """
         u = check_random_state(random_state).uniform(size=size)
         value = np.floor(self.low * np.exp(u * math.log(self.high / self.low)))
@@ -141,23 +146,23 @@ class log_randint:  # noqa: N801 - named as scipy names its distributions
 class layer_sizes:  # noqa: N801 - named as scipy names its distributions
     """A distribution over the layer sizes of a neural network.
 
-    The depth is uniform, and each width is log-uniform over integers and
-    independent of the others. It can be used wherever scikit-learn takes a scipy
-    distribution; ``SuccessiveRandomSearchCV`` also knows its geometry, and narrows
-    the depth and each width by itself.
+    The depth is uniform. Each width is log-uniform over integers, and independent
+    of the other widths. The distribution can be used wherever scikit-learn accepts
+    a scipy distribution. ``SuccessiveRandomSearchCV`` also narrows the depth and
+    each width separately from round to round.
 
     Parameters
     ----------
     depth : int or tuple of (int, int), default=(1, 3)
-        Number of hidden layers, the smallest and the largest; both are drawn.
+        Smallest and largest number of hidden layers. Both can be drawn.
     width : int or tuple of (int, int), default=(8, 256)
-        Number of neurons in a layer, the smallest and the largest; both are drawn.
+        Smallest and largest number of neurons per layer. Both can be drawn.
 
     Raises
     ------
     ValueError
-        If `depth` or `width` is no int or pair of ints, is below 1, or has its
-        smallest above its largest.
+        If `depth` or `width` is neither an int nor a pair of ints, if it is below
+        1, or if its first int is above its second.
 
     See Also
     --------
@@ -178,8 +183,8 @@ class layer_sizes:  # noqa: N801 - named as scipy names its distributions
         depth: int | tuple[int, int] = (1, 3),
         width: int | tuple[int, int] = (8, 256),
     ) -> None:
-        self.depth = _pair("depth", depth)
-        self.width = _pair("width", width)
+        self.depth = _validate_pair("depth", depth)
+        self.width = _validate_pair("width", width)
 
     def __repr__(self) -> str:
         return f"layer_sizes(depth={self.depth}, width={self.width})"
@@ -190,15 +195,15 @@ class layer_sizes:  # noqa: N801 - named as scipy names its distributions
         Parameters
         ----------
         size : int, default=None
-            How many to draw; None draws one.
+            Number of draws. If None, a single tuple is returned.
         random_state : int, RandomState instance or None, default=None
             Source of randomness.
 
         Returns
         -------
         layers : tuple of int or list of tuple of int
-            The widths, from the first hidden layer on; a list where `size` is
-            given.
+            The width of each hidden layer, first layer first. A list of such
+            tuples if `size` is given.
         """
         rng = check_random_state(random_state)
         if size is not None:
@@ -208,7 +213,8 @@ class layer_sizes:  # noqa: N801 - named as scipy names its distributions
         return tuple(widths.rvs(size=depth, random_state=rng).tolist())
 
 
-def _pair(name: str, value: Any) -> tuple[int, int]:
+def _validate_pair(name: str, value: Any) -> tuple[int, int]:
+    """Return `value` as a pair of ints, or raise if it is not one."""
     pair = (value, value) if isinstance(value, Integral) else value
     if (
         not isinstance(pair, tuple | list)

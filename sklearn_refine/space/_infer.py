@@ -1,4 +1,7 @@
-"""The user's lists, read as axes."""
+"""Axes inferred from the lists of values in a parameter grid.
+
+A change to a rule in this module changes the candidates of later rounds.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +26,20 @@ from sklearn_refine.space._axes import (
     value_key,
 )
 from sklearn_refine.space._limits import Legal, Limits, legal_values
+from sklearn_refine.space._overrides import (
+    Bounds,
+    check_overrides,
+    check_overrides_apply,
+    closed_limits,
+)
 
-Bounds = tuple[float | None, float | None]
-
-#: Two values alone are read as a logarithmic axis from this ratio on, and more that
-#: double at each step.
+#: The smallest ratio of largest to smallest value at which two values, or more values
+#: that at least double at each step, are a logarithmic axis.
 DECADE = 10.0
-#: Distances that differ less than by this factor are about even.
-UNEVEN = 2.0
-#: How far each ratio may be from the mean one, in the logarithm: 1-3-10 and
-#: 1-2-5-10 are meant as logarithmic, 1-2-3-5 is not.
+#: Distances are about even if they differ by less than this factor.
+UNEVEN_FACTOR = 2.0
+#: Largest relative difference of a log ratio from the mean log ratio on a logarithmic
+#: axis: 1-3-10 and 1-2-5-10 are logarithmic, 1-2-3-5 is not.
 RATIO_TOLERANCE = 0.25
 
 
@@ -58,32 +65,32 @@ def grid_space(
     Parameters
     ----------
     estimator : estimator
-        Asked for the legal range of each parameter; never changed.
+        Declares the legal range of each parameter. It is not changed.
     param_grid : sequence of mappings of str to sequence
-        One mapping a subspace.
+        One mapping per subspace.
     scales : mapping of str to {"linear", "log", "choice"}, optional
-        Overrides of the inferred scale.
+        Overrides of the inferred scales.
     bounds : mapping of str to (low, high), optional
-        Closed ranges for what later rounds may propose; None leaves a side open.
+        Closed ranges for the values of later rounds; None means no bound.
 
     Returns
     -------
     list of Subspace
-        One a mapping, in order.
+        One subspace per mapping, in the same order.
 
     Raises
     ------
     ValueError
-        If `scales` or `bounds` name no parameter, fit its values in none of the
-        mappings, or if a listed value is NaN where the estimator declares what is
-        legal, and not NaN.
+        If `scales` or `bounds` names an unknown parameter or fits the values of no
+        mapping, or if a listed value is NaN although the estimator declares its
+        legal values and NaN is not among them.
     """
     scales, bounds = scales or {}, bounds or {}
     bounds = {
         name: pair.tolist() if isinstance(pair, np.ndarray) else pair
         for name, pair in bounds.items()
     }
-    _check_names(param_grid, scales, bounds)
+    check_overrides(param_grid, scales, bounds)
     subspaces = [
         Subspace(
             tuple(
@@ -99,53 +106,8 @@ def grid_space(
         )
         for grid in param_grid
     ]
-    _check_fit(subspaces, scales, bounds)
+    check_overrides_apply([s.axes for s in subspaces], scales, bounds)
     return subspaces
-
-
-def _check_names(
-    param_grid: Sequence[Mapping[str, Any]],
-    scales: Mapping[str, str],
-    bounds: Mapping[str, Bounds],
-) -> None:
-    known = sorted({name for grid in param_grid for name in grid})
-    for what, given in (("scales", scales), ("bounds", bounds)):
-        for name in given:
-            if name not in known:
-                raise ValueError(
-                    f"{what} names the parameter {name!r}, which is not in "
-                    f"param_grid; it may name: {known}."
-                )
-    for name, scale in scales.items():
-        if scale not in ("linear", "log", "choice"):
-            raise ValueError(
-                f"scales[{name!r}]={scale!r} is unknown; "
-                "use 'linear', 'log' or 'choice'."
-            )
-    for name, pair in bounds.items():
-        _check_bounds(name, pair)
-
-
-def _check_bounds(name: str, pair: Any) -> None:
-    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
-        raise ValueError(
-            f"bounds[{name!r}]={pair!r} is not a pair; give (low, high), "
-            "with None for a side without a bound."
-        )
-    for end in pair:
-        if end is not None and (
-            isinstance(end, bool) or not isinstance(end, Real) or math.isnan(end)
-        ):
-            raise ValueError(
-                f"bounds[{name!r}]={pair!r} holds {end!r}, which is not a number; "
-                "give (low, high), with None for a side without a bound."
-            )
-    low, high = pair
-    if low is not None and high is not None and low > high:
-        raise ValueError(
-            f"bounds[{name!r}]={pair!r}: the lower bound is above the upper one; "
-            f"did you mean ({high!r}, {low!r})?"
-        )
 
 
 def infer_axis(
@@ -155,7 +117,7 @@ def infer_axis(
     scale: str | None = None,
     bounds: Bounds | None = None,
 ) -> Axis:
-    """Read one parameter's list of values as an axis.
+    """Read the listed values of one parameter as an axis.
 
     Parameters
     ----------
@@ -164,11 +126,16 @@ def infer_axis(
     listed : list
         The user's values, at least one.
     legal : Legal
-        What the estimator declares.
+        The legal values that the estimator declares.
     scale : {"linear", "log", "choice"}, optional
         Override of the inferred scale.
     bounds : tuple of (low, high), optional
         Closed range for new values.
+
+    Raises
+    ------
+    ValueError
+        If the list holds an illegal NaN, or negative numbers on a log scale.
     """
     if _has_illegal_nan(listed, legal):
         if legal.declared:
@@ -177,9 +144,9 @@ def infer_axis(
                 "NaN has no place on an axis; remove it from the list."
             )
         if scale is None and bounds is None:
-            scale = "choice"  # beside NaN, a number such as -999 has a meaning, too
+            scale = "choice"  # NaN is a missing value, and -999 may be one too
     if name.split("__")[-1] == "random_state":
-        # A seed has no neighbours: a better one is luck, never a better model.
+        # Neighbouring seeds are unrelated, so a seed is a choice.
         return ChoiceAxis(name, listed)
     if _are_layers(name, listed, legal):
         return _layers_axis(name, listed, legal, scale, bounds)
@@ -195,75 +162,11 @@ def _has_illegal_nan(listed: list[Any], legal: Legal) -> bool:
     )
 
 
-def _check_fit(
-    subspaces: Sequence[Subspace],
-    scales: Mapping[str, str],
-    bounds: Mapping[str, Bounds],
-) -> None:
-    """Refuse a scale or a bound that fits the values of no subspace.
-
-    One that fits those of some is without effect where there are no numbers.
-    """
-    for name, scale in scales.items():
-        listed, numbers = _listed_in_any(name, subspaces)
-        if scale == "log":
-            numbers = [number for number in numbers if number > 0]
-        if scale != "choice" and not numbers:
-            needed, use = (
-                ("positive numbers", "'linear' or 'choice', or list positive values")
-                if scale == "log"
-                else ("numbers", "'choice'")
-            )
-            raise ValueError(
-                f"scales[{name!r}]={scale!r} needs {needed}, got {listed!r}; use {use}."
-            )
-    for name, pair in bounds.items():
-        if scales.get(name) == "choice":
-            continue
-        listed, numbers = _listed_in_any(name, subspaces)
-        if not numbers:
-            raise ValueError(
-                f"bounds[{name!r}]={pair!r}, but {name!r} lists no numbers: "
-                f"{listed!r}. Remove the bound."
-            )
-        if not any(number in _closed(pair) for number in numbers):
-            raise ValueError(
-                f"bounds[{name!r}]={pair!r} excludes every value listed for {name!r}: "
-                f"{listed!r}. Widen the bound, or list values inside it."
-            )
-
-
-def _listed_in_any(
-    name: str, subspaces: Sequence[Subspace]
-) -> tuple[list[Any], list[float]]:
-    """Return all values of a parameter, and the numbers or widths among them."""
-    axes = [axis for s in subspaces for axis in s.axes if axis.name == name]
-    listed = [value for axis in axes for value in axis.listed]
-    numbers: list[float] = []
-    for axis in axes:
-        for value in axis.listed:
-            if isinstance(axis, LayersAxis):
-                numbers += layer_widths(value)
-            elif is_number(value):
-                numbers.append(value)
-    return listed, numbers
-
-
-def _closed(bounds: Bounds | None) -> Limits:
-    low, high = bounds or (None, None)
-    return Limits(
-        -math.inf if low is None else float(low),
-        math.inf if high is None else float(high),
-        low is not None,
-        high is not None,
-    )
-
-
 def _are_layers(name: str, listed: list[Any], legal: Legal) -> bool:
     """Whether the values are sequences of layer widths.
 
-    A declared parameter must be called so and accept any array-like, for pairs of
-    ints also stand for ranges (``ngram_range=(1, 2)``).
+    A pair of ints can also be a range, as in ``ngram_range=(1, 2)``. Therefore a
+    declared parameter must have a name for layers and accept any array-like.
     """
     sequences = [v for v in listed if type(v) in (tuple, list)]
     if not sequences:
@@ -286,9 +189,9 @@ def _layers_axis(
     scale: str | None,
     bounds: Bounds | None,
 ) -> Axis:
-    if scale == "choice" or _n_unique(listed) == 1:
+    if scale == "choice" or len(set(map(value_key, listed))) == 1:
         return ChoiceAxis(name, listed)
-    limits = Limits(1, math.inf, True, False).intersect(_closed(bounds))
+    limits = Limits(1, math.inf, True, False).intersect(closed_limits(bounds))
     geometry: Scale = "linear" if scale == "linear" else "log"
     dims: dict[Key, Dimension] = {}
     for depth in {len(layer_widths(value)) for value in listed}:
@@ -296,7 +199,7 @@ def _layers_axis(
         for layer in range(depth):
             widths = [widths[layer] for widths in at_depth]
             low, high = min(widths), max(widths)
-            # A width listed once has no spacing of its own: an octave serves.
+            # A single width has no spacing, so the spacing is a factor of two.
             dims[name, depth, layer] = Dimension(
                 geometry, True, low, high if high > low else 2 * low, limits
             )
@@ -310,11 +213,12 @@ def _number_axis(
     scale: str | None,
     bounds: Bounds | None,
 ) -> Axis:
+    """Return an axis for the numbers, or a choice axis if none can be refined."""
     choice = ChoiceAxis(name, listed)
     numbers = [value for value in listed if is_number(value)]
-    integer, kinds, numbers = _kind(numbers, legal)
+    integer, kinds, numbers = _select_numbers(numbers, legal)
     if scale is None:
-        scale = _scale_of(numbers, integer=integer)
+        scale = _infer_scale(numbers, integer=integer)
     if scale == "log":
         if min(numbers, default=0) < 0:
             raise ValueError(
@@ -325,7 +229,7 @@ def _number_axis(
     limits = legal.range_of(numbers, integer=integer)
     if scale == "choice" or limits is None or len(set(numbers)) < 2:
         return choice
-    limits = limits.intersect(_closed(bounds))
+    limits = limits.intersect(closed_limits(bounds))
     if not limits.low < limits.high:
         return choice
     low, high = float(min(numbers)), float(max(numbers))
@@ -334,13 +238,15 @@ def _number_axis(
     return choice if dim.is_flat else NumberAxis(name, listed, dim, kinds)
 
 
-def _kind(numbers: list[Any], legal: Legal) -> tuple[bool, tuple[type, ...], list[Any]]:
-    """Say whether the axis is integer, and which of the numbers lie on it."""
+def _select_numbers(
+    numbers: list[Any], legal: Legal
+) -> tuple[bool, tuple[type, ...], list[Any]]:
+    """Return whether the axis is integer, its number types and its numbers."""
     ints = [value for value in numbers if isinstance(value, Integral)]
     floats = [value for value in numbers if not isinstance(value, Integral)]
     if legal.declared and ints and floats and (legal.integers and legal.fractions):
-        # An int and a float mean different things here (max_features=1 and 1.0):
-        # the more numerous kind is the axis, the other one a choice beside it.
+        # An int and a float mean different things here (max_features=1 and 1.0).
+        # The more numerous type is refined; values of the other type are choices.
         ints, floats = (ints, []) if len(ints) > len(floats) else ([], floats)
     if ints and not floats:
         only_real = legal.declared and not any(
@@ -354,10 +260,11 @@ def _kind(numbers: list[Any], legal: Legal) -> tuple[bool, tuple[type, ...], lis
     return False, (np.floating, float), floats
 
 
-def _scale_of(numbers: Sequence[float], *, integer: bool) -> Scale:
-    """Return the scale that numbers are meant on.
+def _infer_scale(numbers: Sequence[float], *, integer: bool) -> Scale:
+    """Infer the scale of numbers.
 
-    Real numbers that span two decades or more may have a zero beside them.
+    Real numbers from zero on are logarithmic only if the positive numbers span two
+    decades or more.
     """
     if not integer and numbers and min(numbers) == 0:
         numbers = [number for number in numbers if number > 0]
@@ -367,12 +274,16 @@ def _scale_of(numbers: Sequence[float], *, integer: bool) -> Scale:
 
 
 def is_log(numbers: Iterable[float]) -> bool:
-    """Whether a list of numbers is meant as a logarithmic axis.
+    """Whether a list of numbers is a logarithmic axis.
 
-    Never where a number is zero or negative, or where three or more are evenly
-    spaced. Otherwise if they span two decades or more, have a constant ratio, at least
-    double at each step over a decade or more, like 1-5-10-50 (but not at about even
-    distances, as in 1-5-10), or are two that differ by a factor of ten or more.
+    Numbers are linear if one of them is zero or negative, or if three or more are
+    evenly spaced. Two other numbers are logarithmic if their ratio is 10 or more.
+    Three or more other numbers are logarithmic in any of these cases:
+
+    - they span two decades or more;
+    - their ratios are about constant;
+    - they span a decade or more and at least double at each step, as in 1-5-10-50,
+      unless their distances are about even, as in 1-5-10.
     """
     values = np.unique([float(number) for number in numbers])
     if values[0] <= 0:
@@ -387,11 +298,7 @@ def is_log(numbers: Iterable[float]) -> bool:
     if ratios.sum() >= 2 - 1e-12:
         return True
     doubles = ratios.min() >= math.log10(2) - 1e-12
-    uneven = distances.max() >= UNEVEN * distances.min()
+    uneven = distances.max() >= UNEVEN_FACTOR * distances.min()
     if ratios.sum() >= decade and doubles and uneven:
         return True
     return bool(np.all(np.abs(ratios / ratios.mean() - 1) <= RATIO_TOLERANCE))
-
-
-def _n_unique(listed: list[Any]) -> int:
-    return len({value_key(value) for value in listed})

@@ -1,4 +1,8 @@
-"""Legal ranges, read from the constraints that an estimator itself declares."""
+"""Legal ranges of parameters, read from the estimator's declared constraints.
+
+Later rounds propose only values within these ranges. The user's own values are not
+restricted by them.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +18,13 @@ from sklearn_refine._sklearn_compat import (
     make_constraint,
 )
 
-#: Beyond this, neighbouring integers share one float and cannot be told apart.
+#: Above this, not every integer has a float of its own.
 LARGEST_INT = 2**53
 
 
 @dataclass(frozen=True)
 class Limits:
-    """A range of numbers; an end is part of it where it is `closed`."""
+    """A range of numbers. A closed end is part of the range."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -33,7 +37,7 @@ class Limits:
         return above and below
 
     def intersect(self, other: Limits) -> Limits:
-        """Return the range of the numbers that lie in both."""
+        """Return the intersection of two ranges."""
         low, low_open = max(
             (self.low, not self.low_closed), (other.low, not other.low_closed)
         )
@@ -43,21 +47,20 @@ class Limits:
         return Limits(low, high, not low_open, high_closed)
 
 
-#: No limits at all.
+#: The range of all numbers.
 UNLIMITED = Limits()
 
 
 @dataclass(frozen=True)
 class Legal:
-    """What is known of the legal values of one parameter.
+    """The legal values of one parameter, as declared by the estimator.
 
     Attributes
     ----------
     declared : bool
-        False where the estimator declares nothing; then anything goes.
+        False if the estimator declares nothing; then every value is legal.
     integers, reals, fractions : tuple of Limits
-        The ranges of numbers that must be an int, may be either, or must not
-        be an int.
+        The ranges for ints only, for ints and floats, and for floats only.
     array_like : bool
         Whether a sequence is accepted.
     constraints : tuple
@@ -72,79 +75,80 @@ class Legal:
     constraints: tuple[Any, ...] = ()
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` satisfies a declared constraint."""
+        """Whether `value` satisfies at least one declared constraint."""
         return any(
             make_constraint(constraint).is_satisfied_by(value)
             for constraint in self.constraints
         )
 
     def range_of(self, values: Iterable[float], *, integer: bool) -> Limits | None:
-        """Return the declared range that holds most of `values`, if one holds any."""
+        """Return the declared range that holds most `values`; None if none does."""
         if not self.declared:
             return Limits()
         values = list(values)
         own = self.integers if integer else self.fractions
-        held = [(sum(v in r for v in values), r) for r in (*own, *self.reals)]
-        count, best = max(held, key=lambda pair: pair[0], default=(0, None))
+        counts = [(sum(v in r for v in values), r) for r in (*own, *self.reals)]
+        count, best = max(counts, key=lambda pair: pair[0], default=(0, None))
         return best if count else None
 
 
 def legal_values(
     estimator: Any, name: str, replacements: Mapping[str, Sequence[Any]]
 ) -> Legal:
-    """Read what `estimator` declares about its (nested) parameter `name`.
+    """Return the legal values that an estimator declares for a parameter.
 
     Parameters
     ----------
     estimator : estimator
-        Any object with ``get_params``; it is only read.
+        Any object with ``get_params``. It is not changed.
     name : str
-        A parameter name, nested parts joined by ``__``.
+        Name of the parameter; nested names are joined by ``__``.
     replacements : mapping of str to sequence
-        The values that the search itself lists, so that the owner of
-        ``"clf__C"`` is found where ``"clf"`` is searched too.
+        The values that the search lists for each parameter. If the search replaces
+        ``"clf"``, the owner of ``"clf__C"`` is one of the listed estimators.
 
     Returns
     -------
     Legal
-        Where several owners are possible, what the first one that declares the
-        parameter says, narrowed to the range that all of them accept.
+        The declaration of the first owner that has one. If there are several
+        owners, the ranges are narrowed to the ranges that all of them accept.
     """
     *path, leaf = name.split("__")
     declared = []
-    for owner in _owners(estimator, path, replacements):
+    for owner in _find_owners(estimator, path, replacements):
         constraints = getattr(owner, "_parameter_constraints", {}).get(leaf)
         if constraints is not None and constraints != "no_validation":
-            declared.append(_parse(constraints))
+            declared.append(_parse_constraints(constraints))
     if not declared:
         return Legal()
     first, *others = declared
     for other in others:
         first = Legal(
             declared=True,
-            integers=_common(first.integers, other.integers),
-            reals=_common(first.reals, other.reals),
-            fractions=_common(first.fractions, other.fractions),
+            integers=_intersect_all(first.integers, other.integers),
+            reals=_intersect_all(first.reals, other.reals),
+            fractions=_intersect_all(first.fractions, other.fractions),
             array_like=first.array_like and other.array_like,
             constraints=first.constraints,
         )
     return first
 
 
-def _owners(
+def _find_owners(
     estimator: Any, path: list[str], replacements: Mapping[str, Sequence[Any]]
 ) -> list[Any]:
-    """Return the objects that may own a parameter below `path`."""
+    """Return the objects that may own the parameter below `path`."""
     for depth in range(len(path), 0, -1):
         listed = replacements.get("__".join(path[:depth]))
         if listed is not None:
-            found = [_descend(value, path[depth:]) for value in listed]
+            found = [_get_nested(value, path[depth:]) for value in listed]
             return [owner for owner in found if owner is not None]
-    owner = _descend(estimator, path)
+    owner = _get_nested(estimator, path)
     return [] if owner is None else [owner]
 
 
-def _descend(owner: Any, path: list[str]) -> Any:
+def _get_nested(owner: Any, path: list[str]) -> Any:
+    """Return the nested parameter at `path`, or None if there is none."""
     if not path:
         return owner
     if not hasattr(owner, "get_params") or isinstance(owner, type):
@@ -152,11 +156,12 @@ def _descend(owner: Any, path: list[str]) -> Any:
     return owner.get_params(deep=True).get("__".join(path))
 
 
-def _parse(constraints: Sequence[Any]) -> Legal:
+def _parse_constraints(constraints: Sequence[Any]) -> Legal:
+    """Read scikit-learn's ``_parameter_constraints`` of one parameter."""
     ranges: dict[Any, list[Limits]] = {Integral: [], Real: [], RealNotInt: []}
     array_like = False
     for constraint in constraints:
-        inner = getattr(constraint, "constraint", constraint)  # sklearn's Hidden
+        inner = getattr(constraint, "constraint", constraint)  # unwraps Hidden
         if isinstance(inner, Interval):
             ranges[inner.type].append(
                 Limits(
@@ -182,6 +187,9 @@ def _parse(constraints: Sequence[Any]) -> Legal:
     )
 
 
-def _common(first: Sequence[Limits], second: Sequence[Limits]) -> tuple[Limits, ...]:
+def _intersect_all(
+    first: Sequence[Limits], second: Sequence[Limits]
+) -> tuple[Limits, ...]:
+    """Return all intersections of two ranges that are not empty."""
     both = [a.intersect(b) for a in first for b in second]
     return tuple(r for r in both if r.low < r.high)

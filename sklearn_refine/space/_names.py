@@ -1,4 +1,7 @@
-"""The names in the user's search space, checked against the estimator's."""
+"""Checks of the parameter names in a search space.
+
+The checks run before the first fit, and they must not change the user's estimator.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +14,28 @@ from sklearn.base import clone
 
 
 def as_list(space: Any) -> list[Any]:
-    """Return the dicts of a search space, which may be a single one."""
+    """Return a search space as a list of dicts; a single dict becomes a list."""
     return [space] if isinstance(space, Mapping) else list(space)
 
 
 def check_parameter_names(
-    what: str, estimator: Any, parts: list[dict[str, Any]]
+    what: str, estimator: Any, subspaces: list[dict[str, Any]]
 ) -> None:
-    """Raise for a parameter that the estimator does not have, before any fit."""
+    """Raise if the estimator lacks a parameter named in a subspace."""
     known = estimator.get_params(deep=True)
-    for part in parts:
-        # Where the search replaces a step, the new one must have the parameter.
+    for subspace in subspaces:
+        # If the search replaces a step, every replacement must have the parameter.
         steps = {
             name: [value for value in values if hasattr(value, "get_params")]
-            for name, values in part.items()
+            for name, values in subspace.items()
             if isinstance(values, list | tuple)
             or (isinstance(values, np.ndarray) and values.dtype == object)
         }
-        for name, values in part.items():
+        for name, values in subspace.items():
             owners = {
-                step: found
-                for step, found in steps.items()
-                if found and name.startswith(step + "__")
+                step: estimators
+                for step, estimators in steps.items()
+                if estimators and name.startswith(step + "__")
             }
             if name in known and not owners:
                 continue

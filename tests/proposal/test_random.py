@@ -247,7 +247,7 @@ def test_a_large_space_of_lists_is_not_gone_through(n_lists):
 def test_settings_are_all_combinations_of_different_values(lists):
     names = "abc"[: len(lists)]
     (subspace,) = distribution_space([dict(zip(names, lists, strict=True))])
-    settings = [Candidate(subspace.setting(i)) for i in range(int(subspace.n_values))]
+    settings = [Candidate(subspace.params_at(i)) for i in range(int(subspace.n_values))]
     expected = [Candidate(dict(zip(names, p, strict=True))) for p in product(*lists)]
     assert len({c.key for c in settings}) == len(settings)
     assert {c.key for c in settings} == {c.key for c in expected}

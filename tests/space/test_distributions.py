@@ -1,4 +1,4 @@
-"""The public distributions, and their use in scikit-learn's own search."""
+"""Tests of the public distributions and of the axes of distributions."""
 
 import tracemalloc
 
@@ -27,13 +27,13 @@ def test_log_randint_quantiles(low, width, q):
     assert low <= k <= low + width - 1
     assert dist.ppf(dist.cdf(k)) == k
     # ppf is the smallest value whose cdf reaches q, up to rounding.
-    # Of the number itself that is 1e-12, so in q more where the support is narrow.
+    # A relative error of 1e-12 in the value is larger in q if the support is narrow.
     rounding = 1e-9 + 2e-12 / np.log((low + width) / low)
     assert dist.cdf(k) >= q - rounding
     assert k == low or dist.cdf(k - 1) <= q + rounding
 
 
-def test_log_randint_draws_what_its_cdf_says():
+def test_log_randint_draws_follow_its_cdf():
     dist = log_randint(2, 40)
     draws = dist.rvs(size=20000, random_state=0)
     values = np.arange(2, 40)
@@ -111,7 +111,7 @@ def test_axes_invert(given_values):
 
 
 class Scalars:
-    """Quantiles of single numbers only."""
+    """A distribution that accepts scalars only."""
 
     def ppf(self, q):
         return float(q)
@@ -124,7 +124,7 @@ class Scalars:
 
 
 class NoTail(stats.rv_continuous):
-    """Quantiles that cannot be found everywhere."""
+    """A distribution with ppf errors in its tail."""
 
     def _cdf(self, x):
         return 1 - np.exp(-x)
@@ -146,7 +146,7 @@ class NoTail(stats.rv_continuous):
         NoTail(a=0),
     ],
 )
-def test_drawn_as_it_is_where_quantiles_are_of_no_use(distribution):
+def test_sampled_where_quantiles_are_unusable(distribution):
     (subspace,) = distribution_space([{"a": distribution}])
     assert subspace.n_dims == 0
     (params,) = subspace.decode(np.empty((1, 0)), np.random.RandomState(0))
@@ -157,7 +157,7 @@ def test_drawn_as_it_is_where_quantiles_are_of_no_use(distribution):
     "distribution",
     [stats.zipf(2), stats.zipf(4), stats.poisson(4), stats.geom(1e-6)],
 )
-def test_discrete_without_an_end(distribution):
+def test_unbounded_discrete(distribution):
     (subspace,) = distribution_space([{"a": distribution}])
     units = np.linspace(0, 1, 50)[:, np.newaxis]
     found = [p["a"] for p in subspace.decode(units, np.random.RandomState(0))]
@@ -167,7 +167,7 @@ def test_discrete_without_an_end(distribution):
 
 
 class LogInts:
-    """Ints without a pmf, as users write them."""
+    """A user-defined distribution of ints without a pmf."""
 
     def __init__(self, of_ppf, of_rvs):
         self.of_ppf, self.of_rvs = of_ppf, of_rvs
@@ -215,25 +215,25 @@ NUMBERS = st.one_of(
 
 
 @given(NUMBERS, st.lists(st.floats(0, 1), max_size=9))
-def test_ranges_and_arrays_are_lists(numbers, units):
+def test_ranges_and_arrays_equal_lists(numbers, units):
     ours, plain = ListAxis(numbers), ListAxis(list(numbers))
     assert repr(list(ours.values)) == repr(plain.values)
     assert ours.ordered == plain.ordered
-    assert ours.n_different == plain.n_different
+    assert ours.n_distinct == plain.n_distinct
     units = np.array(units).reshape(-1, 1)
     assert repr(ours.decode(units)) == repr(plain.decode(units))
-    for index in range(plain.n_different):
-        value = plain.different(index)
-        assert repr(ours.different(index)) == repr(value)
+    for index in range(plain.n_distinct):
+        value = plain.distinct_value(index)
+        assert repr(ours.distinct_value(index)) == repr(value)
         assert ours.encode(value) == plain.encode(value)
 
 
 @pytest.mark.parametrize("numbers", [range(10**12), np.linspace(0, 1, 10**6)])
-def test_long_ranges_and_arrays_are_not_gone_through(numbers):
+def test_long_ranges_and_arrays_are_not_copied_to_lists(numbers):
     tracemalloc.start()
     (subspace,) = distribution_space([{"a": numbers}])
     assert subspace.n_values == len(numbers)
-    assert subspace.axes["a"].place(numbers[-1]) == len(numbers) - 1
+    assert subspace.axes["a"].index_of(numbers[-1]) == len(numbers) - 1
     Features([subspace])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

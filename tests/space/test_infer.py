@@ -1,4 +1,4 @@
-"""The user's lists, read as axes."""
+"""Tests of axes inferred from lists, of limits and of value keys."""
 
 import math
 import pickle
@@ -32,7 +32,7 @@ from sklearn_refine.space._limits import Limits, legal_values
 
 
 class Undeclared:
-    """An estimator that says nothing of its parameters."""
+    """An estimator that declares no constraints."""
 
     def get_params(self, deep=True):
         return {"a": 1}
@@ -118,7 +118,7 @@ def test_numbers(values, scale, integer):
         ([0, 1, 3], None, "log"),
     ],
 )
-def test_zero_is_a_choice_beside_a_logarithmic_axis(values, estimator, scale):
+def test_zero_is_a_choice_on_a_logarithmic_axis(values, estimator, scale):
     axis = axis_of(values, estimator=estimator, name="alpha", scales=scale)
     assert isinstance(axis, NumberAxis)
     assert axis.dim.scale == "log"
@@ -137,7 +137,7 @@ def test_zero_is_a_choice_beside_a_logarithmic_axis(values, estimator, scale):
         [0.0, 1.0, 50.0, 100.0, 200.0, -1.0],
     ],
 )
-def test_zero_among_numbers_is_one_of_them(values):
+def test_zero_is_a_number_on_a_linear_axis(values):
     axis = axis_of(values)
     assert axis.dim.scale == "linear"
     assert all(axis.coordinates(value) for value in values)
@@ -168,7 +168,7 @@ def test_choices(values):
     assert type(axis_of(values)) is ChoiceAxis
 
 
-def test_numbers_beside_nan_are_refined_where_that_is_asked_for():
+def test_numbers_with_nan_are_refined_with_scales_or_bounds():
     values = [np.nan, 0.1, 1.0]
     assert isinstance(axis_of(values, scales="log"), NumberAxis)
     assert isinstance(axis_of(values, bounds=(0, 5)), NumberAxis)
@@ -198,7 +198,7 @@ def test_layers(values):
         (KBinsDiscretizer(), "n_bins", [(3, 4), (5, 6)]),
     ],
 )
-def test_pairs_of_ints_that_are_no_layers(estimator, name, values):
+def test_pairs_of_ints_that_are_not_layers(estimator, name, values):
     assert type(axis_of(values, estimator=estimator, name=name)) is ChoiceAxis
 
 
@@ -209,7 +209,7 @@ def test_ints_of_a_real_parameter_are_refined_as_real():
     assert axis.dim.integer
 
 
-def test_max_features_keeps_counts_and_shares_apart():
+def test_max_features_separates_counts_and_fractions():
     forest = RandomForestClassifier()
     axis = axis_of(["sqrt", 0.2, 0.5, 5], estimator=forest, name="max_features")
     assert axis.dim.limits == Limits(0, 1, False, True)
@@ -233,7 +233,7 @@ def test_scales_and_bounds():
 
 
 @pytest.mark.parametrize("scale", ["log", "linear"])
-def test_scales_and_bounds_hold_for_the_dicts_that_list_numbers(scale):
+def test_scales_and_bounds_apply_to_dicts_with_numbers(scale):
     space = grid_space(
         Undeclared(),
         [{"a": ["scale"]}, {"a": [0.1, 1.0]}, {"b": [1]}, {"a": [20.0, 30.0]}],
@@ -330,14 +330,14 @@ def test_huge_linear_numbers_do_not_overflow(a, b, coordinate):
 
 
 @given(st.floats(1e-3, 1e3), st.floats(1e-3, 1))
-def test_new_values_are_short(value, gap):
+def test_new_values_have_few_digits(value, gap):
     dim = Dimension("log", False, 1e-3, 1e3)
     found = dim.decode(dim.encode(value), gap)
     resolution = abs(dim._invert(dim.encode(value) + gap) - value)
     assert abs(found - value) <= 0.011 * resolution
 
 
-def test_digits_are_not_saved_onto_an_end_that_is_not_legal():
+def test_rounding_does_not_reach_an_open_end():
     dim = Dimension("log", False, 0.01, 1.0, Limits(0.001, 1.0, False, True))
     assert dim.decode(dim.encode(0.00131), 1.0) == 0.0013
     closed = Dimension("log", False, 0.01, 1.0, Limits(0.001, 1.0, True, True))
@@ -395,7 +395,7 @@ def test_value_key(a, b, same):
         assert hash(value_key(a)) == hash(value_key(b))
 
 
-def test_keys_of_objects_outlive_them():
+def test_keys_keep_objects_alive():
     assert value_key(object()) != value_key(object())
     key, value = pickle.loads(pickle.dumps((value_key(FROZEN), FROZEN)))
     assert key == value_key(value) != value_key(FROZEN)
