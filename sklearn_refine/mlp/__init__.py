@@ -1,1 +1,1 @@
-"""Many MLPs trained as one; knows nothing of searches."""
+"""Training of many MLPs as one; independent of the searches."""

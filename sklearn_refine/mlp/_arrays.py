@@ -1,4 +1,8 @@
-"""Where the numbers of a stack of networks lie: aligned arrays, and their layout."""
+"""Aligned arrays, and the layout of a network's parameters in one vector.
+
+The training results must equal scikit-learn's to the last bit. They do not depend on
+alignment; the speed does. `column_sums` must keep numpy's order of addition.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,15 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector registers
-ALIGNED_VALUES = 16  # of which an aligned part of a float32 or float64 array is made
+ALIGNED_VALUES = 16  # float32 or float64 arrays of a multiple of 16 values stay aligned
 
 
 def aligned(shape: Any, dtype: Any, fill: float | None = None) -> Array:
     """Return a new array that starts on a cache line.
 
-    numpy's own start wherever the allocator says, mostly 16 bytes behind a line, and
-    then every vector that a loop loads or stores lies on two of them: elementwise
-    operations take up to twice the time.
+    numpy's own arrays mostly start 16 bytes after the start of a cache line. Every
+    vector that a loop loads or stores then spans two lines, and elementwise operations
+    take up to twice the time.
     """
     dtype = np.dtype(dtype)
     n_bytes = int(np.prod(shape)) * dtype.itemsize
@@ -32,26 +36,34 @@ def aligned(shape: Any, dtype: Any, fill: float | None = None) -> Array:
     return array
 
 
-def take(array: Array, kept: Array) -> Array:
-    """Return the rows of these indices as a new array that is aligned, too."""
-    rows = aligned((len(kept), *array.shape[1:]), array.dtype)
-    np.take(array, kept, axis=0, out=rows, mode="clip")
+def take_rows(array: Array, indices: Array) -> Array:
+    """Return the rows with these indices as a new aligned array."""
+    rows = aligned((len(indices), *array.shape[1:]), array.dtype)
+    np.take(array, indices, axis=0, out=rows, mode="clip")
     return rows
 
 
-def padded(size: int) -> int:
-    """Return how much room a part of a vector gets, so that the next is aligned."""
+def padded_size(size: int) -> int:
+    """Round the size of one part of a vector up, so that the next part is aligned."""
     return -(-size // ALIGNED_VALUES) * ALIGNED_VALUES
+
+
+def column_sums(values: Array, out: Array) -> None:
+    """Sum over the rows, axis 1, in the order of ``np.sum(values[i], axis=0)``."""
+    if values.shape[2] == 1:
+        np.add.reduce(values, axis=1, out=out)
+    else:  # einsum makes the same additions in a tighter loop
+        np.einsum("sbh->sh", values, out=out)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the weights of a network lie in its vector of parameters.
+    """The positions of a network's weights in its parameter vector.
 
-    First all coefficients, which are penalised, those of the first layer last; then all
-    intercepts, those of the first layer first, which are so one more row of its
-    coefficients. What a layer has is aligned; what lies between layers is zero and
-    stays so.
+    The coefficients come first, because they are penalised; the last of them are the
+    coefficients of the first layer. The intercepts follow, starting with the first
+    layer. The intercepts of the first layer thus are one more row of its coefficients.
+    Each layer's part is aligned. The padding between parts is zero and stays zero.
 
     Attributes
     ----------
@@ -63,11 +75,11 @@ class Layout:
 
     @property
     def n_params(self) -> int:
-        return self._intercept_starts()[-1] + padded(self.units[-1])
+        return self._intercept_starts()[-1] + padded_size(self.units[-1])
 
     @property
     def n_penalised(self) -> int:
-        """How many of the first parameters are penalised."""
+        """Number of leading parameters that are penalised."""
         return self._intercept_starts()[0]
 
     def coefs(self, vectors: Array) -> list[Array]:
@@ -94,19 +106,19 @@ class Layout:
         return vectors[:, start : start + (a + 1) * b].reshape(-1, a + 1, b)
 
     def _coef_starts(self) -> list[int]:
-        sizes = [padded(a * b) for a, b in pairwise(self.units[1:])]
+        sizes = [padded_size(a * b) for a, b in pairwise(self.units[1:])]
         return [*accumulate(reversed(sizes), initial=0)][::-1]
 
     def _intercept_starts(self) -> list[int]:
         start, (a, b) = self._coef_starts()[0], self.units[:2]
-        second = start + padded((a + 1) * b)
-        others = [padded(width) for width in self.units[2:-1]]
+        second = start + padded_size((a + 1) * b)
+        others = [padded_size(width) for width in self.units[2:-1]]
         return [start + a * b, *accumulate(others, initial=second)][
             : len(self.units) - 1
         ]
 
     def join(self, parts: Sequence[Array]) -> Array:
-        """Return the vector of a model's coefficients and intercepts."""
+        """Return the parameter vector of a model's coefficients and intercepts."""
         vector = np.zeros((1, self.n_params), parts[0].dtype)
         for view, part in zip(self._parts(vector), parts, strict=True):
             view[0] = part

@@ -1,7 +1,7 @@
 """Training of a stack: models of one architecture that take their steps together.
 
-What is not in the arithmetic of a batch: the order of the rows, epochs, stopping rules,
-and models that leave the stack when they are done.
+This module holds the loop over epochs and batches, the stopping rules, and the removal
+of finished models. A model's attributes after training must equal scikit-learn's.
 """
 
 from __future__ import annotations
@@ -13,25 +13,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, r2_score
 
-from sklearn_refine.mlp._arrays import Array, Layout, aligned, take
-from sklearn_refine.mlp._losses import ClassLosses
-from sklearn_refine.mlp._network import Batch, First, Network
+from sklearn_refine.mlp._arrays import Array, Layout, aligned, take_rows
+from sklearn_refine.mlp._batches import Batch, RowChunk
+from sklearn_refine.mlp._losses import DeferredLogLoss
+from sklearn_refine.mlp._network import FirstLayer, Network
 from sklearn_refine.mlp._optimizers import SGD, Adam
 from sklearn_refine.mlp._rows import (
-    HeldOut,
-    Rows,
-    Stream,
+    TrainingRows,
     distinct,
-    of_streams,
-    runs,
+    equal_runs,
+    group_models,
     target_dtype,
 )
+from sklearn_refine.mlp._validation import compute_validation_score
 
 CHUNK_BYTES = 1 << 21  # of shuffled rows that are gathered at a time
 HELD_OUT_BYTES = 1 << 25  # of activations of held-out rows at a time
-NOTED_VALUES = 1 << 17  # of predictions, until their losses are computed
+DEFERRED_VALUES = 1 << 17  # predictions that are recorded before losses are computed
 
 
 class Stack:
@@ -40,26 +39,35 @@ class Stack:
     Parameters
     ----------
     models : list of MLPClassifier or MLPRegressor
-        Initialised, with the same architecture, loss, solver and batch size.
-    streams : list of Stream
-        What each model reads; the same object for models that read the same rows in
-        the same order, which stand side by side. In the order of their sizes.
+        Initialised models of the same architecture, loss, solver and batch size.
+    rows_of_models : list of TrainingRows
+        The rows of each model, sorted by their number. Models that read the same rows
+        in the same order are neighbours and share one object.
     batch_size : int
         Nominal number of rows of a batch.
     limit : float or None, default=None
-        Seconds of its share of the time, after which a model gives up.
+        Each model's share of the time, in seconds, after which its training stops.
+
+    Attributes
+    ----------
+    seconds : dict of int to float
+        Each model's share of the time, by its ``id``.
+    errors : dict of int to ValueError
+        Errors of models whose weights are not finite, by ``id``.
+    unconverged, late : set of int
+        The ``id`` of models that ended without convergence, or at the limit.
     """
 
     def __init__(
         self,
         models: Sequence[Any],
-        streams: Sequence[Stream],
+        rows_of_models: Sequence[TrainingRows],
         batch_size: int,
         limit: float | None = None,
     ) -> None:
         first = models[0]
         self.models = list(models)
-        self.streams = list(streams)
+        self.rows_of_models = list(rows_of_models)
         self.batch_size = batch_size
         self.seconds = {id(model): 0.0 for model in models}
         units = [first.coefs_[0].shape[0], *(c.shape[1] for c in first.coefs_)]
@@ -68,21 +76,23 @@ class Stack:
         self.params = aligned((len(models), self.layout.n_params), dtype)
         for vector, model in zip(self.params, models, strict=True):
             vector[:] = self.layout.join(model.coefs_ + model.intercepts_)
-        self.grad_dtype = np.result_type(dtype, target_dtype(streams[0].y, dtype))
+        self.grad_dtype = np.result_type(
+            dtype, target_dtype(rows_of_models[0].y, dtype)
+        )
         self.grads = aligned(self.params.shape, self.grad_dtype, 0.0)
-        self.single = dtype == np.float32
-        self.half_alpha = [0.5 * model.alpha for model in models]
-        self.half_alphas = np.array(self.half_alpha, dtype=float)
+        self.is_float32 = dtype == np.float32
+        self.half_alpha_list = [0.5 * model.alpha for model in models]
+        self.half_alphas = np.array(self.half_alpha_list, dtype=float)
         solver = Adam if first.solver == "adam" else SGD
         self.optimizer = solver(
             models, self.params, self.grads, self.layout.n_penalised
         )
-        self.best = self.params.copy() if first.early_stopping else None
-        self.schedule: list[tuple[Rows, list[_Run]]] = []
+        self.best_params = self.params.copy() if first.early_stopping else None
+        self.schedule: list[tuple[RowChunk, list[_StepGroup]]] = []
         self.buffers: dict[str, Array] = {}
         softmax = first.out_activation_ == "softmax"
-        for stream in distinct(self.streams):
-            stream.encode(target_dtype(stream.y, dtype), softmax)
+        for rows in distinct(self.rows_of_models):
+            rows.encode_targets(target_dtype(rows.y, dtype), softmax)
         self.networks: dict[tuple[int, int, int], Network] = {}
         self.errors: dict[int, ValueError] = {}
         self.unconverged: set[int] = set()
@@ -90,11 +100,11 @@ class Stack:
         self.late: set[int] = set()
 
     def train(self) -> None:
-        """Train every model until its own stopping rule says so."""
+        """Train every model until its own stopping rule ends its training."""
         with np.errstate(all="ignore"):
             while self.models:
                 start = time.perf_counter()
-                losses = self._epoch()
+                losses = self._run_epoch()
                 done = self._end_epoch(losses)
                 share = (time.perf_counter() - start) / len(self.models)
                 for i, model in enumerate(self.models):
@@ -103,60 +113,58 @@ class Stack:
                         self.late.add(id(model))
                         done[i] = True
                 if any(done):
-                    self._retire(done)
+                    self._remove_models(done)
 
-    def _epoch(self) -> Any:
-        """Take the steps of one epoch; return the summed loss of each model."""
+    def _run_epoch(self) -> Any:
+        """Run the steps of one epoch; return the summed loss of each model."""
         n_models = len(self.models)
-        shuffled = self.models[0].shuffle
-        losses: Any = [0.0] * n_models if self.single else np.zeros(n_models)
-        if shuffled:
-            for order in distinct([stream.order for stream in self.streams]):
-                order.shuffle()
+        losses: Any = [0.0] * n_models if self.is_float32 else np.zeros(n_models)
+        if self.models[0].shuffle:
+            for permutation in distinct([r.permutation for r in self.rows_of_models]):
+                permutation.shuffle()
         if not self.schedule:
-            self.schedule = self._schedule()
-        for rows, steps in self.schedule:
-            rows.gather()
-            for run in steps:
-                self._run(run, losses)
+            self.schedule = self._create_schedule()
+        for chunk, groups in self.schedule:
+            chunk.update()
+            for group in groups:
+                self._run_group(group, losses)
         return losses
 
-    def _schedule(self) -> list[tuple[Rows, list[_Run]]]:
-        """Return the stretches of rows to gather, and the steps to take on each.
+    def _create_schedule(self) -> list[tuple[RowChunk, list[_StepGroup]]]:
+        """Return the chunks of rows to gather, and the steps to run on each chunk.
 
-        A step is made by the models that have equally many rows left, from `lo` to
-        `hi`: in the last batch of an epoch, they may differ.
+        A step includes the models, from `lo` to `hi`, whose batches have the same size.
+        The sizes may differ in the last batch of an epoch.
         """
-        sizes = [len(stream.X) for stream in self.streams]
-        step = self.batch_size
-        row_bytes = self.streams[0].X[0].nbytes
-        at_once = CHUNK_BYTES // (step * row_bytes * len(distinct(self.streams)))
-        chunk = step * max(1, at_once)
+        sizes = [len(rows.X) for rows in self.rows_of_models]
+        row_bytes = self.rows_of_models[0].X[0].nbytes
+        batch_bytes = self.batch_size * row_bytes * len(distinct(self.rows_of_models))
+        chunk_size = self.batch_size * max(1, CHUNK_BYTES // batch_bytes)
+        shuffled = self.models[0].shuffle
         schedule = []
-        for start in range(0, max(sizes), chunk):
-            stop = min(start + chunk, max(sizes))
-            shuffled = self.models[0].shuffle
-            rows = Rows(self.streams, start, stop, shuffled, self.buffers)
+        for start in range(0, max(sizes), chunk_size):
+            stop = min(start + chunk_size, max(sizes))
+            chunk = RowChunk(self.rows_of_models, start, stop, shuffled, self.buffers)
             steps = []
-            for row in range(start, stop, step):
-                n_rows = [min(row + step, size) - row for size in sizes]
-                for lo, hi in runs(n_rows):
+            for row in range(start, stop, self.batch_size):
+                n_rows = [min(row + self.batch_size, size) - row for size in sizes]
+                for lo, hi in equal_runs(n_rows):
                     n = n_rows[lo]
                     if n > 0:
-                        network = self._network(lo, hi, n)
-                        batch = rows.batch(lo, hi, row - start, n)
-                        firsts = network.bind(batch.inputs)
-                        steps.append(_Step(slice(lo, hi), network, batch, firsts))
-            schedule.append((rows, _as_runs(steps)))
+                        network = self._get_network(lo, hi, n)
+                        batch = chunk.batch(lo, hi, row - start, n)
+                        first_layers = network.bind_first_layer(batch.inputs)
+                        steps.append(_Step(slice(lo, hi), network, batch, first_layers))
+            schedule.append((chunk, _group_steps(steps)))
         return schedule
 
-    def _network(self, lo: int, hi: int, n_rows: int) -> Network:
+    def _get_network(self, lo: int, hi: int, n_rows: int) -> Network:
         key = (lo, hi, n_rows)
         if key not in self.networks:
-            self.networks[key] = self._new_network(lo, hi, n_rows)
+            self.networks[key] = self._create_network(lo, hi, n_rows)
         return self.networks[key]
 
-    def _new_network(self, lo: int, hi: int, n_rows: int) -> Network:
+    def _create_network(self, lo: int, hi: int, n_rows: int) -> Network:
         model = self.models[lo]
         return Network(
             self.layout,
@@ -168,62 +176,67 @@ class Stack:
             model.loss,
         )
 
-    def _run(self, run: _Run, losses: Any) -> None:
-        """Take some steps; add the loss of each to those of the epoch."""
-        if run.losses is None:
-            for step in run.steps:
-                self._step(step, losses)
+    def _run_group(self, group: _StepGroup, losses: Any) -> None:
+        """Run some steps; add their losses to the losses of the epoch."""
+        if group.deferred_loss is None:
+            for step in group.steps:
+                self._run_step(step, losses)
             return
-        run.losses.begin()
-        for i, step in enumerate(run.steps):
-            step.network.forward(step.firsts)
-            run.losses.note(i)
-            step.network.backprop(step.batch, step.firsts)
+        group.deferred_loss.start_epoch()
+        for i, step in enumerate(group.steps):
+            step.network.forward(step.first_layers)
+            group.deferred_loss.record_batch(i)
+            step.network.backprop(step.batch, step.first_layers)
             self.optimizer.step(step.models, step.batch.weight_sums())
-        models = run.steps[0].models
-        for of_batch in run.losses.totals(self.half_alphas[models]):
-            losses[models] += of_batch
+        models = group.steps[0].models
+        for batch_losses in group.deferred_loss.compute_totals(
+            self.half_alphas[models]
+        ):
+            losses[models] += batch_losses
 
-    def _step(self, step: _Step, losses: Any) -> None:
+    def _run_step(self, step: _Step, losses: Any) -> None:
+        """Run one step; add its loss to the losses of the epoch."""
         models, network, batch = step.models, step.network, step.batch
         n_rows = network.n_rows
-        network.forward(step.firsts)
-        of_batch = network.batch_losses(batch)
-        network.backprop(batch, step.firsts)
+        network.forward(step.first_layers)
+        batch_losses = network.batch_losses(batch)
+        network.backprop(batch, step.first_layers)
         norms = network.squared_norms()
         weight_sums = batch.weight_sums()
-        if self.single:
-            # One by one: numpy has other rules for arrays of single numbers. A given
-            # batch size becomes numpy's in scikit-learn, and so the sum double.
+        if self.is_float32:
+            # Model by model, because numpy promotes scalars differently from arrays.
+            # scikit-learn makes a given batch size a numpy integer, so that the sum is
+            # in double precision.
             given = self.models[0].batch_size != "auto"
             n: Any = np.int64(n_rows) if given else n_rows
             for i in range(models.stop - models.start):
                 values: Any = 0
                 for norm in norms:
                     values += norm[i]
-                penalty = self.half_alpha[models.start + i] * values / n_rows
-                losses[models.start + i] += (of_batch[i] + penalty) * n
+                penalty = self.half_alpha_list[models.start + i] * values / n_rows
+                losses[models.start + i] += (batch_losses[i] + penalty) * n
         else:
             penalty = self.half_alphas[models] * sum(norms) / weight_sums
-            losses[models] += (of_batch + penalty) * n_rows
+            losses[models] += (batch_losses + penalty) * n_rows
         self.optimizer.step(models, weight_sums)
 
     def _end_epoch(self, losses: Any) -> list[bool]:
-        """Book the epoch on the models; say which of them are done."""
-        scores = self._validate() if self.best is not None else [None] * len(losses)
+        """Record the epoch in the models; return for each model whether it is done."""
+        validates = self.best_params is not None
+        scores = self._score_held_out() if validates else [None] * len(losses)
         for i, model in enumerate(self.models):
-            n_samples = len(self.streams[i].X)
+            n_samples = len(self.rows_of_models[i].X)
             model.n_iter_ += 1
             model.loss_ = losses[i] / n_samples
             model.t_ += n_samples
             model.loss_curve_.append(model.loss_)
-            self._count(i, model, scores[i])
+            self._count_no_improvement(i, model, scores[i])
         self.optimizer.end_epoch([model.t_ for model in self.models])
         return [self._is_done(i, model) for i, model in enumerate(self.models)]
 
-    def _count(self, i: int, model: Any, score: Any) -> None:
+    def _count_no_improvement(self, i: int, model: Any, score: Any) -> None:
         """Count the epochs without improvement, and keep the best weights."""
-        if self.best is None:
+        if self.best_params is None:
             worse = model.loss_ > model.best_loss_ - model.tol
             if model.loss_ < model.best_loss_:
                 model.best_loss_ = model.loss_
@@ -232,7 +245,7 @@ class Stack:
             worse = score < model.best_validation_score_ + model.tol
             if score > model.best_validation_score_:
                 model.best_validation_score_ = score
-                self.best[i] = self.params[i]
+                self.best_params[i] = self.params[i]
         if worse:
             model._no_improvement_count += 1
         else:
@@ -240,69 +253,79 @@ class Stack:
 
     def _is_done(self, i: int, model: Any) -> bool:
         if model._no_improvement_count > model.n_iter_no_change:
-            if not self.optimizer.goes_on(i):
+            if not self.optimizer.lower_rate(i):
                 return True
             model._no_improvement_count = 0
-        # Weights that are no longer finite stay so: the rest of the epochs would
-        # only delay the error, unless early stopping has better weights to return.
-        diverged = self.best is None and not np.isfinite(model.loss_)
+        # Weights that are not finite stay so, and more epochs would only delay the
+        # error. With early stopping, finite weights may have been kept.
+        diverged = self.best_params is None and not np.isfinite(model.loss_)
         diverged = diverged and not np.isfinite(self.params[i]).all()
         if diverged or model.n_iter_ == model.max_iter:
             self.unconverged.add(id(model))
             return True
         return False
 
-    def _validate(self) -> list[Any]:
+    def _score_held_out(self) -> list[Any]:
         """Score every model on the rows that its early stopping holds out."""
         scores: list[Any] = []
-        held_out = [stream.held_out for stream in self.streams if stream.held_out]
+        held_out = [r.held_out for r in self.rows_of_models if r.held_out]
         sizes = [len(rows.X) for rows in held_out]
         row_bytes = self.params.itemsize * sum(self.layout.units[1:])
-        for start, stop in runs(sizes):
+        for start, stop in equal_runs(sizes):
             n_rows = sizes[start]
             at_once = max(1, HELD_OUT_BYTES // (n_rows * row_bytes))
             for lo in range(start, stop, at_once):
                 hi = min(lo + at_once, stop)
-                whole = (lo, hi) == (start, stop)
-                make = self._network if whole else self._new_network
-                parts = of_streams(self.streams[lo:hi])
-                network = make(lo, hi, n_rows)
-                inputs = [(part, s.held_out.X) for part, s in parts if s.held_out]
-                output = network.forward(network.bind(inputs))
+                # The buffers of a cached network stay in memory.
+                fits_at_once = (lo, hi) == (start, stop)
+                create = self._get_network if fits_at_once else self._create_network
+                network = create(lo, hi, n_rows)
+                groups = group_models(self.rows_of_models[lo:hi])
+                inputs = [(part, r.held_out.X) for part, r in groups if r.held_out]
+                output = network.forward(network.bind_first_layer(inputs))
                 for i, prediction in enumerate(output, start=lo):
-                    score = _validation_score(self.models[i], held_out[i], prediction)
-                    scores.append(score)
+                    scores.append(
+                        compute_validation_score(
+                            self.models[i], held_out[i], prediction
+                        )
+                    )
         return scores
 
-    def _retire(self, done: Sequence[bool]) -> None:
-        """Give the models that are done their weights, and train the rest."""
-        weights = self.params if self.best is None else self.best
+    def _remove_models(self, done: Sequence[bool]) -> None:
+        """Finish the models that are done, and keep the others."""
+        weights = self.params if self.best_params is None else self.best_params
         kept = np.flatnonzero(~np.asarray(done))
-        rngs: dict[int, Any] = {id(self.streams[i].order.rng): None for i in kept}
+        # Generators of the kept models map to None: they shuffle further epochs, so
+        # that the models that are done need a copy.
+        rngs: dict[int, Any] = {
+            id(self.rows_of_models[i].permutation.rng): None for i in kept
+        }
         for i, model in enumerate(self.models):
             if done[i]:
-                self._finish(i, model, weights[i])
-                rng = self.streams[i].order.rng
-                if rngs.setdefault(id(rng), rng) is None:  # it goes on for the others
+                self._finish_model(i, model, weights[i])
+                rng = self.rows_of_models[i].permutation.rng
+                if rngs.setdefault(id(rng), rng) is None:
                     rngs[id(rng)] = deepcopy(rng)
                 model._random_state = rngs[id(rng)]
         self.models = [self.models[i] for i in kept]
-        self.streams = [self.streams[i] for i in kept]
-        self.params = take(self.params, kept)
-        self.half_alpha = [self.half_alpha[i] for i in kept]
+        self.rows_of_models = [self.rows_of_models[i] for i in kept]
+        self.params = take_rows(self.params, kept)
+        self.half_alpha_list = [self.half_alpha_list[i] for i in kept]
         self.half_alphas = self.half_alphas[kept]
         self.grads = aligned(self.params.shape, self.grad_dtype, 0.0)
-        self.best = None if self.best is None else take(self.best, kept)
-        self.optimizer.keep(kept, self.params, self.grads)
+        if self.best_params is not None:
+            self.best_params = take_rows(self.best_params, kept)
+        self.optimizer.keep_models(kept, self.params, self.grads)
         self.networks.clear()
         self.schedule = []
         self.buffers.clear()
 
-    def _finish(self, i: int, model: Any, weights: Array) -> None:
+    def _finish_model(self, i: int, model: Any, weights: Array) -> None:
+        """Write weights and optimizer state into a model; record its error."""
         parts = self.layout.split(weights)
         model.coefs_ = parts[: len(model.coefs_)]
         model.intercepts_ = parts[len(model.coefs_) :]
-        self.optimizer.restore(i, model._optimizer, self.layout)
+        self.optimizer.export_state(i, model._optimizer, self.layout)
         if not all(np.isfinite(part).all() for part in parts):
             self.errors[id(model)] = ValueError(
                 "Solver produced non-finite parameter weights. The input data may"
@@ -312,54 +335,38 @@ class Stack:
 
 @dataclass(frozen=True)
 class _Step:
-    """A batch, the models that see it, and what they compute with."""
+    """A batch, the models that read it, and their network."""
 
     models: slice
     network: Network
     batch: Batch
-    firsts: list[First]
+    first_layers: list[FirstLayer]
 
 
 @dataclass(frozen=True)
-class _Run:
-    """Steps of the same models and as many rows, one after another.
+class _StepGroup:
+    """Consecutive steps of one network.
 
-    `losses` is None where the loss of each batch is computed in its step.
+    `deferred_loss` is None if each step computes the loss of its batch.
     """
 
     steps: list[_Step]
-    losses: ClassLosses | None
+    deferred_loss: DeferredLogLoss | None
 
 
-def _as_runs(steps: Sequence[_Step]) -> list[_Run]:
-    found = []
-    for lo, hi in runs([id(step.network) for step in steps]):
+def _group_steps(steps: Sequence[_Step]) -> list[_StepGroup]:
+    groups = []
+    for lo, hi in equal_runs([id(step.network) for step in steps]):
         network = steps[lo].network
         n_models, n_rows, _ = network.output.shape
-        at_once = max(1, NOTED_VALUES // (n_models * n_rows))
+        at_once = max(1, DEFERRED_VALUES // (n_models * n_rows))
         for start in range(lo, hi, at_once):
             part = list(steps[start : min(start + at_once, hi)])
-            losses = None
-            if network.loss is None:
-                losses = ClassLosses(network, [step.batch for step in part])
-            found.append(_Run(part, losses))
-    return found
-
-
-def _validation_score(model: Any, held_out: HeldOut, output: Array) -> Any:
-    """Return what the model's own scoring of its early stopping does."""
-    if model.loss != "log_loss":
-        prediction = output.ravel() if output.shape[1] == 1 else output
-        if not np.isfinite(prediction).all():
-            return np.nan
-        return r2_score(held_out.target, prediction, sample_weight=held_out.weight)
-    if held_out.weight is None and len(model.classes_) > 1:
-        # accuracy_score of the labels, which are equal where their codes are
-        if model.out_activation_ == "softmax":
-            right = output.argmax(axis=1) == held_out.y.argmax(axis=1)
-        else:
-            right = ((output > 0.5) == held_out.y).all(axis=1)
-        return float(np.average(right))
-    output = output.ravel() if output.shape[1] == 1 else output
-    labels = model._label_binarizer.inverse_transform(output)
-    return accuracy_score(held_out.target, labels, sample_weight=held_out.weight)
+            deferred_loss = None
+            if not network.has_loss:
+                batches = [step.batch for step in part]
+                deferred_loss = DeferredLogLoss(
+                    network.output, network.flat_coefs, batches
+                )
+            groups.append(_StepGroup(part, deferred_loss))
+    return groups
