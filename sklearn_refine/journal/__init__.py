@@ -1,1 +1,1 @@
-"""The record of a search on disk."""
+"""The record of a search on disk: one SQLite file with a row for each finished fit."""

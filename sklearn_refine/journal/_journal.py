@@ -1,182 +1,185 @@
-"""The record of a search on disk: one SQLite file, a row for each finished fit.
+"""The fits of one run in a journal: claimed, saved, and read by several processes.
 
-Nothing in the file is ever unpickled or run: parameters and scores are text, and the
-candidates of a search are proposed anew when it is run again.
+Nothing in the file is ever unpickled or run: parameters and scores are text. A repeated
+search proposes its candidates again. A failure to write may not end the search.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import socket
 import sqlite3
 import threading
 import time
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from sklearn_refine._history import Outcome
-from sklearn_refine.journal._file import (
-    COLUMNS,
+from sklearn_refine.journal._connection import (
     SQLITE_ERRORS,
     JournalError,
     connect,
-    connect_to_read,
-    from_row,
-    is_read_only,
-    open_file,
-    to_rows,
+    connect_read_only,
+    is_write_failure,
+    sync_at_checkpoints,
     transaction,
-    unusable,
-    wait_for_disk,
+    unusable_error,
+)
+from sklearn_refine.journal._file import open_file
+from sklearn_refine.journal._rows import COLUMNS, from_row, to_rows
+from sklearn_refine.journal._sessions import (
+    OPEN_SESSIONS,
+    describe_versions,
+    format_now,
+    identify_process,
+    is_active,
 )
 
-SILENT_SECONDS = 900.0  # after which another machine is taken to have stopped
-SEEN_SECONDS = 1.0  # between notes that this session is at work
+SEEN_SECONDS = 1.0  # between two updates of the time when a session was last seen
 _INSERT = (
     f"INSERT INTO fits (run, session, {COLUMNS}, checksum) "
     f"VALUES ({', '.join('?' * 15)})"
 )
-_LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib", "sklearn-refine")
 
-#: A candidate's digest and the index of a split.
+#: One fit: the digest of a candidate and the index of a split.
 Position = tuple[str, int]
 
 
 class Journal:
-    """The fits of one run in a journal, read and written.
+    """The fits of one run in a journal.
 
     Parameters
     ----------
     path : path-like
-        The file; made if there is none.
+        The file; created if it is missing.
     fingerprint : str
-        Of the run.
+        Identifies the run.
     search, estimator : str
-        What the run is, for its reader.
+        Names of the classes, shown by `read_journal`.
 
     Raises
     ------
     JournalError
         If the file is not a journal, is damaged, locked, of another version or cannot
-        be opened. It is left as it is. A journal that can only be read is read, with
-        a warning.
+        be opened. The file is left as it is. A journal without permission to write is
+        only read, with a warning.
     """
 
     def __init__(
         self, path: Any, fingerprint: str, *, search: str, estimator: str
     ) -> None:
         self.path = Path(path)
-        self._place = self.path.absolute()  # the process may change its directory
+        self._absolute_path = self.path.absolute()  # the directory may change
         self._session: int | None = None
-        self._lock = threading.RLock()  # joblib asks for work from threads of its own
-        self._known: dict[Position, Outcome] = {}
-        self._in_work: set[Position] = set()
-        self._alone = False
-        self._seen = 0.0
-        self._last = 0
-        self._version = -1
-        self._writes = True
+        self._lock = threading.RLock()  # joblib calls from its own threads
+        self._outcomes: dict[Position, Outcome] = {}
+        self._claimed: set[Position] = set()
+        self._is_only_session = False
+        self._last_seen = 0.0
+        self._last_row_id = 0
+        self._data_version = -1
+        self._can_write = True
         try:
-            self._open((fingerprint, search, estimator, _now()))
+            self._open((fingerprint, search, estimator, format_now()))
         except SQLITE_ERRORS as error:
             is_there = self.path.exists() and self.path.stat().st_size > 0
             code = getattr(error, "sqlite_errorcode", 0)
             cannot_be_made = code == sqlite3.SQLITE_CANTOPEN
-            if not is_read_only(error) or (cannot_be_made and not is_there):
-                raise unusable(self.path, error) from error
+            if not is_write_failure(error) or (cannot_be_made and not is_there):
+                raise unusable_error(self.path, error) from error
             if is_there:
-                self._only_read(fingerprint)
+                self._open_read_only(fingerprint)
             self._stop_writing(error)
 
     def _open(self, run: tuple[str, str, str, str]) -> None:
         self._connection = open_file(self.path)
         try:
-            # What is there is checked before anything is written.
-            self._run = self._number_of(run[0])
-            self._read_new()
-            self._start(run)
-            self._file = self._identity()
-            self._alone = not self._others()
+            # Existing rows are checked before anything is written.
+            self._run = self._find_run(run[0])
+            self._read_new_rows()
+            self._register_session(run)
+            self._opened_file = self._identify_file()
+            self._is_only_session = not self._find_other_sessions()
         except BaseException:
-            _OPEN.discard((self._place, self._session))
+            OPEN_SESSIONS.discard((self._absolute_path, self._session))
             self._session = None
             self._connection.close()
             raise
 
-    def _start(self, run: tuple[str, str, str, str]) -> None:
-        """Find or make the run, and say that this session works on it."""
+    def _register_session(self, run: tuple[str, str, str, str]) -> None:
+        """Find or create the run, and register a session of it."""
         with transaction(self._connection):
             self._connection.execute(
                 "INSERT OR IGNORE INTO runs (fingerprint, search, estimator, started) "
                 "VALUES (?, ?, ?, ?)",
                 run,
             )
-            self._run = self._number_of(run[0])
+            self._run = self._find_run(run[0])
             cursor = self._connection.execute(
                 "INSERT INTO sessions (run, host, process, versions, started, seen) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                (self._run, *_me(), _versions(), _now(), time.time()),
+                (
+                    self._run,
+                    *identify_process(),
+                    describe_versions(),
+                    format_now(),
+                    time.time(),
+                ),
             )
             self._session = cursor.lastrowid
-        _OPEN.add((self._place, self._session))
-        wait_for_disk(self._connection)
+        OPEN_SESSIONS.add((self._absolute_path, self._session))
+        sync_at_checkpoints(self._connection)
 
-    def _number_of(self, fingerprint: str) -> int:
+    def _find_run(self, fingerprint: str) -> int:
         row = self._connection.execute(
             "SELECT id FROM runs WHERE fingerprint = ?", (fingerprint,)
         ).fetchone()
         return -1 if row is None else int(row[0])
 
-    def _only_read(self, fingerprint: str) -> None:
-        """Read what is there of a file that cannot be written."""
+    def _open_read_only(self, fingerprint: str) -> None:
+        """Read the fits of a file that cannot be written."""
         try:
-            self._connection = connect_to_read(self.path)
-            self._run = self._number_of(fingerprint)
-            self._read_new()
+            self._connection = connect_read_only(self.path)
+            self._run = self._find_run(fingerprint)
+            self._read_new_rows()
         except SQLITE_ERRORS as error:
-            raise unusable(self.path, error) from error
+            raise unusable_error(self.path, error) from error
 
     def _stop_writing(self, why: Exception | str) -> None:
-        """Go on without the file, and say so once."""
-        if self._writes:
-            self._writes = False
-            _OPEN.discard((self._place, self._session))
+        """Continue without the file, and warn once."""
+        if self._can_write:
+            self._can_write = False
+            OPEN_SESSIONS.discard((self._absolute_path, self._session))
             with suppress(sqlite3.Error, AttributeError):
                 self._connection.close()
             warnings.warn(
                 f"journal={str(self.path)!r} cannot be written ({why}). The search "
-                "goes on, but its fits from here on are not kept there. Make room or "
-                "make the file writable, and run the search again to keep them.",
+                "continues, but its fits from now on are not saved there. Make room or "
+                "make the file writable, and run the search again to save them.",
                 UserWarning,
                 stacklevel=2,
             )
 
-    def _identity(self) -> tuple[int, int]:
-        status = os.stat(self._place)
+    def _identify_file(self) -> tuple[int, int]:
+        status = os.stat(self._absolute_path)
         return status.st_dev, status.st_ino
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was finished before, nor by another process."""
-        return not self._known
+        """Whether no finished fit is known, from earlier or from other processes."""
+        return not self._outcomes
 
     def known(self, position: Position) -> Outcome | None:
-        """Return what is known to have come of a fit."""
-        outcome = self._known.get(position)
+        """Return the outcome of a fit, or None if it is not known to be finished."""
+        outcome = self._outcomes.get(position)
         return None if outcome is None else dict(outcome)
 
     def claim(self, positions: Iterable[Position]) -> set[Position]:
-        """Say that fits are about to start here, unless another process makes them.
+        """Claim fits for this session, unless another process is running them.
 
-        What other processes have finished by now is `known` afterwards.
+        Afterwards, `known` includes the fits that other processes have finished by now.
 
         Parameters
         ----------
@@ -186,33 +189,37 @@ class Journal:
         Returns
         -------
         taken : set of (str, int)
-            Those that another process is working on.
+            The fits that another process is running.
         """
         with self._lock:
-            if not self._writes:
+            if not self._can_write:
                 return set()
             try:
-                if self._is_alone():
-                    # Nothing is written, so that another process that starts now may
-                    # begin some of the same fits; it sees the later ones.
-                    self._in_work.update(p for p in positions if p not in self._known)
+                if self._check_only_session():
+                    # No claims are written. A process that starts now may therefore
+                    # run some of the same fits, but it sees later claims.
+                    self._claimed.update(
+                        p for p in positions if p not in self._outcomes
+                    )
                     return set()
                 with transaction(self._connection):
-                    self._read_new()
-                    return self._claim([p for p in positions if p not in self._known])
+                    self._read_new_rows()
+                    return self._write_claims(
+                        [p for p in positions if p not in self._outcomes]
+                    )
             except (*SQLITE_ERRORS, JournalError) as error:
                 self._stop_writing(error)
                 return set()
 
-    def _is_alone(self) -> bool:
-        """Whether no other process works on this run."""
-        if self._alone and self._changed():
-            self._alone = not self._others()
-            self._read_new()
-        return self._alone
+    def _check_only_session(self) -> bool:
+        """Whether no other process works on this run; checked if the file changed."""
+        if self._is_only_session and self._has_changed():
+            self._is_only_session = not self._find_other_sessions()
+            self._read_new_rows()
+        return self._is_only_session
 
-    def _claim(self, positions: Sequence[Position]) -> set[Position]:
-        others = self._others()
+    def _write_claims(self, positions: Sequence[Position]) -> set[Position]:
+        others = self._find_other_sessions()
         taken = set()
         for position in positions if others else ():
             row = self._connection.execute(
@@ -222,151 +229,111 @@ class Journal:
             ).fetchone()
             if row is not None and row[0] in others:
                 taken.add(position)
-        self._in_work.update(p for p in positions if p not in taken)
+        self._claimed.update(p for p in positions if p not in taken)
         self._connection.executemany(
             "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)",
-            [(self._run, *p, self._session) for p in self._in_work],
+            [(self._run, *p, self._session) for p in self._claimed],
         )
-        self._say_seen(time.time())
+        self._update_seen(time.time())
         return taken
 
-    def _others(self) -> set[int]:
-        """Return the sessions that work on this run beside this one."""
+    def _find_other_sessions(self) -> set[int]:
+        """Return the other sessions that work on this run."""
         rows = self._connection.execute(
             "SELECT id, host, process, seen FROM sessions "
             "WHERE run = ? AND id != ? AND seen > 0",
             (self._run, self._session),
         ).fetchall()
-        return {row[0] for row in rows if self._works(*row)}
+        return {row[0] for row in rows if is_active(self._absolute_path, *row)}
 
-    def _works(self, session: int, host: str, process: str, seen: float) -> bool:
-        """Whether a session may still be at work."""
-        me = _me()
-        if host != me[0] or ":" not in me[1]:
-            return seen > time.time() - SILENT_SECONDS
-        if process == me[1]:
-            return (self._place, session) in _OPEN
-        return process == _process(process.partition(":")[0])
-
-    def _say_seen(self, seen: float) -> None:
-        if 0.0 < seen - self._seen < SEEN_SECONDS:
+    def _update_seen(self, seen: float) -> None:
+        """Write when this session was last seen; 0 means that it has ended."""
+        if 0.0 < seen - self._last_seen < SEEN_SECONDS:
             return
-        self._seen = seen
+        self._last_seen = seen
         self._connection.execute(
             "UPDATE sessions SET seen = ? WHERE id = ?", (seen, self._session)
         )
 
-    def save(self, number: int, fits: Sequence[tuple[Position, str, Outcome]]) -> None:
-        """Write fits down; they are kept even if the process is killed at once.
+    def save(
+        self, round_number: int, fits: Sequence[tuple[Position, str, Outcome]]
+    ) -> None:
+        """Write finished fits; they survive if the process is killed afterwards.
 
         Parameters
         ----------
-        number : int
-            Of the round, from 1 on.
+        round_number : int
+            Number of the round, from 1.
         fits : sequence of (position, params, outcome)
-            What was finished, with the parameters as text.
+            The finished fits, with the parameters as text.
         """
         with self._lock:
-            if not self._writes:
+            if not self._can_write:
                 return
             try:
-                if self._identity() != self._file:
+                if self._identify_file() != self._opened_file:
                     raise FileNotFoundError("another file is in its place")
                 now = time.time()
-                of_run = (self._run, self._session)
-                rows = [of_run + row for row in to_rows(number, fits, now)]
+                ids = (self._run, self._session)
+                rows = [ids + row for row in to_rows(round_number, fits, now)]
                 with transaction(self._connection):
                     self._connection.executemany(_INSERT, rows)
-                    if not self._alone:
+                    if not self._is_only_session:
                         self._connection.executemany(
                             "DELETE FROM claims "
                             "WHERE run = ? AND candidate = ? AND split = ?",
                             [(self._run, *position) for position, _, _ in fits],
                         )
-                    self._say_seen(now)
-                self._in_work.difference_update(position for position, _, _ in fits)
+                    self._update_seen(now)
+                self._claimed.difference_update(position for position, _, _ in fits)
             except (sqlite3.Error, OSError, TypeError, ValueError) as error:
                 self._stop_writing(error)
 
     def close(self) -> None:
-        """Give back what was claimed, and close the file."""
+        """Release the claims of this session, and close the file."""
         with self._lock:
             try:
                 with suppress(*SQLITE_ERRORS, OSError, JournalError):
-                    self._give_back()
+                    self._release_claims()
             finally:
-                _OPEN.discard((self._place, self._session))
+                OPEN_SESSIONS.discard((self._absolute_path, self._session))
                 self._session = None
-                self._writes = False
+                self._can_write = False
                 with suppress(sqlite3.Error, AttributeError):
                     self._connection.close()
 
-    def _give_back(self) -> None:
-        """Let others have what was claimed, also where writing had to stop before."""
+    def _release_claims(self) -> None:
+        """Release the claims, even if writing had stopped before."""
         if self._session is None:
             return
-        if not self._writes:
-            if self._identity() != self._file:
+        if not self._can_write:
+            if self._identify_file() != self._opened_file:
                 return
-            self._connection = connect(self._place, "mode=rw")
+            self._connection = connect(self._absolute_path, "mode=rw")
         with transaction(self._connection):
             self._connection.execute(
                 "DELETE FROM claims WHERE session = ?", (self._session,)
             )
-            self._say_seen(0.0)
+            self._update_seen(0.0)
 
-    def _changed(self) -> bool:
+    def _has_changed(self) -> bool:
         """Whether another process has written to the file."""
         (now,) = self._connection.execute("PRAGMA data_version").fetchone()
-        return bool(now != self._version)
+        return bool(now != self._data_version)
 
-    def _read_new(self) -> None:
-        """Read what others have written since the last time."""
-        if not self._changed():
+    def _read_new_rows(self) -> None:
+        """Read the rows that were written since the last call."""
+        if not self._has_changed():
             return
-        (self._version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        (self._data_version,) = self._connection.execute(
+            "PRAGMA data_version"
+        ).fetchone()
         rows = self._connection.execute(
             f"SELECT id, {COLUMNS}, checksum FROM fits WHERE run = ? AND id > ? "
             "ORDER BY id",
-            (self._run, self._last),
+            (self._run, self._last_row_id),
         )
-        for number, *row in rows:
-            position, outcome = from_row(self.path, number, row)
-            self._known[position] = outcome
-            self._last = number
-
-
-#: The sessions of this very process.
-_OPEN: set[tuple[Path, int | None]] = set()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@cache
-def _versions() -> str:
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):  # a copy on the path has no metadata
-            found[name] = version(name)
-    return json.dumps(found)
-
-
-def _me() -> tuple[str, str]:
-    """Return the host, and the process with the time of its start."""
-    return socket.gethostname(), _process(str(os.getpid()))
-
-
-def _process(number: str) -> str:
-    """Return a process with the time of its start, where the system tells it.
-
-    Numbers are used again, after a restart of a container even the very same. One that
-    has ended may be listed until its parent asks for it, in state Z or X.
-    """
-    try:
-        text = Path(f"/proc/{number}/stat").read_text()
-        fields = text.rpartition(")")[2].split()
-        return number if fields[0] in "ZX" else f"{number}:{fields[19]}"
-    except (OSError, IndexError):
-        return number
+        for row_id, *row in rows:
+            position, outcome = from_row(self.path, row_id, row)
+            self._outcomes[position] = outcome
+            self._last_row_id = row_id

@@ -1,4 +1,7 @@
-"""A journal as a table, for its reader."""
+"""A journal as a DataFrame.
+
+Reading may not change the file, also while a search writes it.
+"""
 
 from __future__ import annotations
 
@@ -9,61 +12,85 @@ from typing import Any
 import pandas as pd
 
 from sklearn_refine._history import Outcome
-from sklearn_refine.journal._file import (
-    COLUMNS,
+from sklearn_refine.journal._connection import (
     SQLITE_ERRORS,
-    JournalError,
-    check_file,
-    connect_to_read,
-    damaged,
-    from_row,
-    tables_in,
-    unusable,
+    connect_read_only,
+    damaged_error,
+    read_schema,
+    unusable_error,
 )
+from sklearn_refine.journal._file import check_file
+from sklearn_refine.journal._rows import COLUMNS, from_row
+
+_FIT_COLUMNS = ["id", *COLUMNS.split(", "), "checksum"]
+_SESSION_COLUMNS = [
+    *("run", "session", "search", "estimator", "host", "process", "versions")
+]
+_SELECT = (
+    f"SELECT {', '.join('fits.' + name for name in _FIT_COLUMNS)}, runs.id, "
+    "sessions.id, search, estimator, host, process, versions FROM fits "
+    "JOIN runs ON runs.id = fits.run "
+    "JOIN sessions ON sessions.id = fits.session "
+    "ORDER BY fits.id"
+)
+#: The columns of the table that come first, also if there are no fits.
+_FIRST_COLUMNS = [
+    *("run", "session", "search", "estimator", "round", "params", "split", "status")
+]
 
 
 def read_journal(path: Any) -> pd.DataFrame:
-    """Return the fits in a journal, of all runs and also while a search writes it.
+    """Read the fits in a journal as a DataFrame, also while a search is running.
 
-    Nothing is fitted, and the file is not changed.
+    A journal is the checkpoint file of a search: it holds each finished fit, and the
+    same search resumes from it. Nothing is fitted here, and the file is not changed.
 
     Parameters
     ----------
     path : str or path-like
-        What was given as `journal` to a search.
+        The file that was passed to a search as `journal`.
 
     Returns
     -------
     fits : DataFrame
-        A row for each finished fit, in the order of finishing: `run` (int; searches
-        with the same data, splits, estimator and space are one run), `session` (int;
-        each call of ``fit`` is one), `search` and
-        `estimator` (their names), `round` (from 1 on), `params` (the candidate's
-        parameters, as text), `split` (from 0 on), `status` ('ok', 'failed', 'timeout',
-        'died', or 'unscored' where a score is `error_score`), ``test_<metric>`` and, if
-        they were asked for, ``train_<metric>``, `fit_time` and `score_time` (seconds),
-        `n_test_samples`, `error` (text or None), `finished` (UTC), `host`, `process`
-        and `versions` (of Python and libraries, as JSON).
+        One row for each finished fit, in the order of finishing, with these columns.
+
+        - `run`: int. Searches with the same data, splits, estimator and space are one
+          run.
+        - `session`: int. Each call of ``fit`` is one session.
+        - `search` and `estimator`: names of the classes.
+        - `round`: from 1.
+        - `params`: the parameters of the candidate, as text.
+        - `split`: from 0.
+        - `status`: 'ok', 'failed', 'timeout', 'died', or 'unscored' if a score is
+          `error_score`.
+        - ``test_<metric>`` and, with `return_train_score`, ``train_<metric>``.
+        - `fit_time` and `score_time`: in seconds.
+        - `n_test_samples`: number of samples in the test set.
+        - `error`: text or None.
+        - `finished`: time in UTC.
+        - `host`, `process` and `versions`: where the fit was run, and the versions of
+          Python and of the libraries, as JSON.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     JournalError
-        A ValueError: the file is not a journal, is damaged, or of another version.
+        A ValueError. The file is not a journal, is damaged, or is of another version.
 
     See Also
     --------
-    RefiningGridSearchCV : A search that writes one, as `journal`.
-    SuccessiveRandomSearchCV : Another.
+    RefiningGridSearchCV : A search that writes a journal.
+    SuccessiveRandomSearchCV : Another search that writes a journal.
 
     Notes
     -----
     The file is an SQLite database. Version 2 of the schema (``PRAGMA user_version``)
-    has the tables `runs`, `sessions` (a process that worked on a run), `fits` and
-    `claims` (fits that a process is working on). Rows of `fits` are only appended; of
-    several rows with the same `run`, `candidate` and `split`, the last one counts, and
-    is the one returned here. Nothing in it is unpickled or run.
+    has four tables: `runs`, `sessions` (processes that worked on a run), `fits`, and
+    `claims` (fits that a process is running). Rows of `fits` are only appended. If
+    several rows have the same `run`, `candidate` and `split`, the last one counts, and
+    only that row is returned here. Nothing in the file is unpickled or run.
 
     Examples
     --------
@@ -92,55 +119,48 @@ def read_journal(path: Any) -> pd.DataFrame:
             "the search."
         )
     check_file(path)
-    names = ["id", *COLUMNS.split(", "), "checksum"]
-    sides = ["run", "session", "search", "estimator", "host", "process", "versions"]
-    try:
-        connection = connect_to_read(path)
-    except SQLITE_ERRORS as error:
-        raise unusable(path, error) from error
-    select = (
-        f"SELECT {', '.join('fits.' + name for name in names)}, runs.id, "
-        "sessions.id, search, estimator, host, process, versions FROM fits "
-        "JOIN runs ON runs.id = fits.run "
-        "JOIN sessions ON sessions.id = fits.session "
-        "ORDER BY fits.id"
-    )
-    try:
-        # A search that has just begun may not have made the tables yet.
-        rows = connection.execute(select).fetchall() if tables_in(connection) else []
-    except SQLITE_ERRORS as error:
-        raise unusable(path, error) from error
-    finally:
-        connection.close()
     table: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in rows:
-        number, *of_fit = row[: len(names)]
-        position, outcome = from_row(path, number, of_fit)
-        about = row[len(names) :]
+    for row in _read_rows(path):
+        fit, about = row[: len(_FIT_COLUMNS)], row[len(_FIT_COLUMNS) :]
+        row_id, *of_fit = fit
+        position, outcome = from_row(path, row_id, of_fit)
         if not all(isinstance(value, str) for value in about[2:]):
-            raise JournalError(damaged(path, f"the session of fit number {number}"))
-        values = dict(zip(names, row, strict=False)) | dict(
-            zip(sides, about, strict=True)
-        )
-        fit = (values["run"], *position)
-        table.pop(fit, None)  # the last row of a fit counts, in its own place
-        table[fit] = _tidy(values, outcome)
-    first = [*sides[:4], "round", "params", "split", "status"]
-    frame = pd.DataFrame(list(table.values()), columns=None if table else first)
+            raise damaged_error(path, f"the session of fit number {row_id}")
+        values = dict(zip(_FIT_COLUMNS, fit, strict=True))
+        values |= dict(zip(_SESSION_COLUMNS, about, strict=True))
+        key = (values["run"], *position)
+        table.pop(key, None)  # the last row of a fit counts, in the order of the rows
+        table[key] = _to_table_row(values, outcome)
+    frame = pd.DataFrame(
+        list(table.values()), columns=None if table else _FIRST_COLUMNS
+    )
     frame["finished"] = pd.to_datetime(
         frame["finished"] if table else [], unit="s", utc=True
     )
     return frame
 
 
-def _tidy(values: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
-    about = ("run", "session", "search", "estimator")
-    first = (*about, "round", "params", "split", "status")
-    last = ("fit_time", "score_time", "n_test_samples", "error", "finished")
-    tidy = {name: values[name] for name in first}
+def _read_rows(path: Path) -> list[tuple[Any, ...]]:
+    """Return all rows of fits, each with its run and session."""
+    try:
+        connection = connect_read_only(path)
+    except SQLITE_ERRORS as error:
+        raise unusable_error(path, error) from error
+    try:
+        # A search that has just begun may not have created the tables yet.
+        has_tables = bool(read_schema(connection))
+        return connection.execute(_SELECT).fetchall() if has_tables else []
+    except SQLITE_ERRORS as error:
+        raise unusable_error(path, error) from error
+    finally:
+        connection.close()
+
+
+def _to_table_row(values: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    row = {name: values[name] for name in _FIRST_COLUMNS}
     for kind in ("test", "train"):
         scores = outcome.get(f"{kind}_scores", {})
         scores = scores if isinstance(scores, dict) else {"score": scores}
-        tidy.update({f"{kind}_{metric}": score for metric, score in scores.items()})
-    tidy.update({name: values[name] for name in last})
-    return tidy | {name: values[name] for name in ("host", "process", "versions")}
+        row.update({f"{kind}_{metric}": score for metric, score in scores.items()})
+    last = ("fit_time", "score_time", "n_test_samples", "error", "finished")
+    return row | {name: values[name] for name in (*last, "host", "process", "versions")}

@@ -1,4 +1,4 @@
-"""The journal as a file: what is read back, what is refused, what is left alone."""
+"""The journal: resumed searches, fingerprints, invalid files and interruptions."""
 
 import datetime as dt
 import math
@@ -48,7 +48,6 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-import sklearn_refine.journal._file as journal_file
 from sklearn_refine import (
     RefiningGridSearchCV,
     SuccessiveRandomSearchCV,
@@ -56,12 +55,12 @@ from sklearn_refine import (
     log_randint,
     read_journal,
 )
-from sklearn_refine.journal._fingerprint import (
-    UnknownIdentityError,
-    describe,
-    fingerprint,
-)
-from sklearn_refine.journal._journal import Journal, _process
+from sklearn_refine.journal import _connection
+from sklearn_refine.journal._code import UnknownIdentityError
+from sklearn_refine.journal._file import open_file
+from sklearn_refine.journal._fingerprint import describe, fingerprint
+from sklearn_refine.journal._journal import Journal
+from sklearn_refine.journal._sessions import add_start_time
 
 X = np.random.RandomState(0).normal(size=(60, 3))
 Y = X @ [1.0, 2.0, 3.0] + np.random.RandomState(1).normal(size=60)
@@ -79,7 +78,7 @@ class Counted(Ridge):
 
 
 @pytest.fixture(autouse=True)
-def start_to_count():
+def reset_the_count():
     Counted.n_fits = 0
 
 
@@ -124,7 +123,7 @@ def test_a_second_run_fits_nothing(make, path):
     assert len(read_journal(path)) == first.n_fits_
 
 
-def test_what_may_change_between_runs(path):
+def test_parameters_that_may_change_between_runs(path):
     first = grid(path, n_rounds=2).fit(X, Y)
     n_fits = Counted.n_fits
     again = grid(
@@ -169,7 +168,7 @@ def frozen(factor):
 
 
 @pytest.mark.parametrize("listed", [False, True])
-def test_what_was_frozen_is_part_of_a_run(listed, path):
+def test_frozen_estimators_are_part_of_a_run(listed, path):
     def fit(path, *factors):
         given = [frozen(factor) for factor in factors]
         return grid(
@@ -196,7 +195,7 @@ def test_what_was_frozen_is_part_of_a_run(listed, path):
 
 @pytest.mark.parametrize("make", [grid, random])
 @pytest.mark.parametrize("racing", [False, True])
-def test_any_part_of_a_journal_is_continued(make, racing, tmp_path):
+def test_search_resumes_from_any_part_of_a_journal(make, racing, tmp_path):
     full = make(tmp_path / "full.db", racing=racing).fit(X, Y)
     lines = pd.Series(range(1, full.n_fits_ + 1))
     for kept in lines.sample(12, random_state=0):
@@ -215,7 +214,7 @@ def test_any_part_of_a_journal_is_continued(make, racing, tmp_path):
     st.booleans(),
     st.randoms(use_true_random=False),
 )
-def test_any_rows_of_any_journal_are_continued(alphas, n_rounds, train, draw):
+def test_search_resumes_from_any_rows_of_a_journal(alphas, n_rounds, train, draw):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "search.db"
         options = {
@@ -254,7 +253,7 @@ def test_metrics_and_train_scores_are_kept(path):
     assert fits["round"].tolist() == sorted(fits["round"])
 
 
-def test_random_search_without_a_seed_is_continued(path):
+def test_random_search_without_a_seed_resumes(path):
     first = random(path, random_state=None).fit(X, Y)
     n_fits = Counted.n_fits
     assert_equal(random(path, random_state=None).fit(X, Y), first, times=True)
@@ -262,13 +261,13 @@ def test_random_search_without_a_seed_is_continued(path):
 
 
 @pytest.mark.parametrize("cv", [KFold(3, shuffle=True), ShuffleSplit(3)], ids=str)
-def test_splits_without_a_seed_are_warned_of(cv, path):
+def test_splits_without_a_seed_give_a_warning(cv, path):
     with pytest.warns(UserWarning, match="draws other splits each time.*random_state"):
         grid(path, cv=cv).fit(X, Y)
 
 
 @pytest.mark.parametrize("cv", [KFold(3), ShuffleSplit(3, random_state=0)], ids=str)
-def test_splits_with_a_seed_are_not(cv, path):
+def test_splits_with_a_seed_give_no_warning(cv, path):
     grid(path, cv=cv).fit(X, Y)
 
 
@@ -312,7 +311,7 @@ def local():
         ),
     ],
 )
-def test_what_has_no_name_is_an_error_before_any_fit(more, message, path):
+def test_values_without_a_name_are_an_error_before_any_fit(more, message, path):
     search = grid(path).set_params(**{k: v for k, v in more.items() if k != "grid"})
     search.param_grid = more.get("grid", GRID)
     with pytest.raises(ValueError, match=message):
@@ -378,7 +377,7 @@ def fits(estimator):
 
 
 class Wedge(rv_continuous):
-    """A distribution of a user's, with a parameter that scipy does not know."""
+    """A distribution of a user, with a parameter that scipy does not know."""
 
     def __init__(self, slope=1.0, **more):
         super().__init__(a=0, b=1, **more)
@@ -565,7 +564,7 @@ def test_equal_values_have_equal_texts():
     assert describe(vectorized) == text
 
 
-def test_a_distribution_is_known_by_what_it_draws_from():
+def test_distributions_are_described_by_their_parameters():
     texts = [describe(distribution) for distribution in SCIPY]
     for distribution in SCIPY:
         distribution.rvs(random_state=0)
@@ -579,7 +578,7 @@ def test_a_distribution_is_known_by_what_it_draws_from():
 
 @pytest.mark.filterwarnings("ignore:The total space of parameters:UserWarning")
 @pytest.mark.parametrize("weights", [HALVES, HALVES(), COUNTS, COUNTS(), expon])
-def test_a_distribution_that_is_not_frozen_is_continued(weights, path):
+def test_search_resumes_with_a_distribution_that_is_not_frozen(weights, path):
     def search():
         return SuccessiveRandomSearchCV(
             Counted(), {"alpha": weights}, n_iter=6, random_state=0, journal=path
@@ -592,17 +591,17 @@ def test_a_distribution_that_is_not_frozen_is_continued(weights, path):
     assert Counted.n_fits == n_fits + 1  # the refit
 
 
-def test_types_are_known_by_their_names(path):
+def test_types_are_described_by_their_names(path):
     texts = {describe(kind) for kind in (np.float64, np.float32, np.ndarray, float)}
     assert len(texts) == 4
-    # A OneHotEncoder has a type of numpy's among its parameters.
+    # A parameter of OneHotEncoder is a numpy type.
     model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), Ridge())
     search = RefiningGridSearchCV(model, {"ridge__alpha": [0.1, 1.0]}, journal=path)
     search.fit(np.arange(40).reshape(-1, 1) % 4, np.arange(40.0))
     assert len(read_journal(path)) == search.n_fits_
 
 
-def test_classes_are_known_by_what_they_inherit(tmp_path, monkeypatch):
+def test_classes_are_described_with_their_base_classes(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     texts = []
     for number in (1, 2):
@@ -616,9 +615,7 @@ def test_classes_are_known_by_what_they_inherit(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "change", ["", "+ 1", "k=2", "member", "in", "print", "static", "property"]
 )
-def test_classes_that_were_typed_at_a_prompt_are_known_by_their_code(
-    change, monkeypatch
-):
+def test_classes_typed_at_a_prompt_are_described_by_their_code(change, monkeypatch):
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
     def typed(change):
@@ -777,7 +774,7 @@ def directory(path, written):
         (circle, "cannot be read .*symbolic links.*name another file"),
     ],
 )
-def test_what_is_no_journal_is_left_alone(make, message, written, path):
+def test_files_that_are_not_journals_are_left_as_they_are(make, message, written, path):
     make(path, written)
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(ValueError, match=message):
@@ -803,7 +800,7 @@ def test_an_empty_file_becomes_a_journal(path):
 @pytest.mark.parametrize(
     ("name", "why"), [("a" * 300, "too long"), ("a\0b", "embedded null")]
 )
-def test_what_is_no_name_of_a_file(name, why, tmp_path):
+def test_invalid_file_names(name, why, tmp_path):
     with pytest.raises(ValueError, match=rf"journal=.* cannot be read \(.*{why}"):
         grid(tmp_path / name).fit(X, Y)
     with pytest.raises(FileNotFoundError, match=r"journal=.* does not exist"):
@@ -826,7 +823,7 @@ def test_no_directory(tmp_path):
 
 def test_a_locked_journal(written, path, monkeypatch):
     path.write_bytes(written)
-    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(_connection, "BUSY_SECONDS", 0.2)
     connection = sqlite3.connect(path)
     connection.execute("BEGIN EXCLUSIVE")
     with pytest.raises(ValueError, match=r"locked by another program for 0\.2"):
@@ -837,7 +834,7 @@ def test_a_locked_journal(written, path, monkeypatch):
 
 
 def test_locked_while_it_runs(path, monkeypatch):
-    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(_connection, "BUSY_SECONDS", 0.2)
     locks = []
 
     class Locks(Counted):
@@ -858,11 +855,11 @@ def test_locked_while_it_runs(path, monkeypatch):
 
 def test_reading_keeps_the_locks_of_this_process(written, path):
     path.write_bytes(written)
-    connection = journal_file.open_file(path)
-    with journal_file.transaction(connection):
+    connection = open_file(path)
+    with _connection.transaction(connection):
         connection.execute("DELETE FROM claims")
     read_journal(path)
-    journal_file.open_file(path).close()
+    open_file(path).close()
     other = (
         "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]); "
         "connection.execute('SELECT * FROM fits').fetchall(); connection.close()"
@@ -873,8 +870,8 @@ def test_reading_keeps_the_locks_of_this_process(written, path):
     connection.close()
 
 
-def outside(path):
-    """Let a session of another machine be at work on the first run."""
+def add_session_of_another_host(path):
+    """Add an active session of another host to the first run."""
     execute(
         path,
         "INSERT INTO sessions (run, host, process, versions, started, seen) "
@@ -883,11 +880,11 @@ def outside(path):
     )
 
 
-def test_claims_end_where_writing_stopped(path, monkeypatch):
-    monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.2)
+def test_claims_end_when_writing_stops(path, monkeypatch):
+    monkeypatch.setattr(_connection, "BUSY_SECONDS", 0.2)
     fits = [("a" * 16, 0), ("a" * 16, 1)]
     first, second = (Journal(path, "run", search="", estimator="") for _ in range(2))
-    outside(path)
+    add_session_of_another_host(path)
     assert first.claim(fits) == set()
     assert second.claim(fits) == set(fits)
     lock = sqlite3.connect(path)
@@ -903,7 +900,7 @@ def test_claims_end_where_writing_stopped(path, monkeypatch):
     second.close()
 
 
-def test_claims_are_not_given_back_in_another_file(path):
+def test_claims_are_not_released_in_another_file(path):
     journal = Journal(path, "run", search="", estimator="")
     path.rename(path.with_name("away.db"))
     with pytest.warns(UserWarning, match="cannot be written"):
@@ -919,7 +916,7 @@ def test_an_interrupt_leaves_a_journal_closed(path, monkeypatch):
         raise KeyboardInterrupt("now")
 
     journal = Journal(path, "run", search="", estimator="")
-    monkeypatch.setattr(Journal, "_say_seen", interrupted)
+    monkeypatch.setattr(Journal, "_update_seen", interrupted)
     with pytest.raises(KeyboardInterrupt, match="now"):
         journal.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
@@ -929,7 +926,7 @@ def test_an_interrupt_leaves_a_journal_closed(path, monkeypatch):
 
 @pytest.mark.parametrize("statement", ["BEGIN IMMEDIATE", "COMMIT"])
 def test_an_interrupt_leaves_no_transaction_open(statement, path):
-    class Interrupted(journal_file._Connection):
+    class Interrupted(_connection._Connection):
         def execute(self, *given):
             found = super().execute(*given)
             if given[0] == "BEGIN IMMEDIATE" == statement:
@@ -942,7 +939,7 @@ def test_an_interrupt_leaves_no_transaction_open(statement, path):
     connection = sqlite3.connect(path, isolation_level=None, factory=Interrupted)
     with (
         pytest.raises(KeyboardInterrupt, match="now"),
-        journal_file.transaction(connection),
+        _connection.transaction(connection),
     ):
         connection.execute("CREATE TABLE made (number)")
     assert not connection.in_transaction
@@ -951,7 +948,7 @@ def test_an_interrupt_leaves_no_transaction_open(statement, path):
 
 
 class Moves(Counted):
-    """Counted that changes the directory of the process."""
+    """A Counted that changes the directory of the process."""
 
     def fit(self, X, y):
         os.chdir(tempfile.gettempdir())
@@ -978,7 +975,7 @@ def test_deleted_while_it_runs(path):
     assert_equal(search, grid(None).fit(X, Y))
 
 
-def as_nobody(code, folder):
+def run_as_nobody(code, folder):
     """Run code as a user who may not write everywhere."""
     if os.getuid() == 0:
         code = f"import os; os.setgid(65534); os.setuid(65534)\n{code}"
@@ -998,7 +995,7 @@ def test_a_journal_that_can_only_be_read(written):
         path.write_bytes(written)
         path.chmod(0o444)
         Path(folder).chmod(0o555)
-        done = as_nobody(
+        done = run_as_nobody(
             "import numpy as np\n"
             "with warnings.catch_warnings(record=True) as seen:\n"
             "    warnings.simplefilter('always')\n"
@@ -1022,7 +1019,7 @@ def test_a_journal_without_permission(written):
         path = Path(folder) / "search.db"
         path.write_bytes(written)
         path.chmod(0)
-        done = as_nobody(f"t.grid({str(path)!r}).fit(t.X, t.Y)", folder)
+        done = run_as_nobody(f"t.grid({str(path)!r}).fit(t.X, t.Y)", folder)
     assert "cannot be read (Permission denied); change its permissions" in done.stderr
 
 
@@ -1132,7 +1129,7 @@ def test_hostile_names_are_text(path):
     assert "DROP TABLE" in fits["params"][0]
 
 
-def test_of_two_rows_of_a_fit_the_last_counts(path):
+def test_the_last_of_two_rows_of_a_fit_counts(path):
     first = grid(path).fit(X, Y)
     before = read_journal(path)
     columns = ", ".join(COLUMNS)
@@ -1146,7 +1143,7 @@ def test_of_two_rows_of_a_fit_the_last_counts(path):
     pd.testing.assert_frame_equal(after, before.loc[order].reset_index(drop=True))
 
 
-def test_a_fit_that_is_made_again_counts_as_it_ended_last(path):
+def test_the_last_outcome_of_a_repeated_fit_counts(path):
     options = {"grid": {"alpha": [1.0]}, "n_rounds": 1, "cv": 2}
     grid(path, **options).fit(X, Y)
     rows = execute(path, "SELECT * FROM fits")
@@ -1173,7 +1170,7 @@ def outcome(error):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
-def test_a_process_that_ended_unnoticed_claims_nothing(path):
+def test_claims_of_a_dead_process_are_ignored(path):
     fit = ("a" * 16, 0)
     journal = Journal(path, "run", search="", estimator="")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1) as other:
@@ -1183,7 +1180,7 @@ def test_a_process_that_ended_unnoticed_claims_nothing(path):
             "",
             time.time(),
             socket.gethostname(),
-            _process(str(other.pid)),
+            add_start_time(str(other.pid)),
         )
         execute(
             path,
@@ -1199,7 +1196,7 @@ def test_a_process_that_ended_unnoticed_claims_nothing(path):
     journal.close()
 
 
-def test_read_journal_of_no_file(tmp_path):
+def test_read_journal_of_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist; name the file"):
         read_journal(tmp_path / "none.db")
 
@@ -1223,7 +1220,7 @@ def half(estimator, X, y):
 @pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
 @pytest.mark.filterwarnings("ignore:One or more of the (test|train):UserWarning")
 @pytest.mark.parametrize("scoring", [fails_at_two, {"a": fails_at_two, "b": half}])
-def test_scores_that_failed_are_the_error_score_of_each_run(scoring, path):
+def test_failed_scores_are_the_error_score_of_each_run(scoring, path):
     def search(journal, error_score):
         options = {"grid": {"alpha": [1.0, 2.0, 3.0]}, "n_rounds": 1, "cv": 2}
         return grid(
@@ -1252,7 +1249,7 @@ class Stops(Ridge):
         raise RuntimeError("stop")
 
 
-def test_names_of_metrics_that_are_no_text(path):
+def test_names_of_metrics_that_are_not_text(path):
     search = grid(path, scoring=numbered, n_rounds=1)
     with pytest.warns(UserWarning, match=r"cannot be written .*names of metrics"):
         search.fit(X, Y)
