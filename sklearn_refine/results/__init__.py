@@ -1,1 +1,1 @@
-"""Any fitted search as tables, and what is read from them."""
+"""The results of any fitted search: tables, parameters, smoothing, refit callables."""

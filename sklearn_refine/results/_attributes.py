@@ -1,6 +1,6 @@
-"""The attributes of a fitted search, made from its history.
+"""The attributes of a fitted search, computed from its history.
 
-They have the names, the order and the types of scikit-learn's own searches.
+Names, order and types must stay the same as in the searches of scikit-learn.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from scipy.stats import rankdata
 from sklearn_refine._history import History, Outcome, was_run
 from sklearn_refine._sklearn_compat import insert_error_scores
 
-#: Attributes that an earlier fit may have left: of its best candidate, and of all.
-_OF_THE_BEST = (
+#: Attributes that an earlier fit may have left, of the best candidate and of all.
+_BEST_ATTRIBUTES = (
     *("best_index_", "best_params_", "best_score_", "best_estimator_"),
     *("refit_time_", "feature_names_in_"),
 )
-_OF_ALL = ("n_rounds_", "n_fits_", "rounds_", "cv_results_", "multimetric_")
+_OTHER_ATTRIBUTES = ("n_rounds_", "n_fits_", "rounds_", "cv_results_", "multimetric_")
 
 
 def forget_results(search: Any, *, only_best: bool = False) -> None:
-    """Remove the attributes that an earlier fit has left."""
-    for name in _OF_THE_BEST if only_best else (*_OF_THE_BEST, *_OF_ALL):
+    """Remove the attributes of an earlier fit."""
+    others = () if only_best else _OTHER_ATTRIBUTES
+    for name in (*_BEST_ATTRIBUTES, *others):
         vars(search).pop(name, None)
 
 
 def record_metrics(search: Any, history: History) -> bool:
-    """Find out which metric ranks candidates; return whether there are several."""
+    """Set the metric that ranks candidates; return whether there are several."""
     outcomes = [o for o in history.flat_outcomes() if was_run(o)]
     if callable(search.scoring):
-        # What a callable returns is only known now, and failed fits take its keys.
+        # The metrics of a callable are only known now. Failed fits get the same keys.
         insert_error_scores(outcomes, search.error_score)
     scores = outcomes[0]["test_scores"]
     if not isinstance(scores, dict):
@@ -44,14 +45,14 @@ def record_metrics(search: Any, history: History) -> bool:
     history.metric = _leading_metric(search, scores)
     for outcome in history.flat_outcomes():
         for name in ("test_scores", "train_scores"):
-            # A fit that failed before it was known what the callable returns.
+            # This fit failed before the metrics of the callable were known.
             if not isinstance(outcome.get(name, {}), dict):
                 outcome[name] = dict.fromkeys(scores, np.nan)
     return True
 
 
 def leading_score(search: Any, outcome: Outcome) -> float:
-    """Return the score of one fit that rounds follow."""
+    """Return the score of one fit in the metric that ranks candidates."""
     scores = outcome["test_scores"]
     if isinstance(scores, dict):
         scores = scores[_leading_metric(search, scores)]
@@ -59,7 +60,7 @@ def leading_score(search: Any, outcome: Outcome) -> float:
 
 
 def _leading_metric(search: Any, scores: Mapping[str, Any]) -> str:
-    """Return the metric that rounds follow: the one of `refit`, or the first."""
+    """Return the metric that ranks candidates: the metric of `refit`, or the first."""
     if isinstance(search.refit, str) and search.refit in scores:
         return search.refit
     for name in scores:
@@ -79,7 +80,7 @@ def select_preferred(search: Any, history: History) -> int:
 
 
 def cv_results(search: Any, history: History) -> dict[str, Any]:
-    """Return the history as ``cv_results_``."""
+    """Return the history in the form of ``cv_results_``."""
     more: dict[str, list[int]] = {}
     if search._n_rounds_asked() > 1:
         more["round"] = [number + 1 for number in history.round_of]
@@ -87,7 +88,7 @@ def cv_results(search: Any, history: History) -> dict[str, Any]:
     if search.racing:
         more["n_splits_evaluated"] = n_run
     complete = min(n_run) == history.n_splits
-    # A split that was not run is no failure, of which scikit-learn would warn.
+    # scikit-learn would warn of a split that was not run as if the fit had failed.
     with nullcontext() if complete else no_warnings():
         results: dict[str, Any] = search._format_results(
             [candidate.params for candidate in history.candidates],
@@ -109,7 +110,7 @@ def cv_results(search: Any, history: History) -> dict[str, Any]:
 def announce_round(
     search: Any, history: History, n_candidates: int, n_rounds: int
 ) -> None:
-    """Print what a round will fit, if the search is `verbose`."""
+    """Print the number of fits of a round, if the search is `verbose`."""
     if search.verbose <= 0:
         return
     at_most = "at most " if search.racing else ""
@@ -125,9 +126,10 @@ def announce_round(
 
 
 def _ranks(means: np.ndarray) -> np.ndarray:
-    """Return ranks from 1 on; those without a mean have the last, whatever the others.
+    """Return ranks from 1. Candidates without a mean share the last rank.
 
-    scikit-learn gives them the lowest mean less one, which may be that mean.
+    scikit-learn replaces a missing mean by the lowest mean minus 1, which is equal to
+    the lowest mean if that one is very large.
     """
     known = ~np.isnan(means)
     ranks = np.full(len(means), known.sum() + 1, dtype=np.int32)
@@ -137,7 +139,7 @@ def _ranks(means: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def no_warnings() -> Iterator[None]:
-    """Keep quiet about NaN scores, which is said once, at the end of a search."""
+    """Ignore warnings of NaN scores, which the search gives once, at its end."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,7 @@
-"""Callables for `refit` that choose otherwise than by the largest mean."""
+"""Callables for `refit` that do not simply choose the best mean score.
+
+They work with every search that passes ``cv_results_`` to `refit`, and can be pickled.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_refine.results._smoothing import expected_ranks
-from sklearn_refine.results._table import read_results
+from sklearn_refine.results._smoothing import expected_normal_scores
+from sklearn_refine.results._table import find_metrics, read_results, read_splits
 
 
 def one_standard_error(
@@ -19,29 +22,31 @@ def one_standard_error(
 ) -> Callable[[Mapping[str, Any]], int]:
     """Choose the simplest candidate within one standard error of the best.
 
-    To be passed as `refit` of these searches or of scikit-learn's. The standard error
-    is that of the best candidate's mean over the splits. Among the candidates whose
-    mean is at most that much lower, the one with the simplest value of a parameter is
-    chosen; of several, the one with the best mean. The differences that are given up
-    are of the size of the noise between splits; what is gained is a model that is
-    more regularised, or smaller.
+    Pass the result as `refit` to a search of this package or of scikit-learn. The
+    standard error is the error of the best candidate's mean over the splits. All
+    candidates whose mean is at most one standard error lower are near the best. The one
+    with the simplest value of a parameter is chosen. If several are equally simple, the
+    one with the best mean is chosen. The loss in score is of the size of the noise
+    between splits. The gain is a smaller or more regularized model.
 
     Parameters
     ----------
     param : str
-        The parameter, by its full name such as ``"mlp__alpha"``. Its values are
-        numbers, or layer sizes, which are compared by their sum, then their number.
+        Full name of the parameter that measures simplicity, such as ``"mlp__alpha"``.
+        Its values are numbers or layer sizes. Layer sizes are compared by their sum,
+        then by their number.
     larger_is_simpler : bool, default=True
-        As for `alpha`. False for `C`, depths and sizes.
+        Whether larger values are simpler, as for `alpha`. Set to False for `C`, depths
+        and sizes.
     metric : str, default="score"
-        The metric, where a search has several.
+        Name of the metric, for a search with several metrics.
 
     Returns
     -------
     refit : callable
-        Takes ``cv_results_`` and returns ``best_index_``; it can be pickled. A
-        candidate that does not set `param`, or sets it to something else such as
-        None, is chosen only if it is the best and no other is near.
+        Takes ``cv_results_`` and returns ``best_index_``. It can be pickled. A
+        candidate that does not set `param`, or sets it to another type of value such
+        as None, is chosen only if it is the best and no other candidate is near.
 
     Raises
     ------
@@ -51,7 +56,7 @@ def one_standard_error(
 
     See Also
     --------
-    smoothed_best : The candidate with the best score once the scores are smoothed.
+    smoothed_best : Choose the candidate with the best smoothed score.
 
     References
     ----------
@@ -84,10 +89,9 @@ class _OneStandardError:
     def __call__(self, cv_results: Mapping[str, Any]) -> int:
         key = f"mean_test_{self.metric}"
         if key not in cv_results:
-            known = [k[10:] for k in cv_results if k.startswith("mean_test_")]
             raise ValueError(
                 f"one_standard_error: metric={self.metric!r} is not among the search's "
-                f"metrics {known}; pass one of these."
+                f"metrics {find_metrics(cv_results)}; pass one of these."
             )
         means = np.asarray(cv_results[key], dtype=float)
         if np.isnan(means).all():
@@ -110,10 +114,10 @@ class _OneStandardError:
                 "simple they are; pass another param."
             )
         best = int(np.nanargmax(means))
-        least = means[best] - self._error(cv_results, best)
+        threshold = means[best] - self._standard_error(cv_results, best)
         near = {
             int(index): size
-            for index in np.flatnonzero(means >= least)
+            for index in np.flatnonzero(means >= threshold)
             if (size := sizes[index]) is not None
         }
         if not near:
@@ -122,18 +126,16 @@ class _OneStandardError:
         equal = [index for index, size in near.items() if size == simplest]
         return max(equal, key=lambda index: means[index])
 
-    def _error(self, cv_results: Mapping[str, Any], index: int) -> float:
+    def _standard_error(self, cv_results: Mapping[str, Any], index: int) -> float:
         """Return the standard error of a candidate's mean over the splits."""
-        scores: list[float] = []
-        while (name := f"split{len(scores)}_test_{self.metric}") in cv_results:
-            scores.append(cv_results[name][index])
+        scores = [split[index] for split in read_splits(cv_results, self.metric)]
         if len(scores) < 2:
             return 0.0
         return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
 
 
 def _size(value: Any) -> tuple[float, ...] | None:
-    """Return how large a number or layer sizes are; None for anything else."""
+    """Return a sort key for numbers and layer sizes, or None for other values."""
     if isinstance(value, Real) and not isinstance(value, bool):
         return None if np.isnan(float(value)) else (float(value),)
     if isinstance(value, (tuple, list, np.ndarray)) and all(
@@ -144,26 +146,27 @@ def _size(value: Any) -> tuple[float, ...] | None:
 
 
 def smoothed_best(metric: str = "score") -> Callable[[Mapping[str, Any]], int]:
-    """Choose the candidate whose score is best once it is smoothed.
+    """Choose the candidate with the best smoothed score.
 
-    To be passed as `refit` of these searches or of scikit-learn's. The best mean of
-    many noisy ones is partly luck. Here a Gaussian process is fitted to all of them,
-    as a function of the parameters, and the candidate of which most is expected is
-    chosen: one that lies among other good ones, rather than one lucky score.
+    Pass the result as `refit` to a search of this package or of scikit-learn. The best
+    mean of many noisy means is partly luck. Here a Gaussian process is fitted to all
+    means, as a function of the parameters, and the candidate with the best expected
+    score is chosen. This favors a candidate among other good candidates over a single
+    lucky score.
 
     Parameters
     ----------
     metric : str, default="score"
-        The metric, where a search has several.
+        Name of the metric, for a search with several metrics.
 
     Returns
     -------
     refit : callable
-        Takes ``cv_results_`` and returns ``best_index_``; it can be pickled. Only
-        candidates with a score on every split are learned from and chosen. Where the
-        scores cannot be smoothed (fewer than three candidates, all scores equal, a
-        covariance that is numerically singular) a UserWarning says so, and the
-        candidate with the best mean is chosen.
+        Takes ``cv_results_`` and returns ``best_index_``. It can be pickled. Only
+        candidates with a score on every split are used and chosen. If the scores
+        cannot be smoothed, the candidate with the best mean is chosen, with a
+        UserWarning. This happens with fewer than three candidates, equal scores, or a
+        numerically singular covariance.
 
     Raises
     ------
@@ -172,23 +175,25 @@ def smoothed_best(metric: str = "score") -> Callable[[Mapping[str, Any]], int]:
 
     See Also
     --------
-    one_standard_error : The simplest candidate within one standard error of the best.
+    one_standard_error : Choose the simplest candidate within one standard error.
 
     Notes
     -----
-    The process is that of :class:`SuccessiveRandomSearchCV`, with a Matern 5/2 kernel
-    on the ranks of the means. Numbers are read as linear or logarithmic by their
-    values, layer sizes by their depth and widths, everything else as choices. The noise
-    of each mean is estimated from its splits, drawn toward that of the others. What is
-    expected of a candidate is what the process says, and of its own difference from
-    that as much as the spread over the splits does not explain. With more than 500
-    candidates, the process is fitted to the 250 best and 250 of the others.
+    The Gaussian process is the same as in :class:`SuccessiveRandomSearchCV`, with a
+    Matern 5/2 kernel on the ranks of the means. Numbers are linear or logarithmic by
+    their values. Layer sizes are described by depth and widths. All other values are
+    choices. The noise of each mean is estimated from its splits and shrunk toward the
+    noise of the other means. The expected score of a candidate is the prediction of
+    the process, plus the part of its own difference from the prediction that the
+    spread over the splits does not explain. With more than 500 candidates, the process
+    is fitted to the 250 best and 250 of the others.
 
-    It helps where noise decides between the best: many candidates, few or noisy splits.
-    With little noise it may cost a little, since it takes for noise what is particular
-    to a candidate (docs/benchmarks measures both). The noise that all splits share
-    cannot be seen, nor smoothed away. scikit-learn's halving searches do not call
-    `refit`, so it has no effect there.
+    Smoothing helps if noise decides between the best candidates: with many candidates,
+    and with few or noisy splits. With little noise it may cost a little, since the
+    process treats the special quality of a single candidate as noise. The benchmarks
+    in docs/benchmarks measure both cases. Noise that all splits share cannot be seen
+    or smoothed away. scikit-learn's halving searches do not call `refit`, so
+    `smoothed_best` has no effect there.
 
     References
     ----------
@@ -227,7 +232,7 @@ class _SmoothedBest:
                 "be chosen; correct the scorer or the estimator."
             )
         try:
-            expected = expected_ranks(results, rows)
+            expected = expected_normal_scores(results, rows)
         except (ValueError, np.linalg.LinAlgError) as error:
             warnings.warn(
                 f"smoothed_best: the scores were not smoothed, since {error}; the "

@@ -1,4 +1,8 @@
-"""The results of any fitted search, read as a table with a geometry."""
+"""The results of any fitted search as a table of candidates.
+
+The table reads only ``cv_results_`` and a few public attributes, so that it works with
+the searches of scikit-learn too.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +18,31 @@ from sklearn_refine.results._parameters import MISSING, Parameter, read_paramete
 
 @dataclass(frozen=True)
 class Results:
-    """What a search tried, with what outcome, in the order tried.
+    """The candidates of a search with their outcomes, in the order tried.
 
     Attributes
     ----------
     params : list of dict
-        The settings.
+        The parameters of each candidate.
     parameters : list of Parameter
-        What the settings differ in, and what they have in common, by name.
+        All parameters of the candidates, sorted by name.
     split_scores : ndarray of shape (n_candidates, n_splits)
-        Test scores; NaN where a fit failed or was not run.
+        Test scores; NaN if a fit failed or was not run.
     scores : ndarray of shape (n_candidates,)
-        Mean test scores; of a candidate that a race dropped, over the splits it was
-        run on. NaN if there is none.
+        Mean test scores. For a candidate that racing stopped, the mean over the splits
+        that were run. NaN if there is no score.
     status : ndarray of str
-        "complete", "failed" (a split has no score) or "dropped" (by a race).
+        "complete", "failed" (a split has no score) or "dropped" (stopped by racing).
     rounds : ndarray of int
-        The round of each candidate, from 1 on; halving's iterations are rounds.
+        The round of each candidate, from 1. Iterations of a halving search are rounds.
     resources : ndarray or None
-        What each candidate was given, in a halving search.
+        The resources of each candidate in a halving search.
     seconds : ndarray of shape (n_candidates,)
-        Fitting and scoring, all splits together.
+        Time of fitting and scoring, summed over the splits.
     metric : str
-        Whose scores these are, as in ``mean_test_<metric>``.
+        Name of the metric, as in ``mean_test_<metric>``.
     label : str
-        What to call the score.
+        Name of the score for readers.
     """
 
     params: list[dict[str, Any]]
@@ -64,7 +68,7 @@ class Results:
     def rivals(self) -> np.ndarray:
         """The complete candidates that can be compared with each other.
 
-        In a halving search, those with the most resources.
+        In a halving search, these are the candidates with the most resources.
         """
         among = self.complete
         if self.resources is None or not len(among):
@@ -87,8 +91,8 @@ class Results:
     def best_so_far(self) -> np.ndarray:
         """The best score of the candidates up to each; NaN before there is one.
 
-        Scores with different resources cannot be compared, so in a halving search it
-        starts anew with each iteration.
+        Scores with different resources cannot be compared, so in a halving search the
+        best score starts again with each iteration.
         """
         scores = np.where(self.status == "complete", self.scores, -np.inf)
         best = np.maximum.accumulate(scores)
@@ -109,7 +113,7 @@ class Results:
         )
 
     def chosen(self, names: Any) -> list[Parameter]:
-        """Return the parameters called so, or those that vary if None is given."""
+        """Return the named parameters, or the parameters that vary if None is given."""
         if names is None:
             if not self.parameters:
                 raise ValueError(
@@ -124,25 +128,25 @@ class Results:
         return [self.parameter(name) for name in names]
 
     def features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return some candidates as a matrix, and the group of each of its columns.
+        """Return a matrix of features, and the group of each column.
 
-        Numbers are from 0 to 1, on a logarithmic scale where they have one; choices
-        are one-hot. Where not all candidates set the same parameters, which ones they
-        set is a choice too.
+        Numbers are scaled to [0, 1], on their linear or logarithmic scale. Choices are
+        one-hot encoded. If candidates set different parameters, the set of parameters
+        is encoded as a choice too.
         """
-        parts = [self._subspaces()[rows]]
+        parts = [self._encode_subspaces()[rows]]
         parts += [p.encode([p.values[row] for row in rows]) for p in self.varying]
         parts = [part for part in parts if part.shape[1]]
         groups = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
         return np.hstack([np.empty((len(rows), 0)), *parts]), groups
 
-    def _subspaces(self) -> np.ndarray:
-        patterns = [tuple(sorted(params)) for params in self.params]
-        known = sorted(set(patterns))
-        if len(known) == 1:
-            return np.empty((len(patterns), 0))
-        places = [known.index(pattern) for pattern in patterns]
-        return np.asarray(np.eye(len(known))[places] / np.sqrt(2))
+    def _encode_subspaces(self) -> np.ndarray:
+        names = [tuple(sorted(params)) for params in self.params]
+        subspaces = sorted(set(names))
+        if len(subspaces) == 1:
+            return np.empty((len(names), 0))
+        indices = [subspaces.index(subspace) for subspace in names]
+        return np.asarray(np.eye(len(subspaces))[indices] / np.sqrt(2))
 
 
 def read_search(search: Any, metric: str | None = None) -> Results:
@@ -151,18 +155,19 @@ def read_search(search: Any, metric: str | None = None) -> Results:
     Parameters
     ----------
     search : estimator
-        Any with ``cv_results_``.
+        Any search with ``cv_results_``.
     metric : str, optional
-        Which metric, where there are several. None takes the one of `refit`.
+        Name of the metric, for a search with several metrics. If None, the metric of
+        `refit` is used.
 
     Raises
     ------
     NotFittedError
         If the search is not fitted.
     TypeError
-        If it is no search.
+        If `search` is not a search.
     ValueError
-        If it has no such metric, or several and none is named.
+        If the search has no such metric, or has several and none is named.
     """
     if not hasattr(search, "cv_results_"):
         if isinstance(search, type) or not hasattr(search, "fit"):
@@ -174,7 +179,7 @@ def read_search(search: Any, metric: str | None = None) -> Results:
             f"This {type(search).__name__} has no cv_results_: it is not a search, or "
             "not fitted. Call fit first."
         )
-    metrics = _metrics(search.cv_results_)
+    metrics = find_metrics(search.cv_results_)
     refit = getattr(search, "refit", None)
     if metric is None and len(metrics) > 1 and refit not in metrics:
         raise ValueError(
@@ -192,12 +197,12 @@ def read_search(search: Any, metric: str | None = None) -> Results:
         label,
         estimator=getattr(search, "estimator", None),
         scales=getattr(search, "scales", None),
-        given=_given(search),
+        given=_read_space(search),
     )
 
 
-def _given(search: Any) -> dict[str, list[Any]]:
-    """Return the lists and distributions that a search was given, by parameter."""
+def _read_space(search: Any) -> dict[str, list[Any]]:
+    """Return the lists and distributions that a search was given, by parameter name."""
     space = getattr(search, "param_distributions", getattr(search, "param_grid", None))
     given: dict[str, list[Any]] = {}
     for part in space if isinstance(space, list | tuple) else [space]:
@@ -220,31 +225,31 @@ def read_results(
     Parameters
     ----------
     cv_results : mapping of str to array-like
-        What a search calls ``cv_results_``.
+        The results of a search.
     metric : str, default="score"
-        Which of its metrics.
+        Name of the metric.
     label : str, optional
-        What to call the score; None means as the metric.
+        Name of the score for readers. If None, the name of the metric.
     estimator : estimator, optional
-        Asked for what it declares about its parameters.
+        The estimator, which may declare the legal values of its parameters.
     scales : mapping of str to {"linear", "log", "choice"}, optional
-        How to read a parameter, against appearances.
+        Scales of parameters that are set, not inferred.
     given : mapping of str to sequence of list or distribution, optional
-        What the search was given; without it, the values tried tell the scale.
+        The search space. Without it, the scales are inferred from the values tried.
 
     Raises
     ------
     ValueError
         If there is no such metric.
     """
-    metrics = _metrics(cv_results)
+    metrics = find_metrics(cv_results)
     if metric not in metrics:
         raise ValueError(
             f"metric={metric!r} is not among the metrics of this search: {metrics}; "
             "pass one of these."
         )
     params = [dict(candidate) for candidate in cv_results["params"]]
-    splits = np.array([*_split_columns(cv_results, metric)], dtype=float).T
+    splits = np.array([*read_splits(cv_results, metric)], dtype=float).T
     splits = splits.reshape(len(params), -1)
     means = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
     n_run = np.full(len(params), splits.shape[1])
@@ -281,12 +286,14 @@ def read_results(
     )
 
 
-def _metrics(cv_results: Mapping[str, Any]) -> list[str]:
+def find_metrics(cv_results: Mapping[str, Any]) -> list[str]:
+    """Return the names of the metrics in ``cv_results_``."""
     start = "mean_test_"
     return [key[len(start) :] for key in cv_results if key.startswith(start)]
 
 
-def _split_columns(cv_results: Mapping[str, Any], metric: str) -> Iterator[Any]:
+def read_splits(cv_results: Mapping[str, Any], metric: str) -> Iterator[Any]:
+    """Yield the test scores of all candidates, split by split."""
     number = 0
     while (key := f"split{number}_test_{metric}") in cv_results:
         yield cv_results[key]
@@ -302,7 +309,7 @@ def _rounds(cv_results: Mapping[str, Any], n: int) -> np.ndarray:
 
 
 def _status(splits: np.ndarray, n_run: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Return what became of each candidate."""
+    """Return the status of each candidate; see `Results`."""
     status = np.full(len(splits), "failed", dtype=object)
     all_run = np.isfinite(splits).sum(axis=1) == n_run
     status[all_run & (n_run < splits.shape[1])] = "dropped"
@@ -311,7 +318,7 @@ def _status(splits: np.ndarray, n_run: np.ndarray, means: np.ndarray) -> np.ndar
 
 
 def _partial_means(splits: np.ndarray, status: np.ndarray) -> np.ndarray:
-    """Return what dropped candidates scored on the splits that they were run on."""
+    """Return the means of dropped candidates over the splits that were run."""
     means = np.full(len(splits), np.nan)
     for row in np.flatnonzero(status == "dropped"):
         run = splits[row][np.isfinite(splits[row])]

@@ -1,4 +1,4 @@
-"""Callables for refit, with the searches here and with scikit-learn's."""
+"""Callables for refit, with the searches of this package and of scikit-learn."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_the_simplest_near_the_best():
     assert one_standard_error("a", larger_is_simpler=False)(found) == 0
 
 
-def test_of_equally_simple_ones_the_best():
+def test_the_best_of_equally_simple_candidates():
     assert one_standard_error("a")(results(SCORES, [3, 2, 3, 4])) == 0
 
 
 @pytest.mark.parametrize(("mean", "chosen"), [(0.85, 1), (0.84, 0)])
-def test_the_error_is_that_of_a_mean_over_a_sample(mean, chosen):
+def test_standard_error_of_the_mean_uses_the_sample_variance(mean, chosen):
     # The splits of the best have a standard deviation of 0.1; 0.1 / sqrt(3) = 0.0577.
     scores = [[1.0, 0.8, 0.9], [mean] * 3]
     assert one_standard_error("a")(results(scores, [1, 2])) == chosen
@@ -59,19 +59,19 @@ def test_layer_sizes_are_compared_by_their_sum_then_their_number():
     assert smaller(results(SCORES, [(64,), (32, 16), (48,), (2,)])) == 2
 
 
-def test_candidates_without_the_parameter_only_as_the_best():
+def test_candidates_without_the_parameter_are_chosen_only_as_the_best():
     assert one_standard_error("a")(results(SCORES, [None, 2, 3, 4])) == 2
     assert one_standard_error("a")(results(SCORES[::3], [None, 4])) == 0
 
 
 @pytest.mark.parametrize("other", ["scale", True, np.nan])
-def test_candidates_whose_value_is_no_number_only_as_the_best(other):
+def test_candidates_with_other_values_are_chosen_only_as_the_best(other):
     assert one_standard_error("a")(results(SCORES, [other, 3, 2, 4])) == 1
     assert one_standard_error("a")(results(SCORES, [2, other, 3, 4])) == 2
     assert one_standard_error("a")(results(SCORES[::3], [other, 4])) == 0
 
 
-def test_no_limit_of_depth_may_be_listed_beside_depths():
+def test_unlimited_depth_may_be_listed_with_depths():
     X, y = load_breast_cancer(return_X_y=True)
     search = RefiningGridSearchCV(
         DecisionTreeClassifier(random_state=0),
@@ -82,7 +82,7 @@ def test_no_limit_of_depth_may_be_listed_beside_depths():
     assert search.fit(X, y).best_params_["max_depth"] is not None
 
 
-def test_one_split_leaves_no_room():
+def test_one_split_gives_no_standard_error():
     assert one_standard_error("a")(results([[1.0], [0.99]], [1, 2])) == 0
 
 
@@ -91,7 +91,7 @@ def test_dropped_and_failed_candidates_are_not_chosen():
     assert one_standard_error("a")(results(scores, [1, 2, 9])) == 1
 
 
-def test_a_metric_of_several():
+def test_one_of_several_metrics():
     found = results(SCORES, [1, 2, 3, 4], metric="r2")
     assert one_standard_error("a", metric="r2")(found) == 2
 
@@ -106,7 +106,7 @@ def test_a_metric_of_several():
         (results(SCORES, [True, False, True, True]), "a=True is neither a number"),
     ],
 )
-def test_what_is_wrong_is_said(found, message):
+def test_errors_of_one_standard_error(found, message):
     with pytest.raises(ValueError, match=message):
         one_standard_error("a")(found)
 
@@ -169,7 +169,7 @@ def test_smoothing_is_not_misled_by_one_lucky_score(n_splits):
     assert np.mean(lost["smoothed"]) < 0.5 * np.mean(lost["plain"])
 
 
-def test_smoothing_keeps_what_the_splits_agree_on():
+def test_smoothing_keeps_a_score_that_the_splits_agree_on():
     found = parabola(noise=0.01)
     for name in [name for name in found if name != "params"]:
         found[name] = found[name].copy()
@@ -177,7 +177,7 @@ def test_smoothing_keeps_what_the_splits_agree_on():
     assert smoothed_best()(found) == 35
 
 
-def test_smoothing_is_about_complete_candidates():
+def test_smoothing_chooses_only_complete_candidates():
     found = parabola()
     best = smoothed_best()(found)
     for key in [key for key in found if key != "params"]:
@@ -216,7 +216,7 @@ def test_smoothing_reads_all_kinds_of_values():
         (results(SCORES, [1, 1, 1, 1]), "differ in no parameter"),
     ],
 )
-def test_what_cannot_be_smoothed_falls_back_with_a_warning(found, message):
+def test_scores_that_cannot_be_smoothed_fall_back_with_a_warning(found, message):
     with pytest.warns(UserWarning, match=f"{message}.*the best mean is chosen"):
         assert smoothed_best()(found) == 0
 
@@ -238,7 +238,7 @@ def test_a_singular_covariance_falls_back_with_a_warning(monkeypatch):
         (results([[np.nan, 1.0]], [1]), "smoothed_best: no candidate has a score"),
     ],
 )
-def test_what_smoothing_cannot_do_is_said(found, message):
+def test_errors_of_smoothed_best(found, message):
     with pytest.raises(ValueError, match=message):
         smoothed_best()(found)
 
@@ -262,7 +262,7 @@ def test_smoothing_with_every_search(search):
     assert search.best_estimator_.alpha == search.best_params_["alpha"]
 
 
-def test_smoothing_a_metric_of_several():
+def test_smoothing_one_of_several_metrics():
     search = GridSearchCV(
         Ridge(),
         {"alpha": [0.001, 0.1, 10.0, 1000.0]},

@@ -1,4 +1,4 @@
-"""What is read from the results of any search."""
+"""Tables of results, parameters and noise of any fitted search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toy_searches import UNFITTED, Toy, X, Y, fitted
 
 from sklearn_refine import SuccessiveRandomSearchCV, log_randint
 from sklearn_refine.results._parameters import MISSING, read_parameter
-from sklearn_refine.results._smoothing import noise_of
+from sklearn_refine.results._smoothing import estimate_noise
 from sklearn_refine.results._table import read_results, read_search
 
 
@@ -43,7 +43,7 @@ def read(values, name="a", estimator=None, scale=None):
         ([3, 3, 3], "choice"),
     ],
 )
-def test_how_a_parameter_lies(values, kind):
+def test_kind_of_a_parameter(values, kind):
     assert read(values).kind == kind
     assert read([*values, MISSING]).kind == kind
 
@@ -57,14 +57,14 @@ def test_how_a_parameter_lies(values, kind):
         (log_randint(4, 512), "log"),
     ],
 )
-def test_numbers_drawn_at_random(n, distribution, kind):
+def test_scale_of_numbers_drawn_at_random(n, distribution, kind):
     for seed in range(3):
         drawn = distribution.rvs(size=n, random_state=np.random.RandomState(seed))
         assert read([*drawn]).kind == kind
 
 
 @pytest.mark.parametrize("start", [[1e-4, 1e-2, 1.0], [1e-4, 1.0, 1e-4, 1.0]])
-def test_the_first_round_of_a_grid_tells_the_scale(start):
+def test_the_first_round_of_a_grid_shows_the_scale(start):
     values = [*start, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 1.0]
     rounds = np.repeat([1, 2], [len(start), 8])
     assert read_parameter("a", values, rounds).kind == "log"
@@ -83,7 +83,7 @@ def test_the_first_round_of_a_grid_tells_the_scale(start):
     ],
 )
 @pytest.mark.parametrize("search", [SuccessiveRandomSearchCV, RandomizedSearchCV])
-def test_a_distribution_tells_the_scale(search, distribution, kind):
+def test_a_distribution_shows_the_scale(search, distribution, kind):
     space = {"drop": distribution}
     for seed in range(3):
         made = search(Drop(), space, n_iter=6, cv=2, random_state=seed, refit=False)
@@ -92,7 +92,7 @@ def test_a_distribution_tells_the_scale(search, distribution, kind):
 
 
 class Drop(Toy):
-    """Its score is any number of its parameter."""
+    """An estimator whose score is the sine of its parameter."""
 
     def score(self, X, y):
         return np.sin(self.drop)
@@ -119,7 +119,7 @@ class Decades:
     "space",
     [{"drop": Decades()}, [{"drop": Decades()}, {"drop": [1e-3, 0.1]}], None, [3], "x"],
 )
-def test_what_a_search_was_given_need_not_tell_the_scale(space):
+def test_the_search_space_need_not_show_the_scale(space):
     drawn = {"drop": Decades()}
     search = RandomizedSearchCV(Drop(), drawn, n_iter=20, cv=2, random_state=0)
     search.fit(X, Y).param_distributions = space
@@ -127,7 +127,7 @@ def test_what_a_search_was_given_need_not_tell_the_scale(space):
     assert parameter.kind == "log"
 
 
-def test_few_numbers_of_a_first_round_do_not_tell_the_scale():
+def test_few_numbers_of_a_first_round_do_not_show_the_scale():
     rng = np.random.RandomState(0)
     wrong = {"log": 0, "linear": 0}
     for _ in range(100):
@@ -162,7 +162,7 @@ def test_levels_are_sorted_and_labels_differ():
     assert max(map(len, long)) < 35
 
 
-def test_where_values_are_drawn():
+def test_positions():
     assert read([1.0, 10.0, MISSING]).positions[:2].tolist() == [1.0, 10.0]
     assert np.isnan(read([1.0, 10.0, MISSING]).positions[2])
     assert read(["b", "a", "b"]).positions.tolist() == [0, 1, 0]
@@ -208,7 +208,7 @@ def test_a_dropped_candidate_has_its_partial_mean():
     np.testing.assert_array_equal(failed, lr > 0.5)
 
 
-def test_halvings_iterations_are_rounds():
+def test_iterations_of_halving_are_rounds():
     results = read_search(fitted("halving"))
     assert results.rounds.min() == 1
     last = results.rounds == results.rounds.max()
@@ -225,7 +225,7 @@ def test_metric_and_label():
     assert read_search(search.fit(np.ones((20, 1)), np.arange(20.0))).label == "r2"
 
 
-def test_what_is_no_fitted_search_is_said():
+def test_errors_of_read_search():
     with pytest.raises(NotFittedError, match=r"GridSearchCV has no cv_results_.*fit"):
         read_search(UNFITTED["grid"].__class__(Toy(), {}))
     with pytest.raises(TypeError, match="search=3 is not a search; pass a fitted one"):
@@ -240,7 +240,7 @@ def test_what_is_no_fitted_search_is_said():
         read_search(several)
 
 
-def test_a_parameter_that_is_not_there_is_said():
+def test_errors_of_chosen():
     results = read_search(fitted("grid"))
     with pytest.raises(ValueError, match=r"'x' is not .* it has: \['alpha', 'lr'\]"):
         results.chosen(["x"])
@@ -254,13 +254,13 @@ def test_results_without_splits_or_times_are_read():
     assert results.seconds.tolist() == [0.0]
 
 
-def test_noise_is_relative_and_ignores_what_a_split_adds_to_all():
+def test_noise_is_relative_and_ignores_effects_of_splits():
     rng = np.random.RandomState(0)
     scores = 0.01 * rng.normal(size=(50, 5))
     scores[0] += [1, -1, 1, -1, 1]
-    noise = noise_of(scores)
+    noise = estimate_noise(scores)
     assert noise[0] > 2 * noise[1:].max()
     assert 0.5 < np.median(noise) < 1.5
-    np.testing.assert_allclose(noise_of(scores + rng.normal(size=5)), noise)
-    assert noise_of(scores[:, :1]).tolist() == [1.0] * 50
-    assert noise_of(np.ones((4, 3))).tolist() == [1.0] * 4
+    np.testing.assert_allclose(estimate_noise(scores + rng.normal(size=5)), noise)
+    assert estimate_noise(scores[:, :1]).tolist() == [1.0] * 50
+    assert estimate_noise(np.ones((4, 3))).tolist() == [1.0] * 4
