@@ -1,4 +1,8 @@
-"""The record of a search: what was tried, with what outcome. Append-only."""
+"""The history of a search: all candidates with their outcomes, round by round.
+
+The history is append-only. Proposers, racing and the results read it, so the order of
+candidates and outcomes may not change.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,16 @@ import pandas as pd
 
 from sklearn_refine.space._axes import Key, candidate_key, to_python
 
-#: What scikit-learn's ``_fit_and_score`` returns for one candidate on one split.
+#: The result of scikit-learn's ``_fit_and_score`` for one candidate on one split.
 Outcome = dict[str, Any]
 
-#: How the errors of fits begin that were ended from outside.
+#: The first words of the error of a fit that was ended by a timeout or a dead worker.
 TIMED_OUT = "TimeoutError: fit_timeout="
 DIED = "The worker process died"
 
 
 def was_run(outcome: Outcome) -> bool:
-    """Whether a fit was made, or a race left it out."""
+    """Whether a fit was run; racing leaves out some fits."""
     return not math.isnan(outcome["fit_time"])
 
 
@@ -32,9 +36,10 @@ class Candidate:
     Attributes
     ----------
     params : mapping of str to object
-        What is set on the estimator, with the very objects that the user listed.
+        Values to set on the estimator. They are the objects that the user listed, not
+        copies.
     subspace : int
-        Index of the user's dict that it belongs to.
+        Index of the dict of the search space that the candidate belongs to.
     """
 
     params: Mapping[str, Any]
@@ -42,26 +47,26 @@ class Candidate:
 
     @property
     def key(self) -> Any:
-        """Equal for candidates that must give the same fit."""
+        """A hashable key, equal for candidates that must give the same fit."""
         return candidate_key(self.params)
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The parameters as the user is shown them: no numpy scalars."""
+        """The parameters as users see them, without numpy scalars."""
         return {name: to_python(value) for name, value in self.params.items()}
 
 
 @dataclass(frozen=True)
 class Level:
-    """What a window tries on one dimension.
+    """The values of a window on one dimension.
 
     Attributes
     ----------
     points : tuple of float
         Coordinates, ascending.
     below, above : float or None
-        The nearest coordinate tried before on either side; None at the edge of
-        what was tried.
+        The nearest coordinate that earlier rounds tried on either side. None if there
+        is none.
     """
 
     points: tuple[float, ...]
@@ -71,17 +76,17 @@ class Level:
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a subspace that a round looks at, around one center.
+    """The part of a subspace that a round searches, around one center.
 
     Attributes
     ----------
     subspace : int
-        Index of the user's dict.
+        Index of the dict of the search space.
     levels : mapping of Key to Level
-        What is tried on each dimension.
+        The values of each dimension.
     shown : mapping of str to tuple
         For each parameter, the smallest and largest number, or the choices or layer
-        sizes that the window holds.
+        sizes of the window.
     """
 
     subspace: int
@@ -89,7 +94,7 @@ class Window:
     shown: Mapping[str, tuple[Any, ...]]
 
     def holds(self, coordinates: Mapping[Key, float]) -> bool:
-        """Whether a point with these coordinates is one of the window's."""
+        """Whether a point with these coordinates is in the window."""
         return all(
             key in self.levels and x in self.levels[key].points
             for key, x in coordinates.items()
@@ -98,7 +103,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a round shall evaluate, and the windows it comes from."""
+    """The candidates of a round, and the windows that they come from."""
 
     candidates: list[Candidate]
     windows: list[Window] = field(default_factory=list)
@@ -111,13 +116,13 @@ class Round:
     Attributes
     ----------
     windows : list of Window
-        What it looked at.
+        The windows that were searched.
     n_candidates : int
-        Rows it added.
+        Number of candidates, which are rows of ``cv_results_``.
     n_fits : int
-        Fits it took; a candidate known already takes none.
+        Number of fits. Candidates of earlier rounds are not fitted again.
     seconds : float
-        From proposal to the last score.
+        Time from the proposal to the last score.
     """
 
     windows: list[Window]
@@ -134,7 +139,7 @@ class History:
     n_splits : int
         Number of cross-validation splits.
     metric : str, default="score"
-        The metric that ranks candidates where a candidate has several.
+        The metric that ranks candidates, for a search with several metrics.
     """
 
     def __init__(self, n_splits: int, metric: str = "score") -> None:
@@ -144,9 +149,9 @@ class History:
         self.outcomes: list[list[Outcome]] = []
         self.rounds: list[Round] = []
         self.round_of: list[int] = []
-        #: Index of the candidate that a callable ``refit`` prefers, if there is one.
+        #: Index of the candidate that a callable ``refit`` selects, if there is one.
         self.preferred: int | None = None
-        #: Fits of a round that was broken off before any candidate was complete.
+        #: Fits of a round that ended before any candidate was complete.
         self.n_fits_lost = 0
         self._index: dict[Any, int] = {}
 
@@ -157,7 +162,7 @@ class History:
         return candidate.key in self._index
 
     def outcomes_of(self, key: Any) -> list[Outcome] | None:
-        """Return the outcomes of the candidate with this key, one a split."""
+        """Return the outcomes of the candidate with this key, one per split."""
         index = self._index.get(key)
         return None if index is None else self.outcomes[index]
 
@@ -167,7 +172,7 @@ class History:
         outcomes: Sequence[list[Outcome]],
         finished: Round,
     ) -> None:
-        """Append a round's candidates, their outcomes and what it took."""
+        """Append a finished round with its candidates and their outcomes."""
         for candidate, outcome in zip(candidates, outcomes, strict=True):
             self._index.setdefault(candidate.key, len(self.candidates))
             self.candidates.append(candidate)
@@ -176,7 +181,7 @@ class History:
         self.rounds.append(finished)
 
     def without_outcome(self, candidates: Sequence[Candidate]) -> dict[Any, Candidate]:
-        """Return the candidates that have no outcome yet, each once, by their key."""
+        """Return the candidates without outcomes by their key, each once."""
         fresh: dict[Any, Candidate] = {}
         for candidate in candidates:
             key = candidate.key
@@ -185,11 +190,11 @@ class History:
         return fresh
 
     def n_fits(self) -> int:
-        """Return how many fits were made."""
+        """Return the number of fits that were run."""
         return self.n_fits_lost + sum(round_.n_fits for round_ in self.rounds)
 
     def n_complete(self) -> int:
-        """Return how many candidates were run on every split."""
+        """Return the number of candidates that were run on every split."""
         return sum(all(map(was_run, splits)) for splits in self.outcomes)
 
     def flat_outcomes(self) -> list[Outcome]:
@@ -197,7 +202,7 @@ class History:
         return [outcome for splits in self.outcomes for outcome in splits]
 
     def split_scores(self) -> np.ndarray:
-        """Return the ranking metric's test scores, (n_candidates, n_splits)."""
+        """Return test scores of the ranking metric, (n_candidates, n_splits)."""
         scores = [
             test[self.metric] if isinstance(test, dict) else test
             for test in (outcome["test_scores"] for outcome in self.flat_outcomes())
@@ -210,7 +215,7 @@ class History:
         return np.array(times, dtype=np.float64).reshape(len(self), self.n_splits)
 
     def mean_scores(self) -> np.ndarray:
-        """Return each candidate's mean test score, NaN where a split has none."""
+        """Return the mean test score of each candidate, NaN if a split has no score."""
         return np.asarray(self.split_scores().mean(axis=1))
 
     def standard_errors(self) -> np.ndarray:
@@ -223,8 +228,8 @@ class History:
     def ranking(self) -> list[int]:
         """Return the indices of candidates with a score, best first, each once.
 
-        Ties keep the order tried. A candidate that a callable ``refit`` prefers
-        comes first.
+        Ties keep the order tried. A candidate that a callable ``refit`` selects comes
+        first.
         """
         means = self.mean_scores()
         order = np.argsort(-means, kind="stable")
@@ -239,12 +244,12 @@ class History:
         return ranked
 
     def best_score(self) -> float:
-        """Return the best score so far, minus infinity before there is one."""
+        """Return the best score so far, or minus infinity if there is none."""
         means = self.mean_scores()
         return float(means[~np.isnan(means)].max(initial=-np.inf))
 
     def rounds_frame(self) -> pd.DataFrame:
-        """Return what each round looked at, took and found."""
+        """Return ``rounds_``: the size, windows, scores and time of each round."""
         means = np.where(np.isnan(self.mean_scores()), -np.inf, self.mean_scores())
         number = np.asarray(self.round_of)
         names = sorted({name for c in self.candidates for name in c.params})
@@ -273,14 +278,14 @@ class History:
 
 
 class Proposer(Protocol):
-    """What the loop asks of a policy; both methods are pure but for the `rng`."""
+    """The interface of a policy. Both methods are pure, except that `rng` advances."""
 
     def plan(self) -> list[int]:
-        """Return the most candidates of each round."""
+        """Return the largest number of candidates of each round."""
         ...
 
     def propose(
         self, history: History, limit: int, rng: np.random.RandomState
     ) -> Proposal:
-        """Return what the next round shall evaluate."""
+        """Return the candidates of the next round, at most `limit`."""
         ...
