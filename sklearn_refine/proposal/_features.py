@@ -1,4 +1,7 @@
-"""Candidates as the rows of a matrix that a regressor takes."""
+"""Feature matrix of the candidates of a random search.
+
+A surrogate is fitted to these features, so a change to them changes later rounds.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,18 @@ from sklearn_refine.space._quantiles import (
     UnitAxis,
 )
 
-#: What the features of a parameter are where a candidate does not have it.
+#: Value of the features of a parameter that a candidate does not have.
 ABSENT = 0.5
 
 
 class Features:
     """The features of candidates: numbers from 0 to 1, in groups.
 
-    Numbers and layer sizes are their coordinates in quantile space, choices are
-    one-hot, and so is the subspace where there are several. A parameter of equal
-    axes in several subspaces has the same features in each. Numbers that can only
-    be sampled are placed among those tried; anything else that can only be sampled
-    has no feature that differs.
+    The features of numbers and layer sizes are their coordinates in quantile space.
+    Choices are one-hot encoded; the subspace too, if there are several. Subspaces
+    with equal axes of a parameter share its features. A sampled number is
+    represented by its rank among the numbers tried. Other sampled values have a
+    constant feature.
 
     Parameters
     ----------
@@ -37,16 +40,18 @@ class Features:
     Attributes
     ----------
     groups : ndarray of shape (n_features,)
-        Which features belong together: those of one choice.
+        Group of each feature. The one-hot features of a choice are one group.
     """
 
     def __init__(self, subspaces: Sequence[DistributionSubspace]) -> None:
         self._n_subspaces = len(subspaces)
         self._columns: list[tuple[str, UnitAxis | SampledAxis, list[int]]] = []
-        known: dict[Any, int] = {}
+        column_by_axis: dict[Any, int] = {}
         for index, subspace in enumerate(subspaces):
             for name, axis in subspace.axes.items():
-                place = known.setdefault((name, _identity(axis)), len(self._columns))
+                place = column_by_axis.setdefault(
+                    (name, _axis_key(axis)), len(self._columns)
+                )
                 if place == len(self._columns):
                     self._columns.append((name, axis, []))
                 self._columns[place][2].append(index)
@@ -58,26 +63,31 @@ class Features:
     def __call__(
         self, candidates: Sequence[Candidate], tried: Sequence[Candidate]
     ) -> np.ndarray:
-        """Return the features, (n_candidates, n_features), given those tried."""
-        of = np.array([candidate.subspace for candidate in candidates], dtype=int)
-        parts = [np.empty((len(of), 0))]
+        """Return the features, shape (n_candidates, n_features).
+
+        The candidates `tried` determine the ranks of sampled numbers.
+        """
+        subspace_of = np.array(
+            [candidate.subspace for candidate in candidates], dtype=int
+        )
+        parts = [np.empty((len(subspace_of), 0))]
         if self._n_subspaces > 1:
-            parts.append(one_hot(of, self._n_subspaces))
+            parts.append(one_hot(subspace_of, self._n_subspaces))
         for name, axis, subspaces in self._columns:
-            part = np.full((len(of), sum(_group_sizes(axis))), ABSENT)
-            rows = np.flatnonzero(np.isin(of, subspaces))
+            part = np.full((len(subspace_of), sum(_group_sizes(axis))), ABSENT)
+            rows = np.flatnonzero(np.isin(subspace_of, subspaces))
             values = [candidates[row].params[name] for row in rows.tolist()]
             if isinstance(axis, SampledAxis):
-                among = [c.params[name] for c in tried if c.subspace in subspaces]
-                part[rows] = _shares_below(values, among)
+                others = [c.params[name] for c in tried if c.subspace in subspaces]
+                part[rows] = _relative_ranks(values, others)
             else:
                 part[rows] = _encode(axis, values)
             parts.append(part)
         return np.hstack(parts)
 
 
-def _identity(axis: UnitAxis | SampledAxis) -> Any:
-    """Return what is equal for axes that have the same coordinates."""
+def _axis_key(axis: UnitAxis | SampledAxis) -> Any:
+    """Return a hashable that is equal for axes with the same coordinates."""
     if isinstance(axis, ListAxis):
         return ("list", axis.identity)
     distribution: Any = axis.distribution
@@ -98,6 +108,7 @@ def _group_sizes(axis: UnitAxis | SampledAxis) -> list[int]:
 
 
 def _encode(axis: UnitAxis, values: Sequence[Any]) -> np.ndarray:
+    """Return the features of values on an axis, shape (n_values, n_features)."""
     if isinstance(axis, ListAxis) and axis.n_distinct == 1:
         return np.empty((len(values), 0))
     if isinstance(axis, ListAxis) and not axis.ordered:
@@ -109,15 +120,15 @@ def _encode(axis: UnitAxis, values: Sequence[Any]) -> np.ndarray:
 
 
 def one_hot(places: Iterable[int], size: int) -> np.ndarray:
-    """Return rows of which two different ones are at a distance of 1."""
+    """Return one-hot rows, scaled to a distance of 1 between different rows."""
     return np.asarray(np.eye(size)[np.asarray(places, dtype=int)] / np.sqrt(2))
 
 
-def _shares_below(values: Sequence[Any], among: Sequence[Any]) -> np.ndarray:
-    """Return which share of some numbers lies below each value, ties in half."""
-    if not among or not all(map(is_number, [*values, *among])):
+def _relative_ranks(values: Sequence[Any], others: Sequence[Any]) -> np.ndarray:
+    """Return the fraction of other numbers below each value; ties count half."""
+    if not others or not all(map(is_number, [*values, *others])):
         return np.full((len(values), 1), ABSENT)
-    numbers = np.sort(np.asarray(among, dtype=np.float64))
+    numbers = np.sort(np.asarray(others, dtype=np.float64))
     places = np.searchsorted(numbers, values, "left") + np.searchsorted(
         numbers, values, "right"
     )

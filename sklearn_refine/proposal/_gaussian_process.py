@@ -1,4 +1,8 @@
-"""A Gaussian process with priors on its hyperparameters, for as few as two points."""
+"""A Gaussian process with priors on its hyperparameters.
+
+The priors make it usable from two observations on. Surrogates and smoothed results
+depend on every constant here.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +14,26 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-#: Added to the diagonal of every covariance matrix that is factored, in units of the
-#: variance of what is observed.
+#: Added to the diagonal of covariance matrices before their Cholesky decomposition, in
+#: units of the variance of the observations.
 JITTER = 1e-6
-#: How many standard deviations from its prior mean a hyperparameter may lie.
-REACH = 4.0
-#: Steps of the optimiser of the hyperparameters, and the most points it sees.
-N_STEPS, N_POINTS = 40, 150
+#: Largest distance of a hyperparameter from its prior mean, in standard deviations.
+MAX_DEVIATIONS = 4.0
+#: Most iterations and most observations in the optimisation of the hyperparameters.
+MAX_ITER, MAX_OBSERVATIONS = 40, 150
 
 
 class Prior(NamedTuple):
-    """What is taken for likely before the first observation.
+    """Prior distribution of the hyperparameters.
 
     Attributes
     ----------
     nu : 1.5 or 2.5
         Smoothness of the Matern covariance.
     length, variance, noise : tuple of two floats
-        Means and standard deviations of normal priors on the logarithms of the
-        lengthscales (before they are multiplied by the root of their number) and of
-        the variances of the function and of the noise.
+        Mean and standard deviation of a normal prior on the logarithm of each
+        lengthscale, of the function variance and of the noise variance. The prior
+        mean lengthscale is multiplied by the square root of the number of axes.
     """
 
     nu: float
@@ -38,25 +42,24 @@ class Prior(NamedTuple):
     noise: tuple[float, float]
 
 
-#: For what lies between the points; and for a search by random rounds, which finds more
-#: if it takes the function for rougher, and so less for known.
+#: SMOOTH is for interpolation. ROUGH is for random searches: they find better
+#: candidates with a rougher prior, which is less certain between observations.
 SMOOTH = Prior(2.5, (math.log(0.5), 0.8), (0.0, 0.6), (math.log(0.2), 1.0))
 ROUGH = Prior(1.5, (math.log(0.35), 0.8), (0.0, 0.6), (math.log(0.08), 1.0))
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The Matern covariance of a function, with a lengthscale for each axis.
+    """A Matern covariance function with one lengthscale per axis.
 
     Attributes
     ----------
     nu : 1.5 or 2.5
-        Its smoothness.
+        Smoothness of the function.
     groups : ndarray of shape (n_features,)
-        Which axis each feature belongs to, from 0 on.
+        Index of the axis of each feature.
     theta : ndarray of shape (n_axes + 2,)
-        Logarithms of each axis' lengthscale, and of the variances of the function
-        and of the noise.
+        Logarithms of the lengthscales, the function variance and the noise variance.
     """
 
     nu: float
@@ -69,7 +72,7 @@ class Kernel:
         return float(np.exp(self.theta[-1]))
 
     def __call__(self, A: np.ndarray, B: np.ndarray) -> np.ndarray:
-        """Return the covariance of the function at the rows of A and of B."""
+        """Return the covariances of the function between the rows of A and of B."""
         scales = np.exp(-self.theta[:-2])[self.groups]
         variance = np.exp(self.theta[-2])
         return np.asarray(
@@ -79,20 +82,20 @@ class Kernel:
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """What is known of a function after noisy observations.
+    """The posterior distribution of a function after noisy observations.
 
     Attributes
     ----------
     kernel : Kernel
-        Covariance before the observations.
+        Prior covariance.
     X : ndarray of shape (n, n_features)
-        Where it was observed.
+        Points of the observations.
     root : ndarray of shape (n, n)
         Lower Cholesky factor of the covariance of the observations.
     weights : ndarray of shape (n,)
-        That covariance's inverse times the observations less their mean.
+        Inverse of this covariance times the observations minus `mean`.
     mean : float
-        Mean before the observations.
+        Prior mean.
     """
 
     kernel: Kernel
@@ -102,11 +105,11 @@ class GaussianProcess:
     mean: float
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the mean of the function at the rows of X."""
+        """Return the posterior mean at the rows of X."""
         return np.asarray(self.mean + self.kernel(X, self.X) @ self.weights)
 
     def draw(self, X: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
-        """Draw `n` functions at the rows of X, (n, n_rows)."""
+        """Draw the values of `n` functions at the rows of X, shape (n, n_rows)."""
         half = solve_triangular(self.root, self.kernel(self.X, X), lower=True)
         covariance = self.kernel(X, X) - half.T @ half
         covariance[np.diag_indices(len(X))] += 10 * JITTER
@@ -122,31 +125,31 @@ def gaussian_process(
     noise: np.ndarray,
     prior: Prior = SMOOTH,
 ) -> GaussianProcess:
-    """Return the function after observing `y`, at the most probable hyperparameters.
+    """Fit a Gaussian process with the most probable hyperparameters.
 
     Parameters
     ----------
     X : ndarray of shape (n, n_features)
-        Points, each feature of about unit range.
+        Points. The range of each feature is about 1.
     y : ndarray of shape (n,)
-        Noisy observations, of about unit variance.
+        Noisy observations with a variance of about 1.
     groups : ndarray of shape (n_features,)
-        Which axis each feature belongs to, from 0 on.
+        Index of the axis of each feature.
     noise : ndarray of shape (n,)
-        Variance of the noise of each observation, up to a common factor.
+        Relative noise variance of each observation.
     prior : Prior, default=SMOOTH
-        Of the hyperparameters.
+        Prior of the hyperparameters.
 
     Raises
     ------
     numpy.linalg.LinAlgError
-        If the covariance cannot be factored.
+        If the covariance matrix is not positive definite.
     """
-    some = np.arange(len(X))
-    if len(X) > N_POINTS:  # evenly spaced from the best to the worst
-        places = np.linspace(0, len(X) - 1, N_POINTS).astype(int)
-        some = np.sort(np.argsort(-y, kind="stable")[places])
-    theta = _most_probable(X[some], y[some], groups, noise[some], prior)
+    subset = np.arange(len(X))
+    if len(X) > MAX_OBSERVATIONS:  # evenly spaced from the best to the worst
+        ranks = np.linspace(0, len(X) - 1, MAX_OBSERVATIONS).astype(int)
+        subset = np.sort(np.argsort(-y, kind="stable")[ranks])
+    theta = _fit_theta(X[subset], y[subset], groups, noise[subset], prior)
     kernel = Kernel(prior.nu, groups, theta)
     covariance = kernel(X, X)
     covariance[np.diag_indices(len(X))] += kernel.noise * noise + JITTER
@@ -156,18 +159,19 @@ def gaussian_process(
     return GaussianProcess(kernel, X, root, cho_solve((root, True), y - mean), mean)
 
 
-def _most_probable(
+def _fit_theta(
     X: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray, prior: Prior
 ) -> np.ndarray:
-    """Return the hyperparameters of most posterior density, as in Kernel."""
+    """Return `theta` of `Kernel` with the highest posterior density."""
     n_axes = int(groups.max(initial=-1)) + 1
     parts = [X[:, groups == axis] for axis in range(n_axes)]
     distances = np.array([_squared_distances(part, part) for part in parts])
     distances = distances.reshape(n_axes, len(X), len(X))
     length, spread = prior.length
     length += 0.5 * math.log(max(n_axes, 1))
-    others = [prior.variance, prior.noise]
-    center, width = np.array([(length, spread)] * n_axes + others).T
+    variances = [prior.variance, prior.noise]
+    center, width = np.array([(length, spread)] * n_axes + variances).T
+    reach = MAX_DEVIATIONS * width
     centered = y - y.mean()
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -175,15 +179,15 @@ def _most_probable(
         z = (theta - center) / width
         return -value + 0.5 * float(z @ z), -gradient + z / width
 
-    found = minimize(
+    optimum = minimize(
         loss,
         center,
         jac=True,
         method="L-BFGS-B",
-        bounds=np.column_stack([center - REACH * width, center + REACH * width]),
-        options={"maxiter": N_STEPS},
+        bounds=np.column_stack([center - reach, center + reach]),
+        options={"maxiter": MAX_ITER},
     )
-    return np.asarray(found.x)
+    return np.asarray(optimum.x)
 
 
 def _log_likelihood(
@@ -193,7 +197,7 @@ def _log_likelihood(
     noise: np.ndarray,
     nu: float,
 ) -> tuple[float, np.ndarray]:
-    """Return the log marginal likelihood, up to a constant, and its gradient."""
+    """Return the log marginal likelihood up to a constant, and its gradient."""
     n = len(y)
     flat = distances.reshape(-1, n * n)
     inverse = np.exp(-2 * theta[:-2])
@@ -220,7 +224,7 @@ def _squared_distances(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 
 def _matern(nu: float, squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the correlation at squared distances, and minus its slope in these."""
+    """Return the correlation at squared distances, and its negative derivative."""
     root = np.sqrt(2 * nu * squared)
     decay = np.exp(-root)
     if nu == 1.5:

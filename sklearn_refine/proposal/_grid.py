@@ -1,4 +1,8 @@
-"""Grids that zoom: halve the spacing around the best points, step past an edge."""
+"""Proposer of the grid search: the user's grid, then finer windows around centers.
+
+A window halves the spacing around its center. At an edge of what was tried, it steps
+outwards by the old spacing. The random draws must keep their order.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +16,17 @@ from sklearn_refine._history import Candidate, History, Level, Proposal, Window
 from sklearn_refine.proposal._grid_features import GridFeatures
 from sklearn_refine.proposal._grid_points import (
     Choice,
-    in_turn,
-    mixes,
+    combinations,
+    interleave,
     spanned_candidates,
     window_candidates,
 )
-from sklearn_refine.proposal._grid_steps import refine
+from sklearn_refine.proposal._grid_steps import refine_dimension
 from sklearn_refine.proposal._surrogate import (
     N_BEST,
     Surrogate,
-    learn,
-    warn_of_failure,
+    fit_surrogate,
+    warn_surrogate_failed,
 )
 from sklearn_refine.proposal._tried_grid import TriedGrid
 from sklearn_refine.space._axes import (
@@ -34,13 +38,14 @@ from sklearn_refine.space._axes import (
 )
 from sklearn_refine.space._infer import Subspace
 
-#: The fewest candidates with a score that the surrogate learns from; of less it knows
-#: little but its priors.
-FEWEST = 8
-#: The most candidates of a round that the surrogate chooses, and what it chooses from:
-#: at least the first number, a multiple of what it shall choose, at most the last one.
-MOST_CHOSEN = 300
-POOL, POOL_RATIO, LARGEST_POOL = 1000, 4, 1200
+#: Fewest candidates with a score for a surrogate. With fewer candidates, its
+#: predictions would depend mostly on its priors.
+MIN_SCORED = 8
+#: Most candidates of a round that the surrogate selects.
+MAX_SELECTED = 300
+#: Size of the pool from which the surrogate selects: the ratio times the number of
+#: candidates to select, between the minimum and the maximum.
+MIN_POOL, POOL_RATIO, MAX_POOL = 1000, 4, 1200
 
 
 class GridProposer:
@@ -53,16 +58,16 @@ class GridProposer:
     grid : sequence of list of dict
         The user's own candidates, one list for each of the dicts.
     n_rounds : int
-        Rounds in all, the user's grid being the first.
+        Total number of rounds. The user's grid is the first round.
     n_centers : int
-        How many of the best points get a window.
+        Most centers of a round; each has a window.
     n_points : int
-        Values on each dimension of a window, the center among them; odd.
+        Values on each dimension of a window, including the center. Must be odd.
     max_candidates : int or None
-        Most candidates of a later round; None means as many as in the first.
+        Most candidates of a later round. If None, as many as in the first round.
     surrogate : "gp", regressor or None, default=None
-        What says which points are the best, and which candidates a round tries where
-        it cannot try all; None goes by the mean scores and by a fixed order.
+        Model that ranks the centers, and that selects candidates if a round cannot
+        try all. If None, mean scores rank the centers and the order is fixed.
     """
 
     def __init__(
@@ -93,7 +98,7 @@ class GridProposer:
         if not refinable:
             return [first]
         largest = max(
-            math.prod(_most_values(axis, self.n_points) for axis in subspace.axes)
+            math.prod(_max_values(axis, self.n_points) for axis in subspace.axes)
             for subspace in refinable
         )
         return [first] + [min(cap, self.n_centers * largest)] * (self.n_rounds - 1)
@@ -110,83 +115,86 @@ class GridProposer:
         limit : int
             Most candidates to return.
         rng : RandomState
-            What the surrogate draws from; without one, a grid draws nothing.
+            Source of randomness. Not used without a surrogate.
         """
         if not len(history):
-            return self._first_round()
-        if self.surrogate is not None and len(history.ranking()) >= FEWEST:
+            return self._propose_grid()
+        if self.surrogate is not None and len(history.ranking()) >= MIN_SCORED:
             try:
-                learned = learn(self.surrogate, self.features, history, rng)
-                if learned is not None:
-                    return self._refined(history, limit, learned, rng)
-            except Exception as error:  # whatever the model raises
-                warn_of_failure(error, "takes plain windows around the best scores")
-        return self._refined(history, limit, None, rng)
+                fitted = fit_surrogate(self.surrogate, self.features, history, rng)
+                if fitted is not None:
+                    return self._propose_windows(history, limit, fitted, rng)
+            except Exception as error:  # a regressor may raise any exception
+                warn_surrogate_failed(
+                    error, "takes plain windows around the best scores"
+                )
+        return self._propose_windows(history, limit, None, rng)
 
-    def _refined(
+    def _propose_windows(
         self,
         history: History,
         limit: int,
-        learned: Surrogate | None,
+        fitted: Surrogate | None,
         rng: np.random.RandomState,
     ) -> Proposal:
-        """Return a later round: windows, and what they hold or some of it."""
-        ranking = history.ranking() if learned is None else learned.rank(history)
-        record = TriedGrid(self.subspaces, history, ranking)
+        """Return a later round: windows, and up to `limit` of their candidates."""
+        ranking = history.ranking() if fitted is None else fitted.rank(history)
+        tried = TriedGrid(self.subspaces, history, ranking)
         windows = []
         near: list[list[Candidate]] = []
         far: list[list[Candidate]] = []
-        spans: dict[int, list[list[list[Choice]]]] = {}
-        turn = len(history.rounds) - 1
-        for center in self._centers(record):
-            window, choices = self._zoom(center, record)
+        choices_of: dict[int, list[list[list[Choice]]]] = {}  # of each subspace
+        n_later_rounds = len(history.rounds) - 1
+        for center in self._select_centers(tried):
+            window, choices = self._make_window(center, tried)
             subspace = history.candidates[center].subspace
             names = [axis.name for axis in self.subspaces[subspace].axes]
             neighbours, others = window_candidates(
-                history, subspace, names, choices, limit, turn
+                history, subspace, names, choices, limit, n_later_rounds
             )
             windows.append(window)
             near.append(neighbours)
             far.append(others)
-            spans.setdefault(subspace, []).append(choices)
-        # The neighbours of every center come before the corners of any window.
+            choices_of.setdefault(subspace, []).append(choices)
+        # The neighbours of all centers come before the other candidates.
         fresh: dict[Any, Candidate] = {}
-        for candidate in (*(c for part in near for c in part), *in_turn(far)):
+        for candidate in (*(c for part in near for c in part), *interleave(far)):
             if candidate not in history:
                 fresh.setdefault(candidate.key, candidate)
-        if learned is not None and len(fresh) > limit:
+        if fitted is not None and len(fresh) > limit:
             best = [history.candidates[place] for place in ranking[:N_BEST]]
-            n = min(limit, MOST_CHOSEN)
-            pool = self._pool(history, fresh, spans, n, rng)
-            chosen = learned.choose(pool, best, n, rng)
-            fresh = {c.key: c for c in (*chosen, *fresh.values())}
+            n = min(limit, MAX_SELECTED)
+            pool = self._make_pool(history, fresh, choices_of, n, rng)
+            selected = fitted.select(pool, best, n, rng)
+            fresh = {c.key: c for c in (*selected, *fresh.values())}
         return Proposal(list(fresh.values())[:limit], windows)
 
-    def _pool(
+    def _make_pool(
         self,
         history: History,
         fresh: Mapping[Any, Candidate],
-        spans: Mapping[int, list[list[list[Choice]]]],
+        choices_of: Mapping[int, list[list[list[Choice]]]],
         n: int,
         rng: np.random.RandomState,
     ) -> list[Candidate]:
-        """Return what the surrogate chooses `n` candidates from.
+        """Return the pool from which the surrogate selects `n` candidates.
 
-        That is the grid which all numbers tried so far and the new ones span, with the
-        choices that the windows hold; of a larger grid, a random part.
+        The pool is the grid of all numbers tried so far and all values of the
+        windows. It is a random sample if this grid is larger than the pool.
         """
-        size = min(max(POOL, POOL_RATIO * n), LARGEST_POOL)
+        size = min(max(MIN_POOL, POOL_RATIO * n), MAX_POOL)
         pool = dict(list(fresh.items())[: size // 2])
-        share = math.ceil((size - len(pool)) / len(spans))
-        for subspace, windows in spans.items():
+        per_subspace = math.ceil((size - len(pool)) / len(choices_of))
+        for subspace, windows in choices_of.items():
             axes = self.subspaces[subspace].axes
             for candidate in spanned_candidates(
-                history, subspace, axes, windows, share, rng
+                history, subspace, axes, windows, per_subspace, rng
             ):
                 pool.setdefault(candidate.key, candidate)
         return list(pool.values())
 
-    def _first_round(self) -> Proposal:
+    def _propose_grid(self) -> Proposal:
+        """Return the first round: the user's grid, and a window per subspace."""
         windows = []
         for index, subspace in enumerate(self.subspaces):
             points: dict[Key, set[float]] = {}
@@ -195,7 +203,7 @@ class GridProposer:
                     for key, x in axis.coordinates(value).items():
                         points.setdefault(key, set()).add(x)
             levels = {key: Level(tuple(sorted(xs))) for key, xs in points.items()}
-            shown = {axis.name: _shown(axis, axis.listed) for axis in subspace.axes}
+            shown = {axis.name: _summarize(axis, axis.listed) for axis in subspace.axes}
             windows.append(Window(index, levels, shown))
         candidates = [
             Candidate(params, index)
@@ -204,26 +212,27 @@ class GridProposer:
         ]
         return Proposal(candidates, windows)
 
-    def _centers(self, record: TriedGrid) -> list[int]:
-        """Return the best points, but none between a better one and its neighbours.
+    def _select_centers(self, tried: TriedGrid) -> list[int]:
+        """Return the indices of the best candidates that are apart from each other.
 
-        Such a point's window would repeat that of the better one.
+        A candidate between a better center and its neighbours is no center, because
+        its window would repeat the better center's window.
         """
         centers: list[int] = []
-        covered = np.zeros(len(record.history), dtype=bool)
-        for index in record.ranking:
+        covered = np.zeros(len(tried.history), dtype=bool)
+        for index in tried.ranking:
             if not covered[index]:
                 centers.append(index)
-                covered |= record.covered_by(index)
+                covered |= tried.mask_covered(index)
             if len(centers) == self.n_centers:
                 break
         return centers
 
-    def _zoom(
-        self, center: int, record: TriedGrid
+    def _make_window(
+        self, center: int, tried: TriedGrid
     ) -> tuple[Window, list[list[Choice]]]:
-        """Return the window around a candidate and what it tries on each axis."""
-        candidate = record.history.candidates[center]
+        """Return the window around a center, and its choices on each axis."""
+        candidate = tried.history.candidates[center]
         levels: dict[Key, Level] = {}
         choices = []
         shown = {}
@@ -231,8 +240,8 @@ class GridProposer:
             value = candidate.params[axis.name]
             numbers: dict[Key, list[float]] = {}
             for key, x in axis.coordinates(value).items():
-                below, above, is_refined = record.neighbours(center, key)
-                level, found = refine(
+                below, above, is_refined = tried.neighbours(center, key)
+                level, numbers[key] = refine_dimension(
                     axis.dimension(key),
                     x,
                     below,
@@ -241,19 +250,20 @@ class GridProposer:
                     follows_step=is_refined,
                 )
                 levels[key] = level
-                numbers[key] = found
-            options = _values(axis, value, numbers) + record.near_best(center, axis)
-            choices.append(options)
-            shown[axis.name] = _shown(axis, [option.value for option in options])
+            axis_choices = _combine_numbers(axis, value, numbers)
+            axis_choices += tried.competitive_choices(center, axis)
+            choices.append(axis_choices)
+            shown[axis.name] = _summarize(axis, [c.value for c in axis_choices])
         return Window(candidate.subspace, levels, shown), choices
 
 
-def _values(
+def _combine_numbers(
     axis: Axis, center: Any, numbers: Mapping[Key, list[float]]
 ) -> list[Choice]:
-    """Return what a window tries on an axis: mixes of its dimensions' numbers."""
+    """Return the center's value and all combinations of new numbers on an axis."""
     keys = list(numbers)
-    places: list[list[tuple[float | None, float]]] = []
+    #: For each dimension: new numbers with their steps from the center, None first.
+    options: list[list[tuple[float | None, float]]] = []
     for key in keys:
         dim = axis.dimension(key)
         x = axis.coordinates(center)[key]
@@ -262,34 +272,34 @@ def _values(
         steps = [
             i - n_below if i < n_below else i - n_below + 1 for i in range(len(ordered))
         ]
-        places.append([(None, 0.0), *zip(ordered, map(float, steps), strict=True)])
-    found = []
-    for combination in mixes(places, lambda place: int(place[0] is not None)):
+        options.append([(None, 0.0), *zip(ordered, map(float, steps), strict=True)])
+    choices = []
+    for combination in combinations(options, lambda option: int(option[0] is not None)):
         changed = {
             key: number
             for key, (number, _) in zip(keys, combination, strict=True)
             if number is not None
         }
         value = axis.replace(center, changed) if changed else center
-        found.append(
-            Choice(value, len(changed), tuple(step for _, step in combination))
-        )
-    return found
+        position = tuple(step for _, step in combination)
+        choices.append(Choice(value, len(changed), position))
+    return choices
 
 
 def _is_refinable(axis: Axis) -> bool:
+    """Whether a listed value of the axis has a number to refine."""
     return any(axis.coordinates(value) for value in axis.listed)
 
 
-def _most_values(axis: Axis, n_points: int) -> int:
-    """Return the most values that a window can hold on an axis."""
+def _max_values(axis: Axis, n_points: int) -> int:
+    """Return the largest number of values of a window on an axis."""
     n_options = len({axis.option(value) for value in axis.listed})
     n_dims = max(len(axis.coordinates(value)) for value in axis.listed)
     return int(n_points**n_dims) + n_options - 1
 
 
-def _shown(axis: Axis, values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the ends of the numbers that a window holds, or its choices."""
+def _summarize(axis: Axis, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the smallest and largest number of a window, and its other values."""
     unique = list({value_key(value): to_python(value) for value in values}.values())
     if isinstance(axis, LayersAxis) or not any(map(axis.coordinates, unique)):
         return tuple(unique)

@@ -1,4 +1,7 @@
-"""Candidates of a grid as the rows of a matrix that a regressor takes."""
+"""Feature matrix of the candidates of a grid search.
+
+A surrogate is fitted to these features, so a change to them changes later rounds.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,17 @@ from sklearn_refine.space._axes import (
 )
 from sklearn_refine.space._infer import Subspace
 
-#: Reads a value as a number; None where it has none.
-Read = Callable[[Axis, Any], float | None]
+#: Returns a number of a value, or None if the value has no such number.
+ReadNumber = Callable[[Axis, Any], float | None]
 
 
 class GridFeatures:
-    """The features of candidates: numbers of about unit range, in groups.
+    """The features of candidates: numbers with a range of about 1, in groups.
 
-    A number, a depth and each width is one feature, on the parameter's scale and from
-    the smallest to the largest that was tried; choices are one-hot, and so is the
-    subspace where there are several. A parameter of several subspaces has the same
-    features in each.
+    A number, a depth and each width is one feature on the parameter's scale. The
+    smallest and the largest number tried become 0 and 1. Choices are one-hot encoded;
+    the subspace too, if there are several. A parameter has the same features in all
+    subspaces.
 
     Parameters
     ----------
@@ -38,22 +41,22 @@ class GridFeatures:
     Attributes
     ----------
     groups : ndarray of shape (n_features,)
-        Which features belong together: those of one choice.
+        Group of each feature. The one-hot features of a choice are one group.
     """
 
     def __init__(self, subspaces: Sequence[Subspace]) -> None:
         self._axes: list[dict[str, Axis]] = [
             {axis.name: axis for axis in subspace.axes} for subspace in subspaces
         ]
-        #: For each parameter, its different options and its numbers.
+        #: For each parameter: the indices of its options, and its numbers.
         self._options: dict[str, dict[Any, int]] = {}
-        self._numbers: dict[tuple[Any, ...], Read] = {}
+        self._numbers: dict[tuple[Any, ...], ReadNumber] = {}
         for axes in self._axes:
             for axis in axes.values():
                 options = self._options.setdefault(axis.name, {})
                 for value in axis.listed:
                     options.setdefault(_option(axis, value), len(options))
-                self._numbers.update(_numbers(axis))
+                self._numbers.update(_number_readers(axis))
         sizes = [len(subspaces)]
         sizes += [len(options) for options in self._options.values()]
         sizes = [size for size in sizes if size > 1] + [1] * len(self._numbers)
@@ -62,7 +65,10 @@ class GridFeatures:
     def __call__(
         self, candidates: Sequence[Candidate], tried: Sequence[Candidate]
     ) -> np.ndarray:
-        """Return the features, (n_candidates, n_features), given those tried."""
+        """Return the features, shape (n_candidates, n_features).
+
+        The candidates `tried` determine the range of each number.
+        """
         parts = [np.empty((len(candidates), 0))]
         if len(self._axes) > 1:
             parts.append(one_hot([c.subspace for c in candidates], len(self._axes)))
@@ -70,14 +76,15 @@ class GridFeatures:
             if len(options) > 1:
                 parts.append(self._one_hot(name, options, candidates))
         for (name, *_), read in self._numbers.items():
-            raw = self._read(name, read, candidates)
-            seen = self._read(name, read, tried)
-            parts.append(_to_unit_range(raw, seen).reshape(-1, 1))
+            numbers = self._read(name, read, candidates)
+            tried_numbers = self._read(name, read, tried)
+            parts.append(_to_unit_range(numbers, tried_numbers).reshape(-1, 1))
         return np.hstack(parts)
 
     def _one_hot(
         self, name: str, options: dict[Any, int], candidates: Sequence[Candidate]
     ) -> np.ndarray:
+        """Return the one-hot features of a parameter's options."""
         part = np.full((len(candidates), len(options)), ABSENT)
         axes = [self._axes[c.subspace].get(name) for c in candidates]
         found = {
@@ -89,9 +96,9 @@ class GridFeatures:
         return part
 
     def _read(
-        self, name: str, read: Read, candidates: Sequence[Candidate]
+        self, name: str, read: ReadNumber, candidates: Sequence[Candidate]
     ) -> np.ndarray:
-        """Return a number of each candidate, NaN where it has none."""
+        """Return a number of each candidate, NaN if a candidate has none."""
         numbers = []
         for candidate in candidates:
             axis = self._axes[candidate.subspace].get(name)
@@ -101,15 +108,18 @@ class GridFeatures:
 
 
 def _option(axis: Axis, value: Any) -> Any:
-    """Return which choice a value is; all layer sizes are one, for depths are near."""
+    """Return the option of a value. All layer sizes are one option.
+
+    So the model can relate different depths, which have a number of their own.
+    """
     return "layers" if isinstance(axis, LayersAxis) else axis.option(value)
 
 
-def _numbers(axis: Axis) -> dict[tuple[Any, ...], Read]:
-    """Return how the numbers of an axis are read, by what they are."""
+def _number_readers(axis: Axis) -> dict[tuple[Any, ...], ReadNumber]:
+    """Return a reader for each number of an axis, by name and kind of number."""
     if isinstance(axis, LayersAxis):
         depths = [len(layer_widths(value)) for value in axis.listed]
-        found: dict[tuple[Any, ...], Read] = {
+        found: dict[tuple[Any, ...], ReadNumber] = {
             (axis.name, layer): _width_reader(layer) for layer in range(max(depths))
         }
         if len(set(depths)) > 1:
@@ -120,7 +130,7 @@ def _numbers(axis: Axis) -> dict[tuple[Any, ...], Read]:
     return {}
 
 
-def _width_reader(layer: int) -> Read:
+def _width_reader(layer: int) -> ReadNumber:
     def read(axis: Axis, value: Any) -> float | None:
         if not isinstance(axis, LayersAxis):
             return None
@@ -130,7 +140,7 @@ def _width_reader(layer: int) -> Read:
     return read
 
 
-def _number_reader(scale: str) -> Read:
+def _number_reader(scale: str) -> ReadNumber:
     def read(axis: Axis, value: Any) -> float | None:
         if not isinstance(axis, NumberAxis) or axis.dim.scale != scale:
             return None
@@ -141,12 +151,12 @@ def _number_reader(scale: str) -> Read:
     return read
 
 
-def _to_unit_range(numbers: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return numbers where 0 and 1 are the ends of those seen, ABSENT for NaN."""
-    known = seen[~np.isnan(seen)]
+def _to_unit_range(numbers: np.ndarray, tried: np.ndarray) -> np.ndarray:
+    """Scale numbers so that the range of `tried` is [0, 1]; NaN becomes ABSENT."""
+    known = tried[~np.isnan(tried)]
     if not known.size:
         return np.full(len(numbers), ABSENT)
-    # Halves, so that no difference of large numbers overflows.
+    # Halving prevents an overflow in the difference of large numbers.
     low, high = known.min() / 2, known.max() / 2
     unit = (numbers / 2 - low) / (high - low if high > low else 1.0)
     return np.where(np.isnan(unit), ABSENT, unit)

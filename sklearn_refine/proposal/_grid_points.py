@@ -1,4 +1,7 @@
-"""Which points of a window a round tries, when it cannot try all of them."""
+"""Candidates of a window, in the order in which a limited round tries them.
+
+A change to the order changes the candidates of every round with a limit.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,22 @@ from scipy.stats import qmc
 from sklearn_refine._history import Candidate, History
 from sklearn_refine.space._axes import Axis, value_key
 
-#: The largest window, or mix of widths, that is looked at as a whole; of a larger one,
-#: a Sobol sample of this size.
-POOL = 4096
+#: Most combinations that are enumerated. More combinations are sampled, with a Sobol
+#: sequence of this length. Must be a power of two.
+MAX_COMBINATIONS = 4096
+#: Distance between different choices on an axis, in steps.
+CHOICE_DISTANCE = 2.0
 
 T = TypeVar("T")
-
-
-#: Distance, in steps, between different choices on an axis.
-OTHER = 2.0
 
 
 class Choice(NamedTuple):
     """One value that a window tries on an axis."""
 
     value: Any
-    n_changed: int  # dimensions on which it differs from the center
-    position: tuple[float, ...]  # in steps, for distances within the window
-    other: int = 0  # which other choice than the center's, counted from 1
+    n_changed: int  # number of dimensions with another number than the center's
+    position: tuple[float, ...]  # steps from the center on each dimension
+    option: int = 0  # 0 for the center's own option, from 1 for other options
 
 
 def window_candidates(
@@ -39,36 +40,36 @@ def window_candidates(
     names: Sequence[str],
     choices: list[list[Choice]],
     limit: int,
-    turn: int,
+    n_later_rounds: int,
 ) -> tuple[list[Candidate], list[Candidate]]:
-    """Return a window's candidates: the center's axis neighbours, then the others.
+    """Return the center's axis neighbours and the other candidates of a window.
 
-    Neighbours come axis by axis, each round starting with another axis; the others
-    in an order in which any first few of them fill the window.
+    Neighbours are in the order of the axes, and each round starts at another
+    neighbour. If not all other candidates fit, they are in a space-filling order.
 
     Parameters
     ----------
     history : History
-        What was tried; of the others, only what was not.
+        All rounds so far. Other candidates that were tried are left out.
     subspace : int
         Index of the window's subspace.
     names : sequence of str
-        Its parameters.
+        Parameters of the subspace.
     choices : list of list of Choice
-        What the window tries on each; the center's own value first.
+        Choices of each parameter; the center's own value first.
     limit : int
         Most candidates of the round.
-    turn : int
-        Number of the round, from 0.
+    n_later_rounds : int
+        Number of finished rounds after the first.
     """
     near: list[tuple[Choice, ...]] = []
     far: list[tuple[Choice, ...]] = []
-    for combination in mixes(choices, lambda choice: choice.n_changed):
+    for combination in combinations(choices, lambda choice: choice.n_changed):
         n_changed = sum(choice.n_changed for choice in combination)
         if n_changed:
             (near if n_changed == 1 else far).append(combination)
     if near:
-        start = turn * limit % len(near)
+        start = n_later_rounds * limit % len(near)
         near = near[start:] + near[:start]
 
     def build(combination: tuple[Choice, ...]) -> Candidate:
@@ -77,7 +78,7 @@ def window_candidates(
 
     far = [c for c in far if build(c) not in history]
     if far and len(far) > limit - len(near):
-        far = _space_filling(near, far, limit)
+        far = _order_space_filling(near, far, limit)
     return [build(c) for c in near], [build(c) for c in far]
 
 
@@ -86,29 +87,29 @@ def spanned_candidates(
     subspace: int,
     axes: Sequence[Axis],
     windows: Sequence[list[list[Choice]]],
-    most: int,
+    n: int,
     rng: np.random.RandomState,
 ) -> list[Candidate]:
-    """Return untried points of the grid that windows and earlier rounds span.
+    """Return untried candidates of the grid spanned by windows and earlier rounds.
 
-    Each parameter has any of the windows' values, or any number or layer sizes tried
-    before that differ from one of these in nothing but numbers, and are within their
-    limits.
+    The values of a parameter are all values of the windows. Numbers and layer sizes
+    tried before are added if they are within their limits and have the same option
+    as a value of a window.
 
     Parameters
     ----------
     history : History
-        What was tried.
+        All rounds so far.
     subspace : int
         Index of the windows' subspace.
     axes : sequence of Axis
-        Its axes.
+        Axes of the subspace.
     windows : sequence of list of list of Choice
-        What each window tries on each axis.
-    most : int
-        How many points to return at most; a random part of a larger grid.
+        The choices of each window on each axis.
+    n : int
+        Most candidates to return. They are a random sample of a larger grid.
     rng : RandomState
-        Draws that part.
+        Source of the random sample.
     """
     tried = [c.params for c in history.candidates if c.subspace == subspace]
     levels = []
@@ -127,11 +128,11 @@ def spanned_candidates(
         levels.append(list(values.values()))
     sizes = [len(values) for values in levels]
     total = math.prod(sizes)
-    if total <= POOL:
+    if total <= MAX_COMBINATIONS:
         points = [tuple(row) for row in np.ndindex(*sizes)]
         points = [points[i] for i in rng.permutation(total).tolist()]
     else:
-        drawn = [rng.randint(size, size=2 * most).tolist() for size in sizes]
+        drawn = [rng.randint(size, size=2 * n).tolist() for size in sizes]
         points = list(dict.fromkeys(zip(*drawn, strict=True)))
     found = []
     for point in points:
@@ -142,27 +143,28 @@ def spanned_candidates(
         candidate = Candidate(params, subspace)
         if candidate not in history:
             found.append(candidate)
-        if len(found) == most:
+        if len(found) == n:
             break
     return found
 
 
-def mixes(
+def combinations(
     options: Sequence[Sequence[T]], n_changed: Callable[[T], int]
 ) -> list[tuple[T, ...]]:
-    """Return all mixes of one option a place, the center's own before all others.
+    """Return combinations of one option per position, the center first.
 
-    Of more than `POOL`, those that differ from it in one number, and a Sobol sample.
+    If there are more than `MAX_COMBINATIONS`, return the center, all combinations
+    that differ from it in one number, and a Sobol sample of the others.
 
     Parameters
     ----------
     options : sequence of sequence
-        What may stand at each place; the center's own option first.
+        The options at each position; the center's own option first.
     n_changed : callable
-        In how many numbers an option differs from the center's own.
+        Returns how many numbers of an option differ from the center's own option.
     """
     sizes = [len(at_place) for at_place in options]
-    if math.prod(sizes) <= POOL:
+    if math.prod(sizes) <= MAX_COMBINATIONS:
         return list(product(*options))
     center = tuple(at_place[0] for at_place in options)
     near = [
@@ -171,52 +173,55 @@ def mixes(
         for option in at_place
         if n_changed(option) == 1
     ]
-    sobol = qmc.Sobol(len(sizes), scramble=False).random_base2(int(math.log2(POOL)))
+    log2_size = int(math.log2(MAX_COMBINATIONS))
+    sobol = qmc.Sobol(len(sizes), scramble=False).random_base2(log2_size)
     picked = (sobol * sizes).astype(int)
     sample = {tuple(row): None for row in picked.tolist()}
     others = [
         tuple(at_place[i] for at_place, i in zip(options, row, strict=True))
         for row in sample
     ]
-    return [center, *near, *(mix for mix in others if sum(map(n_changed, mix)) > 1)]
+    return [center, *near, *(c for c in others if sum(map(n_changed, c)) > 1)]
 
 
-def _space_filling(
+def _order_space_filling(
     near: list[tuple[Choice, ...]], far: list[tuple[Choice, ...]], limit: int
 ) -> list[tuple[Choice, ...]]:
-    """Order points so that each next one is the farthest from all before it."""
-    width = [
+    """Return up to `limit` points, each the farthest from the points before it."""
+    n_dims = [
         max(len(c[axis].position) for c in (*near, *far)) for axis in range(len(far[0]))
     ]
 
-    def place(combination: tuple[Choice, ...]) -> list[float]:
+    def flat_position(combination: tuple[Choice, ...]) -> list[float]:
         return [
             x
-            for choice, n in zip(combination, width, strict=True)
+            for choice, n in zip(combination, n_dims, strict=True)
             for x in (*choice.position, *[0.0] * (n - len(choice.position)))
         ]
 
-    def squares(numbers: Any, others: Any) -> np.ndarray:
-        """Return the squared distance of each point from another one."""
-        steps = ((places - numbers) ** 2).sum(axis=1)
-        return np.asarray(steps + OTHER**2 * (kinds != others).sum(axis=1))
+    def squared_distances(position: Any, point_options: Any) -> np.ndarray:
+        """Return the squared distance of each far point from another point."""
+        steps = ((positions - position) ** 2).sum(axis=1)
+        n_different = (options != point_options).sum(axis=1)
+        return np.asarray(steps + CHOICE_DISTANCE**2 * n_different)
 
-    places = np.array([place(c) for c in far])
-    kinds = np.array([[choice.other for choice in c] for c in far])
-    distance = squares(0.0, 0)
+    positions = np.array([flat_position(c) for c in far])
+    options = np.array([[choice.option for choice in c] for c in far])
+    distance = squared_distances(0.0, 0)
     for c in near:
-        to_c = squares(place(c), [choice.other for choice in c])
+        to_c = squared_distances(flat_position(c), [choice.option for choice in c])
         distance = np.minimum(distance, to_c)
     order = []
     for _ in range(min(limit, len(far))):
         index = int(np.argmax(distance))
         order.append(far[index])
-        distance = np.minimum(distance, squares(places[index], kinds[index]))
+        to_point = squared_distances(positions[index], options[index])
+        distance = np.minimum(distance, to_point)
         distance[index] = -1.0
     return order
 
 
-def in_turn(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:
-    """Return the first of each part, then the second of each, and so on."""
+def interleave(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Return the first candidate of each part, then the second of each, and so on."""
     longest = max((len(part) for part in parts), default=0)
     return [part[i] for i in range(longest) for part in parts if i < len(part)]

@@ -1,20 +1,23 @@
-"""Where a window has its new numbers on one dimension."""
+"""New numbers of a window on one dimension.
+
+New numbers must be legal, new, and between the center's neighbours.
+"""
 
 from __future__ import annotations
 
 from sklearn_refine._history import Level
 from sklearn_refine.space._axes import Dimension
 
-#: A step past an edge that follows another one is longer by this factor, up to a
-#: decade; so a narrow grid gets away from a wrong start, and a coarse one does not
-#: leap.
+#: On a log scale, a step past an edge after the first refinement is longer by this
+#: factor, up to a decade. So a narrow grid can leave a wrong range quickly, and a
+#: coarse grid does not take too large steps.
 GROWTH = 3.0
-#: A step that comes this near to an end, as a part of itself, is taken for one onto it:
-#: numbers with few digits do not halve exactly.
-ROUNDING = 0.05
+#: A step that ends within this fraction of its length from a limit ends on the limit.
+#: Numbers rounded to few digits do not halve exactly, so a step can narrowly miss it.
+SNAP_FRACTION = 0.05
 
 
-def refine(
+def refine_dimension(
     dim: Dimension,
     x: float,
     below: float | None,
@@ -23,7 +26,7 @@ def refine(
     *,
     follows_step: bool,
 ) -> tuple[Level, list[float]]:
-    """Return the new level around coordinate `x`, and the new numbers on it."""
+    """Return the new level around coordinate `x`, and its new numbers."""
     inner = min((abs(n - x) for n in (below, above) if n is not None), default=1.0)
     outward = inner
     if follows_step and dim.scale == "log" and not dim.integer:
@@ -35,7 +38,7 @@ def refine(
             gap = outward
             if neighbour is not None:
                 gap = abs(neighbour - x) / (per_side + 1)
-            target = _inside(dim, x, x + side * gap * step)
+            target = _clip_to_limits(dim, x, x + side * gap * step)
             gap = min(gap, abs(target - x))
             number = _new_number(dim, x, target, gap, neighbour, side)
             if number is not None and number not in numbers:
@@ -44,13 +47,16 @@ def refine(
     return Level(tuple(sorted(points)), below, above), numbers
 
 
-def _inside(dim: Dimension, x: float, target: float) -> float:
-    """Return `target`, brought back to a legal coordinate if `x` is legal."""
+def _clip_to_limits(dim: Dimension, x: float, target: float) -> float:
+    """Return `target`, or a coordinate within the limits if `x` is within them.
+
+    The replacement is the limit itself, or half way to a limit that is open.
+    """
     low, high = dim.span
-    rounding = ROUNDING * abs(target - x)
-    if target <= low + rounding:
+    tolerance = SNAP_FRACTION * abs(target - x)
+    if target <= low + tolerance:
         return low if dim.limits.low_closed else (x + low) / 2
-    if target >= high - rounding:
+    if target >= high - tolerance:
         return high if dim.limits.high_closed else (x + high) / 2
     return target
 
@@ -63,12 +69,12 @@ def _new_number(
     neighbour: float | None,
     side: int,
 ) -> float | None:
-    """Return the number at `target`, or None where there is no new one."""
+    """Return the number at `target`, or None if it is not new or not legal."""
     low, high = dim.span
     if not low <= target <= high:
         return None
     number = dim.decode(target, gap)
-    # The user may list what is outside; decoded, that would be the end itself.
+    # A listed value outside the limits would be decoded to the limit itself.
     center = dim.decode(x) if low <= x <= high else None
     if center is not None and dim.integer and number == center and neighbour is None:
         number = center + side

@@ -1,4 +1,8 @@
-"""What the scores so far say about candidates that were not tried yet."""
+"""Surrogate model: predicts scores, and selects candidates from a pool.
+
+A change to the model, to the order of random draws or to a tie-break changes which
+candidates later rounds try.
+"""
 
 from __future__ import annotations
 
@@ -15,35 +19,38 @@ from sklearn.base import clone
 from sklearn_refine._history import Candidate, History, was_run
 from sklearn_refine.proposal._gaussian_process import SMOOTH, Prior, gaussian_process
 
-#: The most candidates that a surrogate learns from: half of them the best, half of
-#: them the latest of the others.
-N_LEARNED = 300
-#: How far apart scores may be, in units of themselves, that are the same.
+#: Most candidates that a surrogate is fitted to. Half of them are the best candidates,
+#: the others are the latest of the remaining candidates.
+MAX_TRAINING = 300
+#: Relative difference below which two scores are equal.
 ROUNDING = 1e-12
-#: The most fits of a regressor without ``return_std`` in one round.
-N_RESAMPLES = 8
-
-#: Functions that are drawn to choose a batch, and how many of the best candidates a
-#: batch shall improve on.
-N_DRAWN, N_BEST = 256, 10
+#: Most bootstrap fits per round of a regressor without ``return_std``.
+MAX_BOOTSTRAPS = 8
+#: Number of functions drawn to select a batch.
+N_FUNCTIONS = 256
+#: Number of best candidates on which a batch should improve.
+N_BEST = 10
 
 
 class CandidateFeatures(Protocol):
-    """How candidates become a matrix."""
+    """Converts candidates to a feature matrix."""
 
     @property
     def groups(self) -> np.ndarray:
-        """Which features belong together, (n_features,)."""
+        """Group of each feature, shape (n_features,)."""
         ...
 
     def __call__(
         self, candidates: Sequence[Candidate], tried: Sequence[Candidate]
     ) -> np.ndarray:
-        """Return the features, (n_candidates, n_features), given those tried."""
+        """Return the features, shape (n_candidates, n_features).
+
+        The features may depend on the candidates `tried`.
+        """
         ...
 
 
-#: Draws a number of functions at the rows of a matrix: (X, n, rng) -> (n, n_rows).
+#: Draws n functions at the rows of a matrix: (X, n, rng) -> (n, n_rows).
 Draw = Callable[[np.ndarray, int, np.random.RandomState], np.ndarray]
 
 
@@ -54,14 +61,14 @@ class Surrogate:
     Attributes
     ----------
     features : callable
-        Turns candidates into a matrix.
+        Converts candidates to a feature matrix.
     predict : callable
-        Returns the expected score, as a normal score, at the rows of a matrix.
+        Returns the expected normal score at the rows of a matrix.
     draw : callable
-        Draws functions that are plausible after the scores seen.
+        Draws functions from the posterior, or an approximation of it.
     joint : bool
-        Whether they are drawn from the distribution that the model gives to whole
-        functions, so that many of them tell what may improve, and how much.
+        Whether functions are drawn from a joint posterior over all rows. Only then
+        can many draws estimate the expected improvement of a batch.
     """
 
     features: Callable[[Sequence[Candidate]], np.ndarray]
@@ -70,19 +77,19 @@ class Surrogate:
     joint: bool
 
     def rank(self, history: History) -> list[int]:
-        """Return what ``history.ranking()`` does, the best expected score first.
+        """Return ``history.ranking()`` in the order of the expected score.
 
-        A candidate that a callable ``refit`` prefers stays first.
+        A candidate preferred by a callable ``refit`` stays first.
         """
         ranked = history.ranking()
         means = self.predict(self.features([history.candidates[i] for i in ranked]))
-        order = np.argsort(-_finite(means), kind="stable").tolist()
+        order = np.argsort(-_check_finite(means), kind="stable").tolist()
         if history.preferred is not None and ranked:
             order.remove(0)
             order.insert(0, 0)
         return [ranked[place] for place in order]
 
-    def choose(
+    def select(
         self,
         pool: Sequence[Candidate],
         best: Sequence[Candidate],
@@ -90,32 +97,36 @@ class Surrogate:
         rng: np.random.RandomState,
         spread: float = 1.0,
     ) -> list[Candidate]:
-        """Return candidates of a pool that may be better than the best ones.
+        """Return up to `limit` candidates of a pool that may improve on the best.
 
-        Functions that are drawn jointly differ `spread` times as much from what is
-        expected as is plausible: with more, what is unknown is tried sooner.
+        If functions are drawn jointly, their deviation from the expected score is
+        multiplied by `spread`. A larger spread means more exploration.
         """
         n = min(limit, len(pool))
         if not n:
             return []
         if not self.joint:
-            places = plausibly_best(_finite(self.draw(self.features(pool), n, rng)))
+            places = select_by_thompson(
+                _check_finite(self.draw(self.features(pool), n, rng))
+            )
         else:
             rows = self.features([*best, *pool])
-            drawn = _finite(self.draw(rows, N_DRAWN, rng))
+            drawn = _check_finite(self.draw(rows, N_FUNCTIONS, rng))
             expected = self.predict(rows)
             drawn = expected + spread * (drawn - expected)
-            places = most_improving(drawn[:, : len(best)], drawn[:, len(best) :], n)
+            places = select_by_improvement(
+                drawn[:, : len(best)], drawn[:, len(best) :], n
+            )
         return [pool[place] for place in places]
 
 
-def most_improving(best: np.ndarray, pool: np.ndarray, n: int) -> list[int]:
-    """Return the columns of the pool that raise the expected maximum most.
+def select_by_improvement(best: np.ndarray, pool: np.ndarray, n: int) -> list[int]:
+    """Return the columns of the pool with the largest expected improvement.
 
-    That is expected improvement for a batch and under noise (Letham et al., 2019;
-    taken one by one as in Wilson et al., 2018): over functions, the mean of what a
-    candidate has more than all of the best ones and than what was taken before it.
-    So candidates that would be good for the same reason are not taken together.
+    This is noisy expected improvement for a batch (Letham et al., 2019), maximized
+    one candidate at a time (Wilson et al., 2018). The improvement of a candidate is
+    its excess over all best candidates and all candidates selected before it,
+    averaged over functions. So the batch avoids redundant candidates.
 
     Parameters
     ----------
@@ -124,70 +135,75 @@ def most_improving(best: np.ndarray, pool: np.ndarray, n: int) -> list[int]:
     pool : ndarray of shape (n_functions, n_pool)
         Values of the same functions at the pool.
     n : int
-        How many to return, at most ``n_pool``.
+        Number of columns to return, at most ``n_pool``.
     """
     known = best.max(axis=1, initial=-np.inf, keepdims=True)
-    # Where nothing is expected to improve, the highest mean decides.
-    tie = 1e-6 * pool.mean(axis=0)
-    taken: list[int] = []
+    # Without an expected improvement, the candidate with the highest mean is selected.
+    tie_break = 1e-6 * pool.mean(axis=0)
+    selected: list[int] = []
     for _ in range(n):
-        gain = np.maximum(pool - known, 0.0).mean(axis=0) + tie
-        gain[taken] = -np.inf
-        taken.append(int(gain.argmax()))
-        known = np.maximum(known, pool[:, taken[-1:]])
-    return taken
+        gain = np.maximum(pool - known, 0.0).mean(axis=0) + tie_break
+        gain[selected] = -np.inf
+        selected.append(int(gain.argmax()))
+        known = np.maximum(known, pool[:, selected[-1:]])
+    return selected
 
 
-def plausibly_best(pool: np.ndarray) -> list[int]:
-    """Return for each function, a row, its best column that is not taken yet.
+def select_by_thompson(pool: np.ndarray) -> list[int]:
+    """Return the best column of each function (row), without repetitions.
 
-    That is Thompson sampling (Thompson, 1933; for batches Kandasamy et al., 2018).
+    This is Thompson sampling (Thompson, 1933; for batches Kandasamy et al., 2018).
     """
-    taken = np.zeros(pool.shape[1], dtype=bool)
-    places = []
+    is_selected = np.zeros(pool.shape[1], dtype=bool)
+    selected = []
     for values in pool:
-        places.append(int(np.where(taken, -np.inf, values).argmax()))
-        taken[places[-1]] = True
-    return places
+        selected.append(int(np.where(is_selected, -np.inf, values).argmax()))
+        is_selected[selected[-1]] = True
+    return selected
 
 
-def learn(
+def fit_surrogate(
     model: Any,
     features: CandidateFeatures,
     history: History,
     rng: np.random.RandomState,
     prior: Prior = SMOOTH,
 ) -> Surrogate | None:
-    """Return a surrogate of the scores so far, None where they tell nothing.
+    """Fit a surrogate to the scores so far.
 
     Parameters
     ----------
     model : "gp" or regressor
-        The Gaussian process of this package, or a scikit-learn regressor, which is
-        cloned.
+        The Gaussian process of this package, or a scikit-learn regressor. The
+        regressor is cloned.
     features : CandidateFeatures
-        How candidates become a matrix.
+        Converts candidates to a feature matrix.
     history : History
         All rounds so far.
     rng : RandomState
         Source of all randomness.
     prior : Prior, default=SMOOTH
-        Of the Gaussian process.
+        Prior of the Gaussian process.
+
+    Returns
+    -------
+    surrogate : Surrogate or None
+        None if there are fewer than two different scores.
 
     Raises
     ------
     Exception
-        Whatever the model raises.
+        Any exception that the model raises.
     """
-    scores, n_run = usable_scores(history)
-    ranked = _lowest_first(scores)
+    scores, n_run = estimate_scores(history)
+    ranked = _nan_as_lowest(scores)
     if len(scores) < 2 or ranked.min() == ranked.max():
         return None
     rows = np.arange(len(scores))
-    if len(scores) > N_LEARNED:
+    if len(scores) > MAX_TRAINING:
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
-        best, others = np.split(order, [N_LEARNED // 2])
-        rows = np.sort(np.r_[best, np.sort(others)[-(N_LEARNED - len(best)) :]])
+        best, others = np.split(order, [MAX_TRAINING // 2])
+        rows = np.sort(np.r_[best, np.sort(others)[-(MAX_TRAINING - len(best)) :]])
     candidates = [history.candidates[row] for row in rows.tolist()]
 
     def matrix(rows: Sequence[Candidate]) -> np.ndarray:
@@ -195,27 +211,27 @@ def learn(
 
     X, y = matrix(candidates), normal_scores(scores[rows])
     if not isinstance(model, str):
-        return _learn_regressor(model, matrix, X, y, rng)
+        return _fit_regressor_surrogate(model, matrix, X, y, rng)
     noise = history.n_splits / n_run[rows]
     process = gaussian_process(X, y, features.groups, noise, prior)
     return Surrogate(matrix, process.predict, process.draw, joint=True)
 
 
-def usable_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
-    """Return a score for each candidate and the number of splits it stands on.
+def estimate_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
+    """Return a score for each candidate, and the number of splits behind it.
 
-    That is the mean over the splits, with two exceptions. Where a race left splits
-    out, it is the mean over the others, corrected for how much better or worse the
-    complete candidates did on these. Where a fit failed or has no score, it is NaN.
-    Scores that differ by rounding alone are equal.
+    The score is the mean over the splits. If a candidate was stopped early, its score
+    is the mean over its splits plus a correction: the difference of the complete
+    candidates' means over all splits and over these splits. If a fit failed or has no
+    score, the score is NaN. Scores that differ only by rounding are made equal.
     """
     scores = history.split_scores()
     means = scores.mean(axis=1)
     n_run = np.full(len(scores), history.n_splits, dtype=float)
     gaps = np.isnan(scores)
-    dropped = np.flatnonzero(gaps.any(axis=1) & ~gaps.all(axis=1)).tolist()
+    incomplete = np.flatnonzero(gaps.any(axis=1) & ~gaps.all(axis=1)).tolist()
     complete = scores[~gaps.any(axis=1)]
-    for row in dropped:
+    for row in incomplete:
         run = np.array([was_run(outcome) for outcome in history.outcomes[row]])
         if (gaps[row] & run).any():
             continue
@@ -227,9 +243,9 @@ def usable_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
 
 
 def without_rounding(scores: np.ndarray) -> np.ndarray:
-    """Return scores of which those that differ by rounding alone are equal.
+    """Make scores equal that differ only by rounding.
 
-    The mean of the same numbers depends on their order, by its last digits.
+    The last digits of a mean depend on the order of its numbers.
     """
     order = np.argsort(scores)
     ordered = scores[order]
@@ -244,89 +260,98 @@ def without_rounding(scores: np.ndarray) -> np.ndarray:
 
 
 def normal_scores(scores: np.ndarray) -> np.ndarray:
-    """Return the normal quantiles of the ranks; NaN shares the lowest ranks.
+    """Return the normal quantiles of the ranks. NaN has the lowest rank.
 
-    So neither the scale of the scores matters nor how bad a bad one is.
+    So the result depends neither on the scale of the scores nor on outliers.
     """
-    # Ranks of places, since rankdata of scipy 1.10 takes a sum that overflows for NaN.
-    _, places = np.unique(_lowest_first(scores), return_inverse=True)
+    # rankdata gets integers: in scipy 1.10 it overflows for the largest floats.
+    _, places = np.unique(_nan_as_lowest(scores), return_inverse=True)
     y = norm.ppf((rankdata(places) - 0.5) / len(scores))
     return np.asarray((y - y.mean()) / y.std())
 
 
-def _lowest_first(scores: np.ndarray) -> np.ndarray:
+def _nan_as_lowest(scores: np.ndarray) -> np.ndarray:
+    """Replace NaN by minus infinity; infinite scores do not change."""
     return np.asarray(np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf))
 
 
-def warn_of_failure(error: Exception, instead: str) -> None:
-    """Say that a model failed, and what the next round does instead."""
+def warn_surrogate_failed(error: Exception, fallback: str) -> None:
+    """Warn that a model failed, and name the fallback of the next round."""
     warnings.warn(
         f"The surrogate failed ({type(error).__name__}: {error}), so the next round "
-        f"{instead}.",
+        f"{fallback}.",
         UserWarning,
         stacklevel=3,
     )
 
 
-def _learn_regressor(
+def _fit_regressor_surrogate(
     model: Any,
     matrix: Callable[[Sequence[Candidate]], np.ndarray],
     X: np.ndarray,
     y: np.ndarray,
     rng: np.random.RandomState,
 ) -> Surrogate:
-    """Return a surrogate that is a scikit-learn regressor.
+    """Fit a scikit-learn regressor as a surrogate.
 
-    With ``return_std``, the functions drawn are its mean plus a random multiple of
-    its standard deviation. Without, each is fitted to a bootstrap sample (Eckles and
-    Kaptein, "Thompson sampling with the online bootstrap", 2014).
+    With ``return_std``, a drawn function is the predicted mean plus a random multiple
+    of the standard deviation. Otherwise each drawn function is the regressor fitted
+    to a bootstrap sample (Eckles and Kaptein, "Thompson sampling with the online
+    bootstrap", 2014).
     """
-    fitted = _fit(model, X, y, rng)
+    fitted = _fit_regressor(model, X, y, rng)
 
     def predict(rows: np.ndarray) -> np.ndarray:
-        with _quiet():
+        with _ignore_warnings():
             return np.asarray(fitted.predict(rows), dtype=float).reshape(len(rows))
 
     def draw_with_std(
         rows: np.ndarray, n: int, rng: np.random.RandomState
     ) -> np.ndarray:
-        with _quiet():
+        with _ignore_warnings():
             mean, std = fitted.predict(rows, return_std=True)
         return np.asarray(mean + rng.normal(size=(n, 1)) * std)
 
-    def resample(rows: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
+    def draw_bootstrap(
+        rows: np.ndarray, n: int, rng: np.random.RandomState
+    ) -> np.ndarray:
         drawn = []
-        for _ in range(min(n, N_RESAMPLES)):
+        for _ in range(min(n, MAX_BOOTSTRAPS)):
             sample = rng.randint(len(X), size=len(X))
-            again = _fit(model, X[sample], y[sample], rng)
-            with _quiet():
-                drawn.append(again.predict(rows).reshape(len(rows)))
-        values = np.array([drawn[i % N_RESAMPLES] for i in range(n)], dtype=float)
-        # Trees and neighbours predict the same for many candidates.
+            refitted = _fit_regressor(model, X[sample], y[sample], rng)
+            with _ignore_warnings():
+                drawn.append(refitted.predict(rows).reshape(len(rows)))
+        values = np.array([drawn[i % MAX_BOOTSTRAPS] for i in range(n)], dtype=float)
+        # Trees and nearest neighbours predict equal values for many candidates.
+        # Small noise breaks these ties at random.
         return values + 1e-6 * rng.uniform(size=values.shape)
 
     has_std = "return_std" in inspect.signature(fitted.predict).parameters
-    draw = draw_with_std if has_std else resample
+    draw = draw_with_std if has_std else draw_bootstrap
     return Surrogate(matrix, predict, draw, joint=False)
 
 
-def _fit(model: Any, X: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> Any:
+def _fit_regressor(
+    model: Any, X: np.ndarray, y: np.ndarray, rng: np.random.RandomState
+) -> Any:
+    """Fit a clone of a regressor, with a seed for each `random_state` that is None."""
     model = clone(model)
     seeds = {
         name: int(rng.randint(2**31 - 1))
         for name, value in sorted(model.get_params().items())
         if name.rpartition("__")[2] == "random_state" and value is None
     }
-    with _quiet():
+    with _ignore_warnings():
         return model.set_params(**seeds).fit(X, y)
 
 
-def _quiet() -> warnings.catch_warnings[None]:
-    """Keep what a model says about its optimiser from the user."""
+def _ignore_warnings() -> warnings.catch_warnings[None]:
+    """Ignore a model's warnings, such as those of its optimizer."""
     return warnings.catch_warnings(action="ignore")
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
+def _check_finite(values: np.ndarray) -> np.ndarray:
+    """Return `values`, or raise if one is not finite."""
     if not np.isfinite(values).all():
         raise ValueError("its predictions are not finite")
     return values

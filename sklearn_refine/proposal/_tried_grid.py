@@ -1,4 +1,7 @@
-"""What the rounds of a zooming grid say about each of its points."""
+"""The candidates that a grid search has tried, with their coordinates and neighbours.
+
+Windows and centers depend on these neighbours, so later rounds do too.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from sklearn_refine.space._infer import Subspace
 
 
 class TriedGrid:
-    """What the rounds so far say about each point, read once a round.
+    """Coordinates, scores and neighbours of the candidates tried so far.
+
+    It is built once per round.
 
     Parameters
     ----------
@@ -23,7 +28,8 @@ class TriedGrid:
     history : History
         All rounds so far.
     ranking : list of int
-        The candidates with a score, the best first, by whatever is the measure.
+        Indices of the candidates with a score, best first, by mean score or by the
+        prediction of a surrogate.
     """
 
     def __init__(
@@ -42,8 +48,8 @@ class TriedGrid:
             }
             for c in history.candidates
         ]
-        # What two candidates must share for one to lie beside the other.
-        self._kinds = [
+        # Only candidates with equal options can be neighbours.
+        self._options = [
             (
                 c.subspace,
                 *(
@@ -61,12 +67,12 @@ class TriedGrid:
     def neighbours(
         self, center: int, key: Key
     ) -> tuple[float | None, float | None, bool]:
-        """Return the nearest coordinates tried below and above a point.
+        """Return the nearest tried coordinates below and above a center.
 
-        None where nothing was. The last value says whether they are those of a
-        later round than the first.
+        A side without a tried coordinate is None. The last value tells whether the
+        neighbours come from a later round than the first.
         """
-        level, is_refined = self._level_around(center, key)
+        level, is_refined = self._find_level(center, key)
         x = self.coordinates[center][key]
         position = level.points.index(x)
         below = level.points[position - 1] if position else level.below
@@ -76,33 +82,33 @@ class TriedGrid:
             else level.above
         )
         tried = self._tried[self.history.candidates[center].subspace, key]
-        # The window ended here, but another window may have looked further on.
+        # Another window may have tried coordinates beyond the edge of this level.
         if below is None:
             below = max((t for t in tried if t < x), default=None)
         if above is None:
             above = min((t for t in tried if t > x), default=None)
         return below, above, is_refined
 
-    def covered_by(self, center: int) -> np.ndarray:
-        """Say of each candidate whether it lies between a center and its neighbours."""
-        kind = self._kinds[center]
-        beside = [index for index, other in enumerate(self._kinds) if other == kind]
-        within = np.ones(len(beside), dtype=bool)
+    def mask_covered(self, center: int) -> np.ndarray:
+        """Return a mask of the candidates between a center and its neighbours."""
+        own = self._options[center]
+        similar = [index for index, other in enumerate(self._options) if other == own]
+        within = np.ones(len(similar), dtype=bool)
         for key in self.coordinates[center]:
-            x = np.array([self.coordinates[index][key] for index in beside])
+            x = np.array([self.coordinates[index][key] for index in similar])
             below, above, _ = self.neighbours(center, key)
             if below is not None:
                 within &= x >= below
             if above is not None:
                 within &= x <= above
         covered = np.zeros(len(self.history), dtype=bool)
-        covered[np.array(beside)[within]] = True
+        covered[np.array(similar)[within]] = True
         return covered
 
-    def _level_around(self, center: int, key: Key) -> tuple[Level, bool]:
-        """Return the finest level at which a point's neighbours were tried.
+    def _find_level(self, center: int, key: Key) -> tuple[Level, bool]:
+        """Return the latest completely tried level around a center.
 
-        The second value says whether that was in a later round than the first.
+        The second value tells whether the level is from a later round than the first.
         """
         subspace = self.history.candidates[center].subspace
         tried = self._tried[subspace, key]
@@ -114,23 +120,23 @@ class TriedGrid:
                     and tried.issuperset(window.levels[key].points)
                 ):
                     return window.levels[key], number > 0
-        # The cap left out what its window had around this point on this dimension.
+        # No level is complete, because the limit on candidates cut all windows here.
         return Level(tuple(sorted(tried))), True
 
-    def near_best(self, center: int, axis: Axis) -> list[Choice]:
-        """Return the other options within one standard error of a center's score.
+    def competitive_choices(self, center: int, axis: Axis) -> list[Choice]:
+        """Return other options scoring within one standard error of a center.
 
-        Each is given by its own best candidate's value.
+        Each option is represented by the value of its best candidate.
         """
         if len({axis.option(value) for value in axis.listed}) == 1:
             return []
         candidate = self.history.candidates[center]
         own = axis.option(candidate.params[axis.name])
-        enough = self.means[center] - self.errors[center]
+        threshold = self.means[center] - self.errors[center]
         found: dict[Any, Choice] = {}
         for index in self.ranking:
             other = self.history.candidates[index]
-            if other.subspace != candidate.subspace or self.means[index] < enough:
+            if other.subspace != candidate.subspace or self.means[index] < threshold:
                 continue
             value = other.params[axis.name]
             option = axis.option(value)

@@ -1,4 +1,4 @@
-"""The zooming grid, on functions instead of models."""
+"""Tests of the grid proposer, on functions of the parameters."""
 
 import math
 import time
@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from sklearn_refine._history import History, Round
 from sklearn_refine.proposal._grid import GridProposer
-from sklearn_refine.proposal._grid_points import Choice, _space_filling
+from sklearn_refine.proposal._grid_points import Choice, _order_space_filling
 from sklearn_refine.space._infer import grid_space
 
 
@@ -51,7 +51,7 @@ def values(history, name, round_=None):
 
 
 def peak(**at):
-    """A score that is highest at a point, in the logarithm."""
+    """Return a score that decreases with the log distance from a point."""
     return lambda params: (
         -sum(
             (math.log10(params[name]) - math.log10(best)) ** 2
@@ -102,13 +102,13 @@ def test_two_axes_reach_two_decades_outside(seed):
     assert history.mean_scores().max() > -0.5
 
 
-def test_comes_back_from_a_step_too_far():
+def test_returns_from_a_step_too_far():
     history = zoom({"a": [0.1, 1.0, 10.0]}, peak(a=40.0), rounds=5)
     assert max(values(history, "a")) == 1000.0
     assert min(abs(math.log10(v / 40)) for v in values(history, "a")) < 0.1
 
 
-def test_ints_stay_ints_and_end():
+def test_ints_stay_ints_until_exhausted():
     history = zoom({"k": [1, 5, 9]}, lambda p: -abs(p["k"] - 6), rounds=9)
     tried = values(history, "k")
     assert all(type(k) is int for k in tried)
@@ -138,7 +138,7 @@ def test_layers_refine_widths_at_the_best_depth():
     assert {h[1] for h in values(history, "h", 1)} >= {128, 45}
 
 
-def test_of_many_layers_each_changes_alone_and_some_together():
+def test_many_layers_change_alone_and_in_combinations():
     grid = {"h": [(8,) * 14, (16,) * 14]}
     history = zoom(grid, lambda p: sum(p["h"]), rounds=2, max_candidates=60)
     later = [c.params["h"] for c in history.candidates[2:]]
@@ -149,7 +149,7 @@ def test_of_many_layers_each_changes_alone_and_some_together():
     assert len(history.rounds[1].windows[0].shown["h"]) < 5000
 
 
-def test_a_single_width_steps_by_an_octave():
+def test_a_single_width_steps_by_a_factor_of_two():
     history = zoom({"h": [(50,), (50, 20)]}, lambda p: -len(p["h"]), rounds=2)
     assert sorted(values(history, "h", 1)) == [(25,), (100,)]
 
@@ -162,7 +162,7 @@ def test_mixed_list_refines_numbers_only_when_one_is_best():
     assert len(choice_best.candidates) == 4
 
 
-def test_beside_zero_later_rounds_stay_logarithmic():
+def test_zero_in_a_list_keeps_later_rounds_logarithmic():
     grid = {"a": [0.0, 1e-4, 1e-2, 1.0]}
     history = zoom(grid, lambda p: -abs(math.log10(p["a"] + 1e-9) + 2), rounds=2)
     assert values(history, "a", 1) == [0.001, 0.1]
@@ -194,7 +194,7 @@ def test_centers_of_several_subspaces():
     assert all(("gamma" in c.params) == (c.subspace == 1) for c in later)
 
 
-def test_one_center_stays_in_a_local_maximum_and_three_leave_it():
+def test_three_centers_leave_a_local_maximum():
     def score(p):
         x = math.log10(p["a"])
         return math.exp(-(((x + 1) / 0.6) ** 2)) + 2 * math.exp(
@@ -208,7 +208,7 @@ def test_one_center_stays_in_a_local_maximum_and_three_leave_it():
     assert three.mean_scores().max() > 1.5
 
 
-def test_cap_keeps_the_axis_neighbours():
+def test_limit_keeps_the_axis_neighbours():
     grid = {name: [0.1, 1.0, 10.0] for name in "abcd"}
     best = dict.fromkeys("abcd", 1.0)
     history = zoom(grid, peak(**best), rounds=2, max_candidates=20)
@@ -217,12 +217,12 @@ def test_cap_keeps_the_axis_neighbours():
     changed = [sum(v != 1.0 for v in c.params.values()) for c in later]
     assert changed[:8] == [1] * 8
     assert all(n > 1 for n in changed[8:])
-    # What fills the window spreads over it: no corner is used twice as often.
+    # The other candidates fill the window evenly: no corner is used twice as often.
     corners = np.array([[c.params[n] > 1 for n in "abcd"] for c in later[8:]])
     assert np.all(corners.mean(axis=0) > 0.2)
 
 
-def test_cap_below_the_neighbours_serves_every_axis_in_turn():
+def test_limit_below_the_neighbours_alternates_between_axes():
     grid = {name: [0.1, 1.0, 10.0] for name in "abcd"}
     best = dict.fromkeys("abcd", 1.0)
     history = zoom(grid, peak(**best), rounds=5, max_candidates=2)
@@ -232,15 +232,15 @@ def test_cap_below_the_neighbours_serves_every_axis_in_turn():
     assert moved == set("abcd")
 
 
-def test_different_choices_are_equally_far():
+def test_different_choices_are_at_equal_distances():
     options = [Choice("abcde"[i], min(i, 1), (), i) for i in range(5)]
     far = [(k, m) for k in options[1:] for m in options[1:]]
-    first = _space_filling([], far, 4)
+    first = _order_space_filling([], far, 4)
     for place in (0, 1):
         assert {combination[place].value for combination in first} == set("bcde")
 
 
-def test_a_thousand_choices_take_no_longer_than_they_may():
+def test_time_of_a_thousand_choices():
     grid = {"kind": [f"k{i}" for i in range(1000)], "a": [0.1, 1.0]}
     start = time.process_time()
     history = zoom(grid, lambda p: 0.5, rounds=2)
@@ -286,13 +286,13 @@ def test_bounds_and_legal_limits():
 
 
 @pytest.mark.parametrize("listed", [[0.1, 1.0, 10.0, 100.0], [1, 10, 100]])
-def test_from_a_best_value_outside_a_step_leads_onto_the_bound(listed):
+def test_a_center_outside_the_bounds_steps_onto_the_bound(listed):
     space = {"bounds": {"a": (0.5, 20)}}
     history = zoom({"a": listed}, lambda p: p["a"], rounds=2, space=space)
     assert values(history, "a", 1) == [20]
 
 
-def test_listed_numbers_outside_are_in_no_later_candidate():
+def test_listed_numbers_outside_bounds_are_in_no_later_round():
     grid = {name: [0.1, 1.0, 10.0] for name in "abc"}
     history = zoom(
         grid,
@@ -306,7 +306,7 @@ def test_listed_numbers_outside_are_in_no_later_candidate():
     assert min(c.params["a"] for c in history.candidates[27:]) >= 0.5
 
 
-def test_a_step_onto_an_open_end_goes_half_way():
+def test_a_step_onto_an_open_end_is_halved():
     history = zoom({"C": [1.0, 2.0, 3.0]}, lambda p: -p["C"], rounds=2, estimator=SVC())
     assert values(history, "C", 1) == [0.5, 1.5]
     history = zoom({"C": [-1, 1, 10]}, lambda p: p["C"] == 1, rounds=2, estimator=SVC())
@@ -323,7 +323,7 @@ def test_a_step_onto_an_open_end_goes_half_way():
     ],
 )
 @pytest.mark.parametrize("n_points", [3, 5])
-def test_steps_toward_an_open_end_halve_what_is_left(estimator, name, listed, n_points):
+def test_steps_toward_an_open_end_halve_the_distance(estimator, name, listed, n_points):
     history = zoom(
         {name: listed},
         lambda p: p[name],
@@ -337,7 +337,7 @@ def test_steps_toward_an_open_end_halve_what_is_left(estimator, name, listed, n_
     assert left[4] < 0.5 * left[0]
 
 
-def test_a_step_that_misses_a_closed_end_by_rounding_reaches_it():
+def test_a_step_within_rounding_of_a_closed_end_reaches_it():
     history = zoom(
         {"l1_ratio": np.arange(0.1, 1, 0.1).tolist()},
         lambda p: -p["l1_ratio"],
@@ -355,7 +355,7 @@ def test_a_step_onto_zero_reaches_it(start, kind):
     assert values(history, "a", 1)[0] == 0.0
 
 
-def test_windows_show_numbers_of_python():
+def test_windows_contain_python_numbers():
     history = zoom({"a": np.logspace(-3, 3, 3)}, peak(a=1.0), rounds=2)
     for round_ in history.rounds:
         assert all(type(end) is float for end in round_.windows[0].shown["a"])
@@ -391,7 +391,7 @@ GRIDS = st.dictionaries(st.sampled_from("abcd"), LISTS, min_size=1, max_size=3)
     cap=st.sampled_from([None, 1, 3, 40]),
 )
 def test_any_space(grid, seed, n_centers, n_points, cap):
-    """Nothing twice, nothing beyond the plan, Python numbers, nothing changed."""
+    """Candidates are unique, planned and Python numbers; inputs are unchanged."""
     before = repr(grid)
     rng = np.random.RandomState(seed)
     scores = {}

@@ -1,4 +1,4 @@
-"""The model of the zooming grid: which points are centers, which the cap keeps."""
+"""Tests of the surrogate of the grid search: its centers and its candidates."""
 
 import math
 import time
@@ -46,7 +46,7 @@ def bowl(**at):
     return lambda params: -sum((math.log10(params[n] / at[n])) ** 2 for n in at)
 
 
-def test_one_lucky_point_does_not_lead_the_zoom_astray():
+def test_surrogate_ignores_a_single_lucky_score():
     levels = np.logspace(-4, 2, 7).tolist()
     nearer = {None: 0, "gp": 0}
     for seed in range(20):
@@ -71,8 +71,8 @@ def test_one_lucky_point_does_not_lead_the_zoom_astray():
     assert nearer["gp"] >= 18
 
 
-def test_axes_without_effect_get_fewer_points_under_the_cap():
-    """Of a round's points, those that have a new value of the axis that matters."""
+def test_axes_without_effect_get_fewer_candidates_under_the_limit():
+    """Most candidates under a limit have a new value on the axis with an effect."""
     grid = {name: [0.01, 0.1, 1.0] for name in "abcd"}
     useful = {None: [], "gp": []}
     for seed in range(8):
@@ -93,7 +93,7 @@ def test_axes_without_effect_get_fewer_points_under_the_cap():
     assert sum(useful["gp"]) > sum(useful[None])
 
 
-def test_a_window_that_fits_is_tried_as_a_whole():
+def test_a_window_within_the_limit_is_tried_completely():
     grid = {"a": [0.01, 0.1, 1.0], "b": [0.01, 0.1, 1.0]}
     score = bowl(a=0.1, b=0.1)
     with_model = zoom(grid, score, n_centers=1, rounds=2)
@@ -102,7 +102,7 @@ def test_a_window_that_fits_is_tried_as_a_whole():
 
 
 @pytest.mark.parametrize("at", [(100.0, 100.0), (1e-4, 100.0)])
-def test_it_still_leaves_its_ranges(at):
+def test_surrogate_leaves_the_listed_range(at):
     grid = {"a": [0.01, 0.1, 1.0], "b": [0.01, 0.1, 1.0]}
     history = zoom(grid, bowl(a=at[0], b=at[1]), rounds=6)
     assert history.mean_scores().max() > -0.5
@@ -144,7 +144,7 @@ SCORES = {
 
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("kind", SCORES)
-def test_odd_grids_and_scores(grid, kind):
+def test_unusual_grids_and_scores(grid, kind):
     for cap in (None, 2):
         rng = np.random.RandomState(0)
         with warnings.catch_warnings():
@@ -178,7 +178,7 @@ def test_odd_grids_and_scores(grid, kind):
     seed=st.integers(0, 2**20),
     cap=st.sampled_from([None, 1, 4, 30]),
 )
-def test_it_is_the_same_again_and_tries_nothing_twice(lists, seed, cap):
+def test_candidates_are_reproducible_and_unique(lists, seed, cap):
     def score(params):
         text = repr(sorted(params.items())) + str(seed)
         return np.random.RandomState(crc32(text.encode())).uniform()
@@ -191,11 +191,11 @@ def test_it_is_the_same_again_and_tries_nothing_twice(lists, seed, cap):
     assert not tried & set(new)
 
 
-def test_where_the_model_fails_windows_are_plain(monkeypatch):
+def test_a_failing_surrogate_falls_back_to_plain_windows(monkeypatch):
     def broken(*args):
         raise np.linalg.LinAlgError("not positive definite")
 
-    monkeypatch.setattr(_grid, "learn", broken)
+    monkeypatch.setattr(_grid, "fit_surrogate", broken)
     grid = {name: [0.1, 1.0, 10.0] for name in "abc"}
     score = bowl(a=1.0, b=2.0, c=3.0)
     with pytest.warns(UserWarning, match=r"surrogate failed \(LinAlgError: not pos"):
@@ -204,14 +204,14 @@ def test_where_the_model_fails_windows_are_plain(monkeypatch):
     assert [c.key for c in failed.candidates] == [c.key for c in plain.candidates]
 
 
-def test_the_search_uses_it():
+def test_grid_search_uses_the_surrogate():
     search = RefiningGridSearchCV(NoParameters(), {"a": [1.0, 2.0]})
     search.estimator = type("E", (), {"get_params": lambda s, deep=True: {"a": 1}})()
     assert search._make_proposer().surrogate == "gp"
 
 
 @pytest.mark.parametrize("limit", [50, 2000])
-def test_a_proposal_at_300_candidates_takes_no_longer_than_it_may(limit):
+def test_time_of_a_proposal_at_300_candidates(limit):
     axes = {name: np.logspace(-3, 0, 4).tolist() for name in "abcd"}
     history = History(3)
     parts = [[dict(zip("abcd", v, strict=True)) for v in product(*axes.values())]]
@@ -240,7 +240,7 @@ def test_a_proposal_at_300_candidates_takes_no_longer_than_it_may(limit):
     assert len({c.key for c in proposal.candidates}) == limit
 
 
-def test_features_lie_as_the_values_do():
+def test_grid_features():
     grids = [
         {"a": [0.01, 0.1, 1.0], "kind": ["x", "y"], "h": [(4,), (16, 4)]},
         {"a": [0.1, 1.0, 10.0], "kind": ["y"]},

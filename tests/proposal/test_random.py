@@ -1,4 +1,4 @@
-"""Random rounds that narrow, on functions instead of models."""
+"""Tests of the random proposer, on functions of the parameters."""
 
 import math
 from itertools import pairwise, product
@@ -24,7 +24,7 @@ class OnlyRvs:
 
 
 class NoSupport:
-    """A distribution with quantiles that does not say where it ends."""
+    """A distribution with quantiles that declares no support."""
 
     support = (0, 1)
 
@@ -80,7 +80,7 @@ def test_no_round_is_larger_than_the_one_before(n_iter, n_rounds):
 
 
 @pytest.mark.parametrize("n_rounds", [2, 3, 8])
-def test_draws_spread_less_and_less(n_rounds):
+def test_spread_decreases_over_rounds(n_rounds):
     proposer = RandomProposer(
         distribution_space([BOWL]), n_iter=48, n_rounds=n_rounds, n_centers=3
     )
@@ -117,7 +117,7 @@ def test_rounds_narrow_and_beat_one_round():
 
 
 def test_later_rounds_mix_the_parameters_of_the_centers():
-    """Each parameter is near that of some center, seldom all near the same one."""
+    """Each parameter is near one of the centers, seldom all near the same one."""
     names = "abcd"
     space = {name: stats.uniform() for name in names}
     proposer = RandomProposer(
@@ -130,11 +130,11 @@ def test_later_rounds_mix_the_parameters_of_the_centers():
         history.add_round([center], outcomes, Round([], 1, 1, 0.0))
     found = proposer.propose(history, 200, np.random.RandomState(0)).candidates
     points = np.array([[c.params[name] for name in names] for c in found])
-    near = abs(abs(points - 0.5) - 0.3) <= 0.1 + 1e-9  # of 0.2 or of 0.8
+    near = abs(abs(points - 0.5) - 0.3) <= 0.1 + 1e-9  # to 0.2 or to 0.8
     inside = near.all(axis=1)
     assert 0.85 < inside.mean() < 1  # the others are from the whole space
     high = points[inside] > 0.5
-    assert high.mean() > 0.6  # the better center is taken more often
+    assert high.mean() > 0.6  # the better center is drawn more often
     mixed = high.any(axis=1) & ~high.all(axis=1)
     assert mixed.mean() > 0.4
 
@@ -150,7 +150,7 @@ def test_windows_narrow_by_one_factor(n_rounds, widths):
     assert found == pytest.approx(widths)
 
 
-def test_a_pool_crosses_the_space_in_a_few_parameters():
+def test_pool_moves_few_parameters_far():
     names = "abcdefgh"
     space = {name: stats.uniform() for name in names[:-1]} | {"h": ["x", "y", "z"]}
     proposer = RandomProposer(
@@ -160,7 +160,7 @@ def test_a_pool_crosses_the_space_in_a_few_parameters():
     center = Candidate({**dict.fromkeys(names[:-1], 0.5), "h": "x"}, 0)
     outcomes = [[{"test_scores": 1.0, "fit_error": None}]]
     history.add_round([center], outcomes, Round([], 1, 1, 0.0))
-    pool = proposer._pool(history, [0], 1e-3, 50, np.random.RandomState(0))
+    pool = proposer._make_pool(history, [0], 1e-3, 50, np.random.RandomState(0))
     points = np.array([[c.params[name] for name in names[:-1]] for c in pool])
     jumped = (abs(points - 0.5) > 0.01).sum(axis=1)
     jumped += [c.params["h"] != "x" for c in pool]
@@ -208,9 +208,9 @@ def test_steps_reach_the_ends(distribution, low, high):
     "distribution", [stats.norm(), stats.cauchy(), stats.expon(), NoSupport()]
 )
 @pytest.mark.parametrize("quantile", [0.05, 0.95])
-def test_steps_stay_inside_where_there_are_no_ends(distribution, quantile):
+def test_steps_stay_inside_an_unbounded_support(distribution, quantile):
     q = distribution.cdf(around(distribution, distribution.ppf(quantile)))
-    # At quantile 1e-9, as an end would be read, nothing else is to be expected.
+    # At an end (quantile 1e-9) there would be no other values.
     assert q.min() > 1e-6
     assert q.max() < 1 - 1e-6
 
@@ -222,15 +222,15 @@ def test_lists_are_drawn_without_replacement():
     assert len({c.key for c in history.candidates}) == 6
 
 
-def test_a_space_of_repeated_values_is_tried_as_a_whole():
+def test_a_space_of_repeated_values_is_tried_completely():
     space = {name: [0] * 11 + [1] for name in "abcdef"}
     history = search(space, lambda p: -sum(p.values()), n_iter=64)
     assert len({tuple(c.params.values()) for c in history.candidates}) == 64
 
 
 @pytest.mark.parametrize("n_lists", [3, 9])
-def test_a_large_space_of_lists_is_not_gone_through(n_lists):
-    """Windows around what has no other value nearby give nothing new."""
+def test_a_large_space_of_lists_is_not_enumerated(n_lists):
+    """Windows around values without near neighbours yield nothing new."""
     large = {name: np.linspace(0, 1, 1000).tolist() for name in "abcdefghi"[:n_lists]}
     space = [*({"k": [i]} for i in range(5)), large]
     history = search(space, lambda p: "k" in p, n_iter=60)
@@ -244,7 +244,7 @@ def test_a_large_space_of_lists_is_not_gone_through(n_lists):
         max_size=3,
     )
 )
-def test_settings_are_all_combinations_of_different_values(lists):
+def test_params_at_enumerates_combinations_of_distinct_values(lists):
     names = "abc"[: len(lists)]
     (subspace,) = distribution_space([dict(zip(names, lists, strict=True))])
     settings = [Candidate(subspace.params_at(i)) for i in range(int(subspace.n_values))]
@@ -275,7 +275,7 @@ def test_a_small_discrete_space_ends_early():
         ([{"a": stats.randint(0, 9)}, {"b": ["x"]}, {"c": stats.bernoulli(0.3)}], 12),
     ],
 )
-def test_a_finite_space_is_tried_as_a_whole(space, size, n_rounds, surrogate):
+def test_a_finite_space_is_tried_completely(space, size, n_rounds, surrogate):
     parts = space if isinstance(space, list) else [space]
     proposer = RandomProposer(
         distribution_space(parts),
@@ -289,7 +289,7 @@ def test_a_finite_space_is_tried_as_a_whole(space, size, n_rounds, surrogate):
     assert proposer.n_values == size
 
 
-def test_what_has_no_share_is_never_tried():
+def test_values_of_probability_zero_are_never_tried():
     class Even(stats.rv_discrete):
         def _pmf(self, k):
             return np.where(k % 2 == 0, 0.2, 0.0)
@@ -299,8 +299,8 @@ def test_what_has_no_share_is_never_tried():
 
 
 @pytest.mark.parametrize("surrogate", [None, "gp"])
-def test_windows_that_hold_nothing_new_give_way_to_the_whole_space(surrogate):
-    """The best are single settings, beside a space that is infinite."""
+def test_exhausted_windows_fall_back_to_the_whole_space(surrogate):
+    """The best subspaces have one candidate each; another subspace is infinite."""
     space = [*({"k": [i]} for i in range(5)), {"a": stats.uniform()}]
     for seed in range(10):
         proposer = RandomProposer(
@@ -314,7 +314,7 @@ def test_windows_that_hold_nothing_new_give_way_to_the_whole_space(surrogate):
         assert len(history) == 40
 
 
-def test_a_huge_support_is_not_gone_through():
+def test_a_huge_support_is_not_enumerated():
     large = {name: stats.randint(0, 10**12) for name in "abcdefgh"}
     space = [*({"k": [i]} for i in range(5)), large]
     assert len(search(space, lambda p: "k" in p, n_iter=60)) == 60
@@ -327,7 +327,7 @@ def test_subspaces_share_the_first_round():
     assert first == 32
 
 
-def test_no_score_at_all_goes_on_at_random():
+def test_without_scores_continues_at_random():
     history = search(BOWL, lambda p: math.nan, n_iter=20, n_rounds=4)
     assert len(history) == 20
 
@@ -367,7 +367,7 @@ SPACES = st.dictionaries(st.sampled_from("abcd"), AXES, min_size=1, max_size=4)
     seed=st.integers(0, 2**20),
 )
 def test_any_space(space, n_iter, n_rounds, seed):
-    """Never twice, inside the support, Python values, the same for the same seed."""
+    """Candidates are unique, within the support, Python values and reproducible."""
     rng = np.random.RandomState(seed)
     scores = {}
 

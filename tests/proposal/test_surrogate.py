@@ -1,4 +1,4 @@
-"""The surrogate that chooses the candidates of later rounds."""
+"""Tests of the surrogate of the random search."""
 
 import itertools
 import math
@@ -30,12 +30,12 @@ from sklearn_refine.proposal import _gaussian_process
 from sklearn_refine.proposal._features import Features
 from sklearn_refine.proposal._random import RandomProposer
 from sklearn_refine.proposal._surrogate import (
-    N_LEARNED,
+    MAX_TRAINING,
     Surrogate,
-    most_improving,
+    estimate_scores,
     normal_scores,
-    plausibly_best,
-    usable_scores,
+    select_by_improvement,
+    select_by_thompson,
     without_rounding,
 )
 from sklearn_refine.space._quantiles import distribution_space
@@ -46,7 +46,7 @@ REGRESSORS = {
     "gp": GaussianProcessRegressor(),
     "ridge": BayesianRidge(),
     "pipeline": make_pipeline(StandardScaler(), RandomForestRegressor(n_estimators=5)),
-    # It says ConvergenceWarning, which no user shall see.
+    # It raises a ConvergenceWarning, which must be hidden from the user.
     "unconverged": MLPRegressor(hidden_layer_sizes=2, max_iter=2),
 }
 
@@ -62,7 +62,7 @@ class OnlyRvs:
 
 
 class Broken(RegressorMixin, BaseEstimator):
-    """A regressor that fails in the way it is told."""
+    """A regressor that fails in `fit` or in `predict`."""
 
     def __init__(self, how="fit"):
         self.how = how
@@ -141,7 +141,7 @@ SPACES = st.dictionaries(st.sampled_from("abcd"), AXES, min_size=1, max_size=4)
     seed=st.integers(0, 2**20),
 )
 def test_any_space(space, n_iter, n_rounds, failing, surrogate, seed):
-    """Never twice, inside the support, Python values, the same for the same seed."""
+    """Candidates are unique, within the support, Python values and reproducible."""
     rng = np.random.RandomState(seed)
     scores = {}
 
@@ -177,7 +177,7 @@ def test_any_space(space, n_iter, n_rounds, failing, surrogate, seed):
         (REGRESSORS["neighbours"], {"n_rounds": 1}, 0.7),
     ],
 )
-def test_finds_more(surrogate, than, share):
+def test_surrogate_finds_better_candidates(surrogate, than, share):
     n_iter, n_rounds = (24, 4) if surrogate == "gp" else (48, 8)
     kwargs = {"n_iter": n_iter, "n_rounds": n_rounds, "surrogate": surrogate}
     gains = [
@@ -188,11 +188,11 @@ def test_finds_more(surrogate, than, share):
     assert np.mean(gains) >= share
 
 
-def test_batch_is_the_best_by_brute_force():
-    """One by one, each candidate raises the mean of the maximum most."""
+def test_batch_equals_brute_force():
+    """Each next candidate increases the mean of the maximum the most."""
     drawn = np.random.RandomState(1).normal(size=(50, 8))
     best, pool = drawn[:, :2], drawn[:, 2:]
-    chosen = most_improving(best, pool, 3)
+    chosen = select_by_improvement(best, pool, 3)
     known = best
     for place in chosen:
         reached = [np.c_[known, c].max(axis=1).mean() for c in pool.T]
@@ -203,11 +203,11 @@ def test_batch_is_the_best_by_brute_force():
 
 def test_batch_without_any_improvement_has_the_highest_means():
     pool = np.array([[1.0, 3.0, 2.0]])
-    assert most_improving(np.array([[5.0]]), pool, 3) == [1, 2, 0]
+    assert select_by_improvement(np.array([[5.0]]), pool, 3) == [1, 2, 0]
 
 
 @pytest.mark.parametrize(("spread", "chosen"), [(0.0, "known"), (3.0, "unknown")])
-def test_a_wide_spread_tries_what_is_unknown(spread, chosen):
+def test_a_wide_spread_explores(spread, chosen):
     means, errors = np.array([0.0, 0.5, 0.0]), np.array([0.1, 0.1, 1.0])
 
     def draw(rows, n, rng):
@@ -216,15 +216,15 @@ def test_a_wide_spread_tries_what_is_unknown(spread, chosen):
     surrogate = Surrogate(len, lambda rows: means, draw, joint=True)
     pool = ["known", "unknown"]
     rng = np.random.RandomState(0)
-    assert surrogate.choose(pool, ["best"], 1, rng, spread) == [chosen]
+    assert surrogate.select(pool, ["best"], 1, rng, spread) == [chosen]
 
 
-def test_each_function_has_its_best_candidate_that_is_left():
-    assert plausibly_best(np.array([[0, 2, 1], [0, 3, 1], [9, 0, 0]])) == [1, 2, 0]
+def test_each_function_selects_its_best_remaining_candidate():
+    assert select_by_thompson(np.array([[0, 2, 1], [0, 3, 1], [9, 0, 0]])) == [1, 2, 0]
 
 
 @pytest.mark.parametrize("name", REGRESSORS)
-def test_regressors_are_quiet_deterministic_and_left_alone(name):
+def test_regressors_are_silent_deterministic_and_unchanged(name):
     before = repr(REGRESSORS[name].get_params())
     one, two = (search(BOWL, bowl, surrogate=REGRESSORS[name]) for _ in range(2))
     assert [c.params for c in one.candidates] == [c.params for c in two.candidates]
@@ -232,7 +232,7 @@ def test_regressors_are_quiet_deterministic_and_left_alone(name):
     assert not hasattr(REGRESSORS[name], "n_features_in_")
 
 
-def test_follows_a_choice_and_a_subspace():
+def test_prefers_the_better_choice_and_subspace():
     space = [{"kind": ["x", "y", "z"], "a": stats.uniform()}, {"a": stats.uniform()}]
 
     def score(params):
@@ -243,7 +243,7 @@ def test_follows_a_choice_and_a_subspace():
     assert np.mean([c.params.get("kind") == "y" for c in last]) > 0.6
 
 
-def test_avoids_what_fails():
+def test_avoids_failing_candidates():
     def score(params):
         return math.nan if params["a"] > 0.01 else bowl(params)
 
@@ -269,14 +269,14 @@ def test_a_singular_kernel_falls_back_to_windows(monkeypatch):
         assert len(search(BOWL, bowl)) == 24
 
 
-def test_no_score_at_all_is_the_whole_space_without_a_warning():
+def test_without_scores_draws_from_the_whole_space_without_warning():
     history = search(BOWL, lambda p: math.nan, n_iter=60)
     logs = np.log10([c.params["a"] for c in history.candidates[15:]])
     assert np.ptp(logs) > 4.5
     assert not any(finished.windows for finished in history.rounds[1:])
 
 
-def test_equal_scores_are_windows_without_a_warning():
+def test_equal_scores_use_plain_windows_without_warning():
     plain = search(BOWL, lambda p: 1.0, surrogate=None)
     screened = search(BOWL, lambda p: 1.0)
     assert [c.params for c in plain.candidates] == [
@@ -289,28 +289,28 @@ def test_infinite_and_huge_scores():
     assert len(search(BOWL, lambda p: next(values))) == 24
 
 
-def test_one_candidate_a_round():
+def test_one_candidate_per_round():
     assert len(search(BOWL, bowl, n_iter=5, n_rounds=8)) == 5
     assert len(search({"a": [1, 2, 3]}, lambda p: p["a"], n_iter=9, n_rounds=3)) == 3
 
 
 @pytest.mark.parametrize("n", [300, 2000])
-def test_many_evaluations_take_seconds_at_most(n):
+def test_time_of_a_proposal_after_many_candidates(n):
     proposer = RandomProposer(
         distribution_space([BOWL]), n_iter=n, n_rounds=8, n_centers=3, surrogate="gp"
     )
     history = History(n_splits=1)
     rng = np.random.RandomState(0)
-    candidates = list(itertools.islice(proposer._design(n, rng), n))
+    candidates = list(itertools.islice(proposer._sobol_design(n, rng), n))
     record(history, candidates, [[bowl(c.params)] for c in candidates])
     start = time.perf_counter()
     found = proposer.propose(history, 12, rng).candidates
     assert time.perf_counter() - start < 10  # a second; machines differ
     assert len(found) == 12
-    assert n <= N_LEARNED or len(history) > N_LEARNED
+    assert n <= MAX_TRAINING or len(history) > MAX_TRAINING
 
 
-def test_normal_scores_see_ranks_only():
+def test_normal_scores_depend_only_on_ranks():
     scores = np.array([3.0, math.nan, -1e9, 4.0, math.nan])
     y = normal_scores(scores)
     assert np.argsort(-y, kind="stable").tolist() == [3, 0, 2, 1, 4]
@@ -330,7 +330,7 @@ def test_scores_that_differ_by_rounding_are_equal():
     np.testing.assert_allclose(equal, scores, rtol=1e-12)
 
 
-def test_a_dropped_candidate_counts_with_the_splits_it_has():
+def test_score_of_a_stopped_candidate_uses_its_splits():
     history = History(n_splits=2)
     candidates = [Candidate({"a": i}) for i in range(4)]
     outcomes = [
@@ -340,8 +340,8 @@ def test_a_dropped_candidate_counts_with_the_splits_it_has():
         [outcome(1.0), outcome(math.nan)],  # failed
     ]
     history.add_round(candidates, outcomes, Round([], 4, 7, 0.0))
-    scores, n_run = usable_scores(history)
-    # The second split is two better than the first for the complete ones.
+    scores, n_run = estimate_scores(history)
+    # Complete candidates score 2 higher on the second split than on the first.
     np.testing.assert_allclose(scores, [2, 3, 2.5, math.nan])
     assert n_run.tolist() == [2, 2, 1, 2]
 
@@ -388,7 +388,7 @@ def test_gradient_of_the_likelihood(nu):
 
 @pytest.mark.parametrize("prior", [_gaussian_process.SMOOTH, _gaussian_process.ROUGH])
 def test_agrees_with_scikit_learn(prior):
-    """The posterior mean is that of GaussianProcessRegressor with the same kernel."""
+    """The posterior mean equals GaussianProcessRegressor's with the same kernel."""
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     rng = np.random.RandomState(0)
@@ -408,7 +408,7 @@ def test_agrees_with_scikit_learn(prior):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_the_search_itself(n_jobs):
+def test_search_is_the_same_for_any_n_jobs(n_jobs):
     from sklearn.datasets import load_diabetes
     from sklearn.linear_model import Ridge
 
@@ -435,8 +435,8 @@ def blas_threads():
     }
 
 
-class Noting(BayesianRidge):
-    """A regressor that notes how many threads BLAS had."""
+class BlasRegressor(BayesianRidge):
+    """A regressor that records the number of BLAS threads."""
 
     seen: ClassVar[list[set[int]]] = []
 
@@ -447,9 +447,12 @@ class Noting(BayesianRidge):
 
 @pytest.mark.parametrize("in_main_thread", [True, False])
 def test_blas_has_one_thread_while_the_main_thread_proposes(in_main_thread):
-    Noting.seen.clear()
+    BlasRegressor.seen.clear()
     search = SuccessiveRandomSearchCV(
-        Toy(), {"alpha": stats.loguniform(1e-4, 1)}, n_iter=8, surrogate=Noting()
+        Toy(),
+        {"alpha": stats.loguniform(1e-4, 1)},
+        n_iter=8,
+        surrogate=BlasRegressor(),
     )
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
@@ -460,6 +463,6 @@ def test_blas_has_one_thread_while_the_main_thread_proposes(in_main_thread):
             thread.start()
             thread.join()
         assert blas_threads() == before
-    assert Noting.seen
+    assert BlasRegressor.seen
     expected = {1} if in_main_thread else before
-    assert all(seen == expected for seen in Noting.seen)
+    assert all(seen == expected for seen in BlasRegressor.seen)
