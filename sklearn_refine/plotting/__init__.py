@@ -1,4 +1,7 @@
-"""Pictures of fitted searches. matplotlib is imported when one is drawn."""
+"""Plots and reports of fitted searches.
+
+matplotlib is optional. It is imported when something is drawn, not before.
+"""
 
 from sklearn_refine.plotting._history import SearchHistoryDisplay
 from sklearn_refine.plotting._importance import ParameterImportanceDisplay

@@ -1,4 +1,7 @@
-"""The score of every candidate, and the best so far."""
+"""Draw the score of every candidate in the order tried, and the best score so far.
+
+The display draws what `frame` returns and changes nothing of the search.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +10,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_refine.plotting._options import line_options, point_options
+from sklearn_refine.plotting._figures import new_axes
+from sklearn_refine.plotting._frames import candidates_frame
+from sklearn_refine.plotting._options import merge_line_options, merge_point_options
+from sklearn_refine.plotting._scores import score_limits, set_score_limits
 from sklearn_refine.plotting._style import (
-    MANY,
-    candidates_frame,
-    legend_above,
-    new_axes,
-    plain,
+    RASTERIZE_ABOVE,
+    add_legend_above,
+    escape_dollars,
     point_size,
-    score_limits,
-    set_score_limits,
 )
 from sklearn_refine.results._table import read_search
 
 
 class SearchHistoryDisplay:
-    """How a search went on: every candidate's score, and the best so far.
+    """Score of every candidate in the order tried, and the best score so far.
 
-    Make one with :meth:`from_search`, for any fitted search: those of this package,
-    or scikit-learn's.
+    Create a display with :meth:`from_search`. It works for any fitted search, including
+    ``GridSearchCV`` and the other searches of scikit-learn.
 
     Parameters
     ----------
     data : DataFrame
-        As returned by :meth:`frame`.
+        The table that :meth:`frame` returns.
 
     score_name : str
-        What the score is called.
+        Name of the score, used as axis label.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn. Set by :meth:`plot`.
+        Axes with the plot. Set by :meth:`plot`.
 
     figure_ : matplotlib Figure
-        The figure of `ax_`. Set by :meth:`plot`.
+        Figure that contains `ax_`. Set by :meth:`plot`.
 
     See Also
     --------
@@ -50,10 +52,11 @@ class SearchHistoryDisplay:
 
     Notes
     -----
-    Where a few candidates score so badly that differences among the others could not
-    be seen, they are drawn as triangles at the lower edge. A candidate without a
-    score on every split is drawn as a cross there, or hollow if a race dropped it: it
-    shows its mean over the splits it was run on, which may be easier ones.
+    If a few scores are so bad that they would hide the differences between the others,
+    they are drawn as triangles at the lower edge. A failed candidate, without a score
+    on some split, is drawn as a cross at the lower edge. A candidate that racing
+    stopped is drawn as a hollow point at the mean of the splits it was evaluated on.
+    Those splits may be easier than the others.
 
     Examples
     --------
@@ -76,28 +79,28 @@ class SearchHistoryDisplay:
     def from_search(
         cls, search: Any, *, metric: str | None = None
     ) -> SearchHistoryDisplay:
-        """Read a fitted search; nothing is drawn.
+        """Create a display from a fitted search, without drawing it.
 
         Parameters
         ----------
         search : estimator
-            A fitted search: anything with ``cv_results_``.
+            Fitted search: any object with ``cv_results_``.
         metric : str, default=None
-            Which metric, where there are several. None takes the one of `refit`.
+            Metric to show, if the search has several. If None, the metric of `refit`.
 
         Returns
         -------
         display : SearchHistoryDisplay
-            What :meth:`plot` draws.
+            The display; :meth:`plot` draws it.
 
         Raises
         ------
         NotFittedError
             If the search is not fitted.
         TypeError
-            If it is no search.
+            If `search` is not a search.
         ValueError
-            If it has no such metric, or several and none is named.
+            If the search has no such metric, or has several and none is named.
         """
         results = read_search(search, metric)
         data = candidates_frame(results)
@@ -106,16 +109,16 @@ class SearchHistoryDisplay:
         return cls(data=data, score_name=results.label)
 
     def frame(self) -> pd.DataFrame:
-        """Return what is drawn.
+        """Return the data of the plot as a table.
 
         Returns
         -------
         frame : DataFrame
-            A row for each candidate in the order tried, with `round` (1 where a search
-            has none; an iteration of a halving search is a round), `status`
-            ("complete", "failed" or "dropped"), `score`, `best_so_far` and `seconds`,
-            the time of all fits and scores up to it, one after the other. In a halving
-            search, the best so far starts anew with each iteration.
+            One row per candidate, in the order tried. The columns are `round`, `status`
+            ("complete", "failed" or "dropped"), `score`, `best_so_far` and `seconds`.
+            `round` is 1 in a search without rounds. In a halving search, each iteration
+            is a round, and `best_so_far` starts again with each iteration. `seconds` is
+            the total time of all fits and scores up to this candidate.
         """
         return self.data.copy()
 
@@ -127,19 +130,19 @@ class SearchHistoryDisplay:
         scatter_kw: dict[str, Any] | None = None,
         line_kw: dict[str, Any] | None = None,
     ) -> SearchHistoryDisplay:
-        """Draw it.
+        """Draw the scores and the best score so far.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where. None makes a new figure.
+            Axes to draw on. If None, a new figure is created.
         x : {"candidates", "seconds"}, default="candidates"
-            What is across: the number of candidates, or the time of all their fits
-            and scores, one after the other.
+            Horizontal axis: the number of candidates, or the total time of their fits
+            and scores.
         scatter_kw : dict, default=None
-            For the points, as ``Axes.scatter`` takes them.
+            Options of ``Axes.scatter`` for the points.
         line_kw : dict, default=None
-            For the best so far, as ``Axes.step`` takes them.
+            Options of ``Axes.step`` for the best score so far.
 
         Returns
         -------
@@ -151,38 +154,40 @@ class SearchHistoryDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `x` is something else.
+            If `x` is neither "candidates" nor "seconds".
         """
         if x not in ("candidates", "seconds"):
             raise ValueError(f"x={x!r} is unknown; use 'candidates' or 'seconds'.")
         ax = new_axes(type(self).__name__, ax)
         data = self.data
-        places = np.arange(1.0, len(data) + 1)
+        positions = np.arange(1.0, len(data) + 1)
         if x == "seconds":
-            places = data["seconds"].to_numpy()
+            positions = data["seconds"].to_numpy()
         low, high = score_limits(data["score"].to_numpy())
         set_score_limits(ax, low, high)
         if data["round"].nunique() > 1:
-            _shade(ax, places, data["round"].to_numpy(), x == "candidates")
-        self._scatter(ax, places, low, scatter_kw or {})
+            _shade_rounds(ax, positions, data["round"].to_numpy(), x == "candidates")
+        self._draw_points(ax, positions, low, scatter_kw or {})
         style = {"color": "black", "label": "best so far", "where": "post"}
-        style = line_options(style, line_kw)
+        style = merge_line_options(style, line_kw)
         best = data["best_so_far"].to_numpy()
-        anew = np.flatnonzero(np.diff(best) < 0) + 1  # halving's next iteration
-        for rows in np.split(np.arange(len(best)), anew):
-            ax.step(places[rows], best[rows], **style)
+        # In a halving search, the best score starts again with each iteration.
+        starts = np.flatnonzero(np.diff(best) < 0) + 1
+        for rows in np.split(np.arange(len(best)), starts):
+            ax.step(positions[rows], best[rows], **style)
             style["label"] = "_"
         if x == "candidates":
             ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ax.set_xlabel("candidates" if x == "candidates" else "seconds of fits")
-        ax.set_ylabel(plain(self.score_name))
-        legend_above(ax)
+        ax.set_ylabel(escape_dollars(self.score_name))
+        add_legend_above(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _scatter(
-        self, ax: Any, places: np.ndarray, low: float, options: dict[str, Any]
+    def _draw_points(
+        self, ax: Any, positions: np.ndarray, low: float, options: dict[str, Any]
     ) -> None:
+        """Draw the candidates, one call per kind of marker."""
         scores = self.data["score"].to_numpy()
         status = self.data["status"].to_numpy()
         bottom = ax.get_ylim()[0]
@@ -210,14 +215,16 @@ class SearchHistoryDisplay:
         ):
             if rows.any():
                 y = np.broadcast_to(heights, scores.shape)[rows]
-                style |= {"s": size, "rasterized": len(scores) > MANY}
-                ax.scatter(places[rows], y, **point_options(style, options))
+                style |= {"s": size, "rasterized": len(scores) > RASTERIZE_ABOVE}
+                ax.scatter(positions[rows], y, **merge_point_options(style, options))
 
 
-def _shade(ax: Any, places: np.ndarray, rounds: np.ndarray, between: bool) -> None:
-    """Shade every other round, and write its number."""
+def _shade_rounds(
+    ax: Any, positions: np.ndarray, rounds: np.ndarray, between: bool
+) -> None:
+    """Shade every other round, and write the number of each round."""
     numbers = np.unique(rounds)
-    ends = np.array([places[rounds == number].max() for number in numbers])
+    ends = np.array([positions[rounds == number].max() for number in numbers])
     ends = ends + (0.5 if between else 0.0)
     starts = np.r_[0.5 if between else 0.0, ends[:-1]]
     ax.set_xlim(starts[0], ends[-1])

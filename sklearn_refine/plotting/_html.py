@@ -1,4 +1,8 @@
-"""Parts of a page that stands alone: no script, nothing from the network."""
+"""Build the HTML of a self-contained page.
+
+The page has no script and loads nothing from the network. All text must be escaped,
+because names and values may contain markup.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,8 @@ import numpy as np
 
 from sklearn_refine.results._parameters import MISSING
 
-#: The most characters of a value.
-LENGTH = 300
+#: Maximum number of characters of a value.
+MAX_VALUE_LENGTH = 300
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
@@ -42,7 +46,7 @@ figcaption { color: #555; font-size: .9rem; max-width: 46rem; }
 """
 
 
-def page(title: str, parts: Iterable[str]) -> str:
+def page_html(title: str, parts: Iterable[str]) -> str:
     """Return a whole page; the parts are HTML, the title is text."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -54,58 +58,60 @@ def page(title: str, parts: Iterable[str]) -> str:
     )
 
 
-def paragraph(text: str, *, note: bool = False) -> str:
-    """Return text as a paragraph."""
+def paragraph_html(text: str, *, note: bool = False) -> str:
+    """Return text as an HTML paragraph."""
     return f'<p class="note">{escape(text)}</p>' if note else f"<p>{escape(text)}</p>"
 
 
-def table(
+def table_html(
     rows: Sequence[Sequence[Any]], header: Sequence[str] = (), *, wrap: bool = True
 ) -> str:
-    """Return values as a table, in a box that scrolls by itself if it is too wide.
+    """Return values as an HTML table, in a box that scrolls if the table is too wide.
 
-    Without `wrap`, only a line break in a value begins a new line.
+    Without `wrap`, lines are broken only at line breaks in the values.
     """
     numeric = [
-        all(_is_number(row[place]) for row in rows) for place in range(len(rows[0]))
+        all(_is_number(row[index]) for row in rows) for index in range(len(rows[0]))
     ]
     lines = []
     if header:
-        cells = [_cell("th", v, n) for v, n in zip(header, numeric, strict=True)]
+        cells = [_cell_html("th", v, n) for v, n in zip(header, numeric, strict=True)]
         lines.append(f"<thead><tr>{''.join(cells)}</tr></thead>")
     for row in rows:
-        cells = [_cell("td", v, n) for v, n in zip(row, numeric, strict=True)]
-        if not numeric[0]:  # a name, which had better be broken after its underscores
+        cells = [_cell_html("td", v, n) for v, n in zip(row, numeric, strict=True)]
+        if not numeric[0]:  # allow line breaks in names, after underscores
             cells[0] = re.sub("(_+)(?=[^_])", r"\1<wbr>", cells[0])
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    of_class = "wide" if wrap else "wide lines"
-    return f'<div class="{of_class}"><table>\n' + "\n".join(lines) + "\n</table></div>"
+    css_class = "wide" if wrap else "wide lines"
+    return f'<div class="{css_class}"><table>\n' + "\n".join(lines) + "\n</table></div>"
 
 
 def _is_number(value: Any) -> bool:
+    """Return whether a value is a number, and not a bool."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def _cell(tag: str, value: Any, number: bool) -> str:
-    of_class = ' class="number"' if number else ""
-    content = escape(text_of(value)).replace("\n", "<br>")
-    return f"<{tag}{of_class}>{content}</{tag}>"
+def _cell_html(tag: str, value: Any, number: bool) -> str:
+    """Return one table cell; numbers are aligned to the right."""
+    css_class = ' class="number"' if number else ""
+    content = escape(value_text(value)).replace("\n", "<br>")
+    return f"<{tag}{css_class}>{content}</{tag}>"
 
 
-def text_of(value: Any) -> str:
-    """Return a value as text, in full if it is not very long."""
+def value_text(value: Any) -> str:
+    """Return a value as text, truncated if it is very long."""
     if value is MISSING:
         return "not set"
     if isinstance(value, float | np.floating):
         return f"{value:.6g}"
     text = value if isinstance(value, str) else " ".join(repr(value).split())
-    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
+    return text if len(text) <= MAX_VALUE_LENGTH else text[: MAX_VALUE_LENGTH - 1] + "…"
 
 
-def picture(figure: Any, alt: str, caption: str) -> str:
-    """Return a matplotlib figure as an image inside the page."""
+def figure_html(figure: Any, alt: str, caption: str) -> str:
+    """Return a matplotlib figure as an image embedded in the page."""
     buffer = io.BytesIO()
-    # Letters are drawn as shapes, so the picture needs no font of the reader's.
+    # SVG text is stored as paths, so the reader needs no fonts.
     figure.savefig(buffer, format="svg", dpi=110, metadata={"Date": None})
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     width = int(96 * figure.get_size_inches()[0])

@@ -1,4 +1,7 @@
-"""How much each parameter matters, by a forest fitted to the results."""
+"""Measure how much each parameter matters, with random forests on the results.
+
+The order of the random draws may not change: equal seeds give equal importances.
+"""
 
 from __future__ import annotations
 
@@ -11,44 +14,46 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 
-from sklearn_refine.plotting._options import bar_options
-from sklearn_refine.plotting._style import new_axes, plain, rounded, title_of
+from sklearn_refine.plotting._figures import new_axes
+from sklearn_refine.plotting._options import merge_bar_options
+from sklearn_refine.plotting._scores import round_scores
+from sklearn_refine.plotting._style import escape_dollars, parameter_label
 from sklearn_refine.results._table import Results, read_search
 
-#: Trees of a forest, parts that the candidates are divided into, and permutations.
+#: Number of trees per forest, of cross-validation folds, and of permutations.
 N_TREES, N_FOLDS, N_REPEATS = 60, 5, 10
-#: The most candidates that a tree learns from.
-MOST = 400
-#: Of a halving search, the fewest candidates of a later iteration to learn from.
-ENOUGH = 20
+#: Maximum number of candidates that a tree is fitted to.
+MAX_SAMPLES = 400
+#: Minimum size of the halving iteration that importances are computed from.
+MIN_HALVING_CANDIDATES = 20
 
 
 class ParameterImportanceDisplay:
-    """How much each parameter mattered in a search.
+    """Importance of each parameter for the score of a search.
 
-    Make one with :meth:`from_search`, for any fitted search: those of this package,
-    or scikit-learn's.
+    Create a display with :meth:`from_search`. It works for any fitted search, including
+    ``GridSearchCV`` and the other searches of scikit-learn.
 
     Parameters
     ----------
     data : DataFrame
-        As returned by :meth:`frame`.
+        The table that :meth:`frame` returns.
 
     explained : float
-        The share of the variance of the scores' ranks that the forest explains of
-        candidates it was not fitted to; at most 1, and 0 or less if it explains
-        nothing.
+        R² of the forests on candidates that they were not fitted to: the explained
+        share of the variance of the ranks of the scores. At most 1; 0 or less if the
+        forests explain nothing.
 
     score_name : str
-        What the score is called.
+        Name of the score, used in the title.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn. Set by :meth:`plot`.
+        Axes with the plot. Set by :meth:`plot`.
 
     figure_ : matplotlib Figure
-        The figure of `ax_`. Set by :meth:`plot`.
+        Figure that contains `ax_`. Set by :meth:`plot`.
 
     See Also
     --------
@@ -56,29 +61,31 @@ class ParameterImportanceDisplay:
 
     Notes
     -----
-    The measure is permutation importance. The candidates are divided into five parts; a
-    random forest is fitted to four of them and predicts the fifth, once as it is, and
-    ten times with the values of one parameter exchanged at random among the
-    candidates. The importance is the mean by which that raises the squared error, in
-    units of the variance of what is predicted: the normal scores of the ranks of the
-    mean scores, so that one diverged candidate does not decide. What a parameter does
-    together with others counts for each of them, so the sum may exceed 1.
+    The measure is permutation importance [1]_. The candidates are divided into five
+    folds. A random forest is fitted to four folds and predicts the fifth: once
+    unchanged, and ten times with the values of one parameter replaced by values of
+    random candidates. The importance is the mean increase of the squared error, divided
+    by the variance of the target. The target is the normal scores of the ranks of the
+    mean scores, so one diverged candidate does not dominate. An interaction counts for
+    each of its parameters, so the sum may exceed 1.
 
-    Scores with different resources cannot be compared, so of a halving search only one
-    iteration counts: the last with at least twenty candidates that have a score on
+    Scores with different resources cannot be compared. Of a halving search, only one
+    iteration is used: the last one with at least twenty candidates that have a score on
     every split, or the one with the most of them.
 
-    Its limits: it speaks of the space as the search has looked at it, so a parameter
-    that a refining search soon held near its best value seems to matter less than it
-    does elsewhere; where `explained` is low, as with few candidates or much noise, the
-    importances mean little; parameters that were varied together share their
-    importance. It says nothing of how a parameter should be set.
+    Importances have limits. They describe the part of the space that the search has
+    tried: a parameter that a search soon held near its best value seems less important
+    than it is elsewhere. They mean little if `explained` is low, as with few candidates
+    or much noise. Parameters that were varied together share their importance.
+    Importances do not tell how to set a parameter. Functional ANOVA [2]_ decomposes the
+    variance of a forest over the whole space instead.
 
     References
     ----------
-    L. Breiman, "Random forests", Machine Learning 45 (2001). F. Hutter, H. Hoos and K.
-    Leyton-Brown, "An efficient approach for assessing hyperparameter importance", ICML
-    (2014), decomposes the variance of a forest over the whole space instead.
+    .. [1] L. Breiman, "Random forests", Machine Learning 45 (2001).
+
+    .. [2] F. Hutter, H. Hoos and K. Leyton-Brown, "An efficient approach for assessing
+       hyperparameter importance", ICML (2014).
 
     Examples
     --------
@@ -106,60 +113,60 @@ class ParameterImportanceDisplay:
     def from_search(
         cls, search: Any, *, metric: str | None = None, random_state: Any = 0
     ) -> ParameterImportanceDisplay:
-        """Fit the forests to the results of a fitted search; nothing is drawn.
+        """Fit the forests to the results of a fitted search, without drawing.
 
         Parameters
         ----------
         search : estimator
-            A fitted search: anything with ``cv_results_``.
+            Fitted search: any object with ``cv_results_``.
         metric : str, default=None
-            Which metric, where there are several. None takes the one of `refit`.
+            Metric to show, if the search has several. If None, the metric of `refit`.
         random_state : int, RandomState instance or None, default=0
             Source of randomness of the forests and the permutations.
 
         Returns
         -------
         display : ParameterImportanceDisplay
-            What :meth:`plot` draws.
+            The display; :meth:`plot` draws it.
 
         Raises
         ------
         NotFittedError
             If the search is not fitted.
         TypeError
-            If it is no search.
+            If `search` is not a search.
         ValueError
-            If it has no such metric, or several and none is named; if fewer than
-            three candidates that can be compared have a score on every split, or no
+            If the search has no such metric, or has several and none is named. If fewer
+            than three comparable candidates have a score on every split, or if no
             parameter varies.
         """
         results = read_search(search, metric)
-        data, explained = importances(results, random_state)
+        data, explained = compute_importances(results, random_state)
         return cls(data=data, explained=explained, score_name=results.label)
 
     def frame(self) -> pd.DataFrame:
-        """Return what is drawn.
+        """Return the importances as a table.
 
         Returns
         -------
         frame : DataFrame
-            A row for each parameter that varies, the most important first: its name,
-            `parameter`, its `importance`, and the standard deviation of that over
-            the permutations, `std`.
+            One row per parameter that varies, the most important first. The columns are
+            `parameter`, `importance` and `std`, the standard deviation over the
+            permutations.
         """
         return self.data.copy()
 
     def plot(
         self, ax: Any = None, *, bar_kw: dict[str, Any] | None = None
     ) -> ParameterImportanceDisplay:
-        """Draw it.
+        """Draw one bar per parameter.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where. None makes a new figure.
+            Axes to draw on. If None, a new figure is created.
         bar_kw : dict, default=None
-            For the bars, as ``Axes.barh`` takes them.
+            Options of ``Axes.barh`` for the bars.
 
         Returns
         -------
@@ -174,13 +181,15 @@ class ParameterImportanceDisplay:
         n = len(self.data)
         ax = new_axes(type(self).__name__, ax, (6.4, 1.6 + 0.35 * n))
         style = {"color": "tab:blue", "xerr": self.data["std"], "capsize": 3}
-        ax.barh(range(n), self.data["importance"], **bar_options(style, bar_kw))
-        ax.set_yticks(range(n), [title_of(name) for name in self.data["parameter"]])
+        ax.barh(range(n), self.data["importance"], **merge_bar_options(style, bar_kw))
+        ax.set_yticks(
+            range(n), [parameter_label(name) for name in self.data["parameter"]]
+        )
         ax.invert_yaxis()
         ax.axvline(0, color="0.3", linewidth=0.8)
         ax.set_xlabel("permutation importance (in units of the variance)")
         share = max(self.explained, 0.0)
-        name = plain(self.score_name)
+        name = escape_dollars(self.score_name)
         ax.set_title(
             f"{name}:{chr(10) if len(name) > 16 else ' '}the forest explains "
             f"{share:.0%} of the variance\nof candidates it has not seen",
@@ -190,15 +199,17 @@ class ParameterImportanceDisplay:
         return self
 
 
-def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, float]:
-    """Return the importance of each varying parameter, and what is explained.
+def compute_importances(
+    results: Results, random_state: Any
+) -> tuple[pd.DataFrame, float]:
+    """Return the importances of the varying parameters, and the explained share.
 
     Raises
     ------
     ValueError
         If fewer than three candidates have a score, or no parameter varies.
     """
-    rows, parameters = compared(results), results.varying
+    rows, parameters = comparable_candidates(results), results.varying
     if len(rows) < 3 or not parameters:
         raise ValueError(
             f"{len(rows)} candidates with a score on every split differ in "
@@ -208,9 +219,9 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
     parts = [p.encode([p.values[row] for row in rows.tolist()]) for p in parameters]
     ends = np.cumsum([part.shape[1] for part in parts])
     X = np.hstack(parts)
-    ranks = rankdata(rounded(results.scores[rows]))
+    ranks = rankdata(round_scores(results.scores[rows]))
     y = norm.ppf((ranks - 0.5) / len(rows))
-    variance = y.var() or np.inf  # of equal scores, there is nothing to explain
+    variance = y.var() or np.inf  # equal scores explain nothing
     rng = check_random_state(random_state)
     folds = KFold(min(N_FOLDS, len(rows)), shuffle=True, random_state=rng)
     errors = []
@@ -219,13 +230,13 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
         forest = RandomForestRegressor(
             N_TREES,
             min_samples_leaf=2 if len(train) > 20 else 1,
-            max_samples=MOST if len(train) > MOST else None,
+            max_samples=MAX_SAMPLES if len(train) > MAX_SAMPLES else None,
             random_state=rng,
         ).fit(X[train], y[train])
         error = np.mean((forest.predict(X[test]) - y[test]) ** 2) / variance
         weight = len(test) / len(rows)
         errors.append(weight * error)
-        shuffled = _shuffled(X, test, ends, rng)
+        shuffled = _permute_parameters(X, test, ends, rng)
         predicted = forest.predict(shuffled.reshape(-1, X.shape[1]))
         squares = (predicted.reshape(*shuffled.shape[:-1]) - y[test]) ** 2
         rises += weight * (squares.mean(axis=-1) / variance - error)
@@ -241,32 +252,33 @@ def importances(results: Results, random_state: Any) -> tuple[pd.DataFrame, floa
     return frame.reset_index(drop=True), explained
 
 
-def compared(results: Results) -> np.ndarray:
-    """Return the complete candidates whose scores are compared.
+def comparable_candidates(results: Results) -> np.ndarray:
+    """Return the indices of the complete candidates whose scores can be compared.
 
-    In a halving search, those of the last iteration with ENOUGH, or of the one with
-    the most: what more resources give is no matter of the parameters.
+    In a halving search, these are the candidates of one iteration, because scores also
+    depend on the resources: the last iteration with MIN_HALVING_CANDIDATES, or the one
+    with the most candidates.
     """
     rows = results.complete
     if results.resources is None or not len(rows):
         return rows
     rounds = results.rounds[rows]
     numbers, counts = np.unique(rounds, return_counts=True)
-    enough = numbers[counts >= ENOUGH]
+    enough = numbers[counts >= MIN_HALVING_CANDIDATES]
     number = enough[-1] if len(enough) else numbers[counts.argmax()]
     return np.asarray(rows[rounds == number])
 
 
-def _shuffled(
+def _permute_parameters(
     X: np.ndarray, test: np.ndarray, ends: np.ndarray, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Return the test rows, again and again with one parameter's values exchanged.
+    """Return copies of the test rows, each with the values of one parameter replaced.
 
-    That is an array of shape (N_REPEATS, n_parameters, n_test, n_features). The values
-    are exchanged with those of any candidate, for there may be one test row only.
+    The shape is (N_REPEATS, n_parameters, n_test, n_features). New values come from all
+    candidates, because there may be only one test row.
     """
     copies = np.tile(X[test], (N_REPEATS, len(ends), 1, 1))
-    for place, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+    for index, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         others = rng.randint(len(X), size=(N_REPEATS, len(test)))
-        copies[:, place, :, start:end] = X[others, start:end]
+        copies[:, index, :, start:end] = X[others, start:end]
     return copies

@@ -1,4 +1,7 @@
-"""Every candidate as a line across its parameters."""
+"""Draw every candidate as a line across parallel axes, one per parameter.
+
+Candidates whose scores differ only by rounding errors must have the same color.
+"""
 
 from __future__ import annotations
 
@@ -10,54 +13,55 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from sklearn_refine.plotting._options import collection_options
+from sklearn_refine.plotting._figures import new_axes
+from sklearn_refine.plotting._frames import (
+    candidates_frame,
+    free_column_name,
+    object_array,
+)
+from sklearn_refine.plotting._options import merge_collection_options
+from sklearn_refine.plotting._parameter_axis import choose_evenly
+from sklearn_refine.plotting._scores import round_scores, score_limits
 from sklearn_refine.plotting._style import (
     COLORMAP,
-    MANY,
-    candidates_frame,
-    column,
-    cut,
-    free_name,
-    new_axes,
-    numbers_apart,
-    plain,
-    rounded,
-    score_limits,
-    score_title,
-    shown_levels,
-    title_of,
+    RASTERIZE_ABOVE,
+    distinct_number_labels,
+    escape_dollars,
+    parameter_label,
+    score_label,
+    truncate,
 )
 from sklearn_refine.results._parameters import MISSING, Parameter
 from sklearn_refine.results._table import read_search
 
-#: Where a line passes if its candidate does not set the parameter.
-NOT_SET = -0.14
+#: Height of a line at a parameter that its candidate does not set.
+NOT_SET_HEIGHT = -0.14
 
 
 class ParallelCoordinateDisplay:
-    """Every candidate as a line across its parameters, up to its score.
+    """Parallel coordinates: a line across its parameters for every candidate.
 
-    Make one with :meth:`from_search`, for any fitted search: those of this package,
-    or scikit-learn's.
+    Create a display with :meth:`from_search`. It works for any fitted search, including
+    ``GridSearchCV`` and the other searches of scikit-learn.
 
     Parameters
     ----------
     data : DataFrame
-        As returned by :meth:`frame`.
+        The table that :meth:`frame` returns.
 
     parameters : list of object
         The parameters with their values, as read from the search.
 
     score_name : str
-        What the score is called.
+        Name of the score, used as axis label.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn. Set by :meth:`plot`.
+        Axes with the plot. Set by :meth:`plot`.
 
     figure_ : matplotlib Figure
-        The figure of `ax_`. Set by :meth:`plot`.
+        Figure that contains `ax_`. Set by :meth:`plot`.
 
     See Also
     --------
@@ -65,8 +69,9 @@ class ParallelCoordinateDisplay:
 
     Notes
     -----
-    Darker lines are better, and lie above the others. Candidates without a score on
-    every split are left out. A line passes below a parameter that it does not set.
+    Darker lines have better scores and are drawn above the others. Candidates without a
+    score on every split are left out. If a candidate does not set a parameter, its line
+    passes below the axis of that parameter.
 
     Examples
     --------
@@ -98,67 +103,67 @@ class ParallelCoordinateDisplay:
         *,
         metric: str | None = None,
     ) -> ParallelCoordinateDisplay:
-        """Read a fitted search; nothing is drawn.
+        """Create a display from a fitted search, without drawing it.
 
         Parameters
         ----------
         search : estimator
-            A fitted search: anything with ``cv_results_``.
+            Fitted search: any object with ``cv_results_``.
         params : list of str, default=None
-            The parameters from left to right, by their full names. None takes all
+            Full names of the parameters, from left to right. If None, all parameters
             that vary.
         metric : str, default=None
-            Which metric, where there are several. None takes the one of `refit`.
+            Metric to show, if the search has several. If None, the metric of `refit`.
 
         Returns
         -------
         display : ParallelCoordinateDisplay
-            What :meth:`plot` draws.
+            The display; :meth:`plot` draws it.
 
         Raises
         ------
         NotFittedError
             If the search is not fitted.
         TypeError
-            If it is no search.
+            If `search` is not a search.
         ValueError
-            If it has no such metric or parameter, or several metrics and none is
-            named, or no parameter at all.
+            If the search has no such metric or parameter, if it has several metrics and
+            none is named, or if it sets no parameter.
         """
         results = read_search(search, metric)
         parameters = results.chosen(params)
         rows = results.complete
         data = candidates_frame(results).drop(columns="status").iloc[rows]
-        for place, parameter in enumerate(parameters, start=1):
+        for index, parameter in enumerate(parameters, start=1):
             values = [parameter.values[row] for row in rows.tolist()]
             values = [np.nan if value is MISSING else value for value in values]
-            name = free_name(parameter.name, [*data.columns])
-            data.insert(place, name, pd.Series(column(values), data.index))
+            name = free_column_name(parameter.name, [*data.columns])
+            data.insert(index, name, pd.Series(object_array(values), data.index))
         return cls(data=data, parameters=parameters, score_name=results.label)
 
     def frame(self) -> pd.DataFrame:
-        """Return what is drawn.
+        """Return the data of the plot as a table.
 
         Returns
         -------
         frame : DataFrame
-            A row for each candidate with a score on every split: its `round`, a column
-            for each parameter, NaN where it is not set, and its `score`. A parameter
-            that is itself called so is a column such as `param_score`.
+            One row per candidate with a score on every split: its `round`, one column
+            per parameter (NaN where it is not set), and its `score`. The column of a
+            parameter that is called `round` or `score` starts with `param_`.
         """
         return self.data.copy()
 
     def plot(
         self, ax: Any = None, *, line_kw: dict[str, Any] | None = None
     ) -> ParallelCoordinateDisplay:
-        """Draw it.
+        """Draw the lines and the axes.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where. None makes a new figure.
+            Axes to draw on. If None, a new figure is created.
         line_kw : dict, default=None
-            For the lines, as matplotlib's ``LineCollection`` takes them.
+            Options of matplotlib's ``LineCollection`` for the lines.
 
         Returns
         -------
@@ -179,60 +184,70 @@ class ParallelCoordinateDisplay:
         scores = self.data["score"].to_numpy()
         low, high = score_limits(scores)
         order = np.argsort(scores, kind="stable")
-        heights = [_heights(p)[self.data.index.to_numpy()] for p in self.parameters]
+        heights = [
+            _line_heights(p)[self.data.index.to_numpy()] for p in self.parameters
+        ]
         heights.append(np.clip((scores - low) / (high - low), 0, 1))
         lines = np.stack(
             [np.tile(np.arange(n + 1.0), (len(scores), 1)), np.transpose(heights)],
             axis=2,
         )
-        # Equal scores have one colour.
-        ranks = rankdata(rounded(scores[order]), "average")
+        # Candidates with equal scores have the same color.
+        ranks = rankdata(round_scores(scores[order]), "average")
         share = (ranks - 1) / max(len(scores) - 1, 1)
         colors = matplotlib.colormaps[COLORMAP](0.1 + 0.9 * share)
         strength = share ** max(1.0, len(scores) / 30)
-        if len(scores) > 60:  # the others would cover each other
+        if len(scores) > 60:  # make bad ones transparent, to show the best
             colors[:, 3] = 0.12 + 0.78 * strength
         style: dict[str, Any] = {"color": colors, "linewidth": 0.5 + 1.3 * strength}
-        style = collection_options(style | {"rasterized": len(scores) > MANY}, line_kw)
+        style = merge_collection_options(
+            style | {"rasterized": len(scores) > RASTERIZE_ABOVE}, line_kw
+        )
         ax.add_collection(LineCollection([*lines[order]], **style))
-        self._axes(ax, low, high)
+        self._draw_axes(ax, low, high)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _axes(self, ax: Any, low: float, high: float) -> None:
+    def _draw_axes(self, ax: Any, low: float, high: float) -> None:
+        """Draw one vertical axis per parameter and one for the score."""
         n = len(self.parameters)
         missing = any(not p.is_set.all() for p in self.parameters)
         ax.set_xlim(-0.35, n + 0.45)
-        ax.set_ylim(NOT_SET - 0.05 if missing else -0.04, 1.04)
+        ax.set_ylim(NOT_SET_HEIGHT - 0.05 if missing else -0.04, 1.04)
         for spine in ax.spines.values():
             spine.set_visible(False)
-        ax.set_yticks([NOT_SET] if missing else [], ["not set"] if missing else [])
-        names = [title_of(parameter.name) for parameter in self.parameters]
-        ax.set_xticks(range(n + 1), [*names, score_title(self.score_name, 16)])
+        ax.set_yticks(
+            [NOT_SET_HEIGHT] if missing else [], ["not set"] if missing else []
+        )
+        names = [parameter_label(parameter.name) for parameter in self.parameters]
+        ax.set_xticks(range(n + 1), [*names, score_label(self.score_name, 16)])
         ax.tick_params(length=0)
         ax.xaxis.tick_top()
         if max(len(line) for name in names for line in name.split("\n")) > 16:
             ax.tick_params("x", labelsize=8)
-        for place in range(n + 1):
-            ax.axvline(place, 0 if not missing else 0.15, 1, color="0.2", linewidth=1)
-        for place, parameter in enumerate(self.parameters):
-            for height, label in _ticks(parameter):
-                _write(ax, place, height, label)
+        for index in range(n + 1):
+            ax.axvline(index, 0 if not missing else 0.15, 1, color="0.2", linewidth=1)
+        for index, parameter in enumerate(self.parameters):
+            for height, label in _axis_ticks(parameter):
+                _annotate(ax, index, height, label)
         shares = np.linspace(0, 1, 5)
-        labels = numbers_apart((low + shares * (high - low)).tolist())
+        labels = distinct_number_labels((low + shares * (high - low)).tolist())
         if self.data["score"].min() < low:
             labels[0] = "≤ " + labels[0]
         for share, label in zip(shares.tolist(), labels, strict=True):
-            _write(ax, n, share, label)
+            _annotate(ax, n, share, label)
 
 
-def _heights(parameter: Parameter) -> np.ndarray:
-    """Return where the line of each candidate passes, from 0 to 1."""
+def _line_heights(parameter: Parameter) -> np.ndarray:
+    """Return the height of each candidate's line at a parameter, from 0 to 1."""
     positions = parameter.positions
-    return np.where(np.isnan(positions), NOT_SET, _share(parameter, positions))
+    return np.where(
+        np.isnan(positions), NOT_SET_HEIGHT, _axis_fraction(parameter, positions)
+    )
 
 
-def _share(parameter: Parameter, positions: Any) -> np.ndarray:
+def _axis_fraction(parameter: Parameter, positions: Any) -> np.ndarray:
+    """Return positions as fractions of the parameter's axis."""
     if not parameter.is_number:
         return np.asarray((np.asarray(positions) + 0.5) / len(parameter.levels))
     levels = np.array([parameter.levels[0], parameter.levels[-1]], dtype=float)
@@ -241,12 +256,12 @@ def _share(parameter: Parameter, positions: Any) -> np.ndarray:
     return np.asarray((positions - levels[0]) / ((levels[1] - levels[0]) or 1.0))
 
 
-def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
-    """Return heights and labels of the ticks of one vertical axis."""
+def _axis_ticks(parameter: Parameter) -> list[tuple[float, str]]:
+    """Return the heights and labels of the ticks of a parameter's axis."""
     if not parameter.is_number:
-        places = shown_levels(len(parameter.labels), 9)
-        heights = _share(parameter, np.array(places, dtype=float))
-        labels = [parameter.labels[place] for place in places]
+        indices = choose_evenly(len(parameter.labels), 9)
+        heights = _axis_fraction(parameter, np.array(indices, dtype=float))
+        labels = [parameter.labels[index] for index in indices]
         return list(zip(heights.tolist(), labels, strict=True))
     low, high = float(parameter.levels[0]), float(parameter.levels[-1])
     if len(parameter.levels) <= 4:
@@ -257,17 +272,18 @@ def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
         values = values if len(values) > 1 else np.geomspace(low, high, 5)
     else:
         values = np.linspace(low, high, 5)
-    labels = numbers_apart(values.tolist())
+    labels = distinct_number_labels(values.tolist())
     if parameter.is_integer:
         values = np.unique(values.round())
         labels = [f"{value:.6g}" for value in values.tolist()]
-    return list(zip(_share(parameter, values).tolist(), labels, strict=True))
+    return list(zip(_axis_fraction(parameter, values).tolist(), labels, strict=True))
 
 
-def _write(ax: Any, place: float, height: float, label: str) -> None:
+def _annotate(ax: Any, index: float, height: float, label: str) -> None:
+    """Write a tick label to the right of an axis."""
     ax.annotate(
-        plain(cut(label, 16)),
-        (place, height),
+        escape_dollars(truncate(label, 16)),
+        (index, height),
         xytext=(4, 0),
         textcoords="offset points",
         va="center",

@@ -1,4 +1,7 @@
-"""A page about a fitted search."""
+"""Write a report about a fitted search as one HTML page.
+
+The page never contains the data. Every name and value in it is escaped.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_refine.plotting._html import page, paragraph, table, text_of
-from sklearn_refine.plotting._report_pictures import pictures
+from sklearn_refine.plotting._html import (
+    page_html,
+    paragraph_html,
+    table_html,
+    value_text,
+)
+from sklearn_refine.plotting._report_figures import report_figures
 from sklearn_refine.results._parameters import MISSING, short
 from sklearn_refine.results._smoothing import smooth
 from sklearn_refine.results._table import Results, read_search
 from sklearn_refine.space._axes import is_number, to_python
 
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "matplotlib")
-#: How many of the best candidates are listed.
+#: Number of best candidates in the table.
 N_LISTED = 10
 
 
@@ -31,31 +39,32 @@ def search_report(
     *,
     metric: str | None = None,
 ) -> Path:
-    """Write a page about a fitted search: what it did, found, and may overrate.
+    """Write a report about a fitted search as one HTML page.
 
-    The page is one HTML file with its pictures inside: it needs no network and holds
-    no script. It says what was searched, the rounds, the best parameters and
-    candidates, the time and number of fits, how far the best score may be too good, and
-    the versions of the packages. Everything in it is shown as text, whatever
-    it is. The data are not in it.
+    The page contains its figures, needs no network and has no script. It shows the
+    search space, the rounds, the best parameters and candidates, and the time and
+    number of fits. It estimates how far the best score may be biased upwards, and lists
+    the versions of the packages. It does not contain the data. All names and values
+    are escaped.
 
     Parameters
     ----------
     search : estimator
-        A fitted search: anything with ``cv_results_``, scikit-learn's own included.
+        Fitted search: any object with ``cv_results_``, including the searches of
+        scikit-learn.
     path : str or path-like, default="report.html"
-        The file to write. A file of that name is replaced.
+        File to write. An existing file is replaced.
     X_test : array-like of shape (n_samples, n_features), default=None
-        Data that the search has not seen, to score the refitted best candidate on.
+        Held-out data, which the search has not seen, to score `best_estimator_` on.
     y_test : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Their targets.
+        Targets of the held-out data.
     metric : str, default=None
-        Which metric, where there are several. None takes the one of `refit`.
+        Metric to report, if the search has several. If None, the metric of `refit`.
 
     Returns
     -------
     path : pathlib.Path
-        The file that was written.
+        Path of the written file.
 
     Raises
     ------
@@ -64,15 +73,15 @@ def search_report(
     NotFittedError
         If the search is not fitted.
     TypeError
-        If it is no search.
+        If `search` is not a search.
     ValueError
-        If it has no such metric, or several and none is named; if `y_test` is given
-        without `X_test`, or test data are given to a search that has no refitted best
-        estimator.
+        If the search has no such metric, or has several and none is named. If `y_test`
+        is given without `X_test`. If test data are given, but the search has no
+        `best_estimator_`.
 
     See Also
     --------
-    SearchHistoryDisplay : The first of its pictures.
+    SearchHistoryDisplay : The first figure of the report.
 
     Examples
     --------
@@ -92,28 +101,28 @@ def search_report(
     True
     """
     results = read_search(search, metric)
-    held_out = _held_out(search, results.metric, X_test, y_test)
+    held_out = _held_out_score(search, results.metric, X_test, y_test)
     estimator = getattr(search, "estimator", None)
-    of_what = f" of {type(estimator).__name__}" if estimator is not None else ""
+    of_estimator = f" of {type(estimator).__name__}" if estimator is not None else ""
     parts = [
-        paragraph(f"Written {datetime.now():%Y-%m-%d %H:%M}.", note=True),
-        *_summary(search, results),
-        *_best(search, results),
-        *_optimism(results, held_out),
-        *_rounds(search),
+        paragraph_html(f"Written {datetime.now():%Y-%m-%d %H:%M}.", note=True),
+        *_summary_section(search, results),
+        *_best_section(search, results),
+        *_optimism_section(results, held_out),
+        *_rounds_section(search),
         "<h2>Pictures</h2>",
-        *pictures(search, results),
-        *_searched(search, results),
-        *_versions(),
+        *report_figures(search, results),
+        *_space_section(search, results),
+        *_versions_section(),
     ]
     target = Path(path)
-    text = page(f"{type(search).__name__}{of_what}", parts)
+    text = page_html(f"{type(search).__name__}{of_estimator}", parts)
     target.write_text(text, encoding="utf-8")
     return target
 
 
-def _held_out(search: Any, metric: str, X: Any, y: Any) -> float | None:
-    """Return the score of the refitted best candidate on other data."""
+def _held_out_score(search: Any, metric: str, X: Any, y: Any) -> float | None:
+    """Return the score of `best_estimator_` on held-out data, or None without data."""
     if X is None:
         if y is not None:
             raise ValueError("y_test is given without X_test; pass both, or neither.")
@@ -132,7 +141,8 @@ def _held_out(search: Any, metric: str, X: Any, y: Any) -> float | None:
     return float(score[metric] if isinstance(score, dict) else score)
 
 
-def _summary(search: Any, results: Results) -> list[str]:
+def _summary_section(search: Any, results: Results) -> list[str]:
+    """Return the counts, times and the best score of the search."""
     status = pd.Series(results.status)
     n_splits = results.split_scores.shape[1]
     n_fits = getattr(search, "n_fits_", np.isfinite(results.split_scores).sum())
@@ -146,28 +156,29 @@ def _summary(search: Any, results: Results) -> list[str]:
         ("Candidates", f"{len(results)}: {', '.join(counts)}"),
         ("Splits", n_splits),
         ("Fits", int(n_fits)),
-        ("Time of all fits and scores", _duration(float(results.seconds.sum()))),
+        ("Time of all fits and scores", _duration_text(float(results.seconds.sum()))),
     ]
     rounds = getattr(search, "rounds_", None)
     if isinstance(rounds, pd.DataFrame):
-        passed = _duration(float(rounds["seconds"].sum()))
-        rows.append(("Time that passed", f"{passed}, without the refit"))
+        duration = _duration_text(float(rounds["seconds"].sum()))
+        rows.append(("Time that passed", f"{duration}, without the refit"))
         rows.append(("Ended", getattr(search, "stop_reason_", "")))
     if hasattr(search, "refit_time_"):
-        rows.append(("Time of the refit", _duration(float(search.refit_time_))))
-    return ["<h2>Summary</h2>", table(rows)]
+        rows.append(("Time of the refit", _duration_text(float(search.refit_time_))))
+    return ["<h2>Summary</h2>", table_html(rows)]
 
 
-def _best(search: Any, results: Results) -> list[str]:
+def _best_section(search: Any, results: Results) -> list[str]:
+    """Return the best parameters, and a table of the best candidates."""
     if results.best is None:
-        return [paragraph("No candidate has a score on every split.")]
+        return [paragraph_html("No candidate has a score on every split.")]
     chosen = int(getattr(search, "best_index_", results.best))
     parts = ["<h2>Best parameters</h2>"]
     if results.params[chosen]:
-        parts.append(table(sorted(results.params[chosen].items())))
+        parts.append(table_html(sorted(results.params[chosen].items())))
     if chosen != results.best:
         parts.append(
-            paragraph(
+            paragraph_html(
                 f"The search chose candidate {chosen}, with a mean of "
                 f"{results.scores[chosen]:.5g}; candidate {results.best} has the best "
                 f"mean of {results.label}, {results.scores[results.best]:.5g}."
@@ -180,32 +191,32 @@ def _best(search: Any, results: Results) -> list[str]:
             int(row),
             float(results.scores[row]),
             float(results.split_scores[row].std()),
-            *(_listed(results.parameter(name).values[row]) for name in names),
+            *(_candidate_cell(results.parameter(name).values[row]) for name in names),
         ]
         for row in order[:N_LISTED]
     ]
     header = ["candidate", results.label, "spread", *names]
-    return [*parts, "<h2>Best candidates</h2>", table(rows, header, wrap=False)]
+    return [*parts, "<h2>Best candidates</h2>", table_html(rows, header, wrap=False)]
 
 
-def _listed(value: Any) -> Any:
-    """Return a value for a list of candidates: an estimator by its name."""
+def _candidate_cell(value: Any) -> Any:
+    """Return a value for the table of candidates; an estimator becomes its name."""
     is_plain = value is MISSING or isinstance(value, float | int | str)
     return value if is_plain else short(value)
 
 
-def _optimism(results: Results, held_out: float | None) -> list[str]:
-    """Say how far the best score may be too good."""
+def _optimism_section(results: Results, held_out: float | None) -> list[str]:
+    """Compare the best score with less biased estimates."""
     best = results.best
     if best is None:
         return []
     parts = ["<h2>How far the best score may be optimistic</h2>"]
     score, splits = results.scores[best], results.split_scores[best]
     parts.append(
-        paragraph(
-            f"It is the best of {len(results.rivals)} means over {len(splits)} splits, "
-            "each with its own luck, and so partly the luckiest. The more candidates "
-            "and the fewer splits, the more it flatters itself."
+        paragraph_html(
+            f"The best score is the highest of {len(results.rivals)} means over "
+            f"{len(splits)} splits. Each mean contains noise, so the highest is biased "
+            "upwards. The bias grows with more candidates and with fewer splits."
         )
     )
     rows: list[tuple[str, Any]] = [("Best mean", float(score))]
@@ -226,10 +237,10 @@ def _optimism(results: Results, held_out: float | None) -> list[str]:
         in_errors = f" ({abs(gap) / error:.1f} standard errors)" if error > 0 else ""
         higher = "higher" if gap >= 0 else "lower"
         rows.append(("The search's score is", f"{higher} by {abs(gap):.4g}{in_errors}"))
-    parts.append(table(rows))
+    parts.append(table_html(rows))
     if held_out is None:
         parts.append(
-            paragraph(
+            paragraph_html(
                 "No held-out data were given. Only data that the search has not seen "
                 "can tell how good the model is: pass X_test and y_test.",
                 note=True,
@@ -238,26 +249,28 @@ def _optimism(results: Results, held_out: float | None) -> list[str]:
     return parts
 
 
-def _rounds(search: Any) -> list[str]:
+def _rounds_section(search: Any) -> list[str]:
+    """Return the tables of the rounds and of their windows."""
     rounds = getattr(search, "rounds_", None)
     if not isinstance(rounds, pd.DataFrame):
         return []
-    of_round = [name for name in rounds.columns if not name.startswith("window_")]
+    columns = [name for name in rounds.columns if not name.startswith("window_")]
     parts = ["<h2>Rounds</h2>"]
-    parts.append(table([*rounds[of_round].itertuples()], ["round", *of_round]))
-    names = [name for name in rounds.columns if name not in of_round]
+    parts.append(table_html([*rounds[columns].itertuples()], ["round", *columns]))
+    names = [name for name in rounds.columns if name not in columns]
     if names:
         rows = [
-            [str(row[0]), *map(_window, row[1:])] for row in rounds[names].itertuples()
+            [str(row[0]), *map(_windows_text, row[1:])]
+            for row in rounds[names].itertuples()
         ]
         header = ["round", *(name.removeprefix("window_") for name in names)]
-        text = "What each round looked at, around each of its centers:"
-        parts += [paragraph(text), table(rows, header, wrap=False)]
+        text = "The windows of each round, one line per distinct window:"
+        parts += [paragraph_html(text), table_html(rows, header, wrap=False)]
     return parts
 
 
-def _window(windows: list[tuple[Any, ...]]) -> str:
-    """Return the ranges or choices of some windows, different ones a line each."""
+def _windows_text(windows: list[tuple[Any, ...]]) -> str:
+    """Return the ranges or choices of the windows of a round, one line per window."""
     lines = []
     for window in windows:
         different = dict.fromkeys(map(short, window))
@@ -266,7 +279,8 @@ def _window(windows: list[tuple[Any, ...]]) -> str:
     return "\n".join(dict.fromkeys(lines)) or "not set"
 
 
-def _searched(search: Any, results: Results) -> list[str]:
+def _space_section(search: Any, results: Results) -> list[str]:
+    """Return the values tried of each parameter, and the settings of the search."""
     parts = ["<h2>What was searched</h2>"]
     kinds = {
         "linear": "numbers",
@@ -275,7 +289,7 @@ def _searched(search: Any, results: Results) -> list[str]:
     }
     rows = []
     for parameter in results.parameters:
-        levels = [text_of(level) for level in parameter.levels]
+        levels = [value_text(level) for level in parameter.levels]
         if parameter.is_number and len(levels) > 8:
             levels = [f"{len(levels)} from {levels[0]} to {levels[-1]}"]
         elif len(levels) > 20:
@@ -283,36 +297,37 @@ def _searched(search: Any, results: Results) -> list[str]:
         kind = kinds.get(parameter.kind, "choices")
         rows.append((parameter.name, kind, "; ".join(levels)))
     if rows:
-        parts.append(table(rows, ["parameter", "read as", "values tried"]))
+        parts.append(table_html(rows, ["parameter", "read as", "values tried"]))
     if hasattr(search, "get_params"):
-        given = search.get_params(deep=False)
-        settings = [row for item in sorted(given.items()) for row in _setting(*item)]
-        parts += ["<h2>Settings of the search</h2>", table(settings)]
+        given = sorted(search.get_params(deep=False).items())
+        settings = [row for item in given for row in _setting_rows(*item)]
+        parts += ["<h2>Settings of the search</h2>", table_html(settings)]
     return parts
 
 
-def _setting(name: str, value: Any) -> list[tuple[str, str]]:
-    """Return a parameter of the search as rows, a search space as one a parameter."""
+def _setting_rows(name: str, value: Any) -> list[tuple[str, str]]:
+    """Return the rows of one setting; a search space has one row per parameter."""
     if isinstance(value, dict) and value:
-        rows = [f"{key}: {_given(part)}" for key, part in value.items()]
-        return [(name if place == 0 else "", row) for place, row in enumerate(rows)]
+        rows = [f"{key}: {_setting_text(part)}" for key, part in value.items()]
+        return [(name if index == 0 else "", row) for index, row in enumerate(rows)]
     if isinstance(value, list) and value and isinstance(value[0], dict):
         parts = enumerate(value)
-        return [row for n, part in parts for row in _setting(f"{name}[{n}]", part)]
-    return [(name, _given(value))]
+        return [row for n, part in parts for row in _setting_rows(f"{name}[{n}]", part)]
+    return [(name, _setting_text(value))]
 
 
-def _given(value: Any) -> str:
-    """Return how a value may have been written; scipy's distributions do not say."""
+def _setting_text(value: Any) -> str:
+    """Return a setting as source code; scipy distributions have no useful repr."""
     dist: Any = getattr(value, "dist", None)
     if not hasattr(dist, "name") or not hasattr(value, "kwds"):
         return repr(value)
-    given = [repr(to_python(argument)) for argument in value.args]
-    given += [f"{key}={to_python(part)!r}" for key, part in value.kwds.items()]
-    return f"{dist.name}({', '.join(given)})"
+    arguments = [repr(to_python(argument)) for argument in value.args]
+    arguments += [f"{key}={to_python(part)!r}" for key, part in value.kwds.items()]
+    return f"{dist.name}({', '.join(arguments)})"
 
 
-def _versions() -> list[str]:
+def _versions_section() -> list[str]:
+    """Return the versions of Python and the packages."""
     import sklearn_refine
 
     rows = [("Python", f"{platform.python_version()} on {platform.system()}")]
@@ -320,12 +335,13 @@ def _versions() -> list[str]:
     for name in PACKAGES:
         try:
             rows.append((name, version(name)))
-        except PackageNotFoundError:  # installed in another way
+        except PackageNotFoundError:  # no metadata, e.g. a source tree on the path
             continue
-    return ["<h2>Versions</h2>", table(rows)]
+    return ["<h2>Versions</h2>", table_html(rows)]
 
 
-def _duration(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
+    """Return a duration in seconds, minutes or hours."""
     if seconds < 100:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)

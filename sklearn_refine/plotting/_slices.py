@@ -1,4 +1,7 @@
-"""The score over each parameter."""
+"""Draw the score of every candidate over each parameter.
+
+The panels share the vertical axis, so their scores can be compared.
+"""
 
 from __future__ import annotations
 
@@ -8,54 +11,54 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_refine.plotting._options import point_options
+from sklearn_refine.plotting._figures import new_panels
+from sklearn_refine.plotting._frames import candidates_frame, object_array
+from sklearn_refine.plotting._options import merge_point_options
+from sklearn_refine.plotting._parameter_axis import (
+    jitter,
+    set_parameter_axis,
+    thin_linear_ticks,
+)
+from sklearn_refine.plotting._scores import score_limits, set_score_limits
 from sklearn_refine.plotting._style import (
     COLORMAP,
-    MANY,
-    candidates_frame,
-    column,
-    enlarge,
-    marker_of,
-    new_grid,
+    RASTERIZE_ABOVE,
+    enlarge_markers,
     point_size,
-    score_limits,
-    score_title,
-    set_axis,
-    set_score_limits,
-    spread,
-    thin_ticks,
+    round_marker,
+    score_label,
 )
 from sklearn_refine.results._parameters import Parameter
 from sklearn_refine.results._table import read_search
 
 
 class SearchSliceDisplay:
-    """The score of every candidate over each parameter, a panel a parameter.
+    """Score of every candidate over each parameter, one panel per parameter.
 
-    Make one with :meth:`from_search`, for any fitted search: those of this package,
-    or scikit-learn's.
+    Create a display with :meth:`from_search`. It works for any fitted search, including
+    ``GridSearchCV`` and the other searches of scikit-learn.
 
     Parameters
     ----------
     data : DataFrame
-        A row for each candidate, with its `round`, `status` and `score`.
+        One row per candidate, with its `round`, `status` and `score`.
 
     parameters : list of object
         The parameters with their values, as read from the search.
 
     best : int or None
-        The index of the best candidate, None if there is none.
+        Index of the best candidate. None if there is none.
 
     score_name : str
-        What the score is called.
+        Name of the score, used as axis label.
 
     Attributes
     ----------
     ax_ : ndarray of matplotlib Axes
-        The panels. Set by :meth:`plot`.
+        Axes of the panels. Set by :meth:`plot`.
 
     figure_ : matplotlib Figure
-        Their figure. Set by :meth:`plot`.
+        Figure that contains the panels. Set by :meth:`plot`.
 
     See Also
     --------
@@ -64,13 +67,16 @@ class SearchSliceDisplay:
 
     Notes
     -----
-    All other parameters vary too, so points at the same value differ: the upper edge
-    of the cloud says how good a value can be. A search that looks closer around the
-    best has more and better points there; few points elsewhere say little of what is
-    possible there. The worst scores may be drawn at the lower edge, as in
-    :class:`SearchHistoryDisplay`. Points at the same choice are moved apart. Those of
-    later rounds are darker; hollow ones were dropped by a race; crosses at the lower
-    edge have no score on some split; the star is the best.
+    Points at the same value differ, because all other parameters vary too. The upper
+    edge of the points shows how good a value can be. A search with rounds tries more
+    candidates near the best ones, so there are more and better points. Few points
+    elsewhere say little about what is possible there.
+
+    The star is the best candidate, and darker points belong to later rounds. Hollow
+    points are candidates that racing stopped. Crosses at the lower edge are failed
+    candidates, without a score on some split. Triangles at the lower edge are very bad
+    scores, as in :class:`SearchHistoryDisplay`. Points at the same choice are moved
+    apart.
 
     Examples
     --------
@@ -85,7 +91,7 @@ class SearchSliceDisplay:
     {'alpha': 0.482, 'solver': 0.482}
     >>> display = display.plot()
 
-    On axes of one's own:
+    Draw on existing axes:
 
     >>> import matplotlib.pyplot as plt
     >>> figure, axes = plt.subplots(1, 2, figsize=(6, 3), layout="constrained")
@@ -113,31 +119,31 @@ class SearchSliceDisplay:
         *,
         metric: str | None = None,
     ) -> SearchSliceDisplay:
-        """Read a fitted search; nothing is drawn.
+        """Create a display from a fitted search, without drawing it.
 
         Parameters
         ----------
         search : estimator
-            A fitted search: anything with ``cv_results_``.
+            Fitted search: any object with ``cv_results_``.
         params : list of str, default=None
-            The parameters, by their full names. None takes all that vary.
+            Full names of the parameters to show. If None, all parameters that vary.
         metric : str, default=None
-            Which metric, where there are several. None takes the one of `refit`.
+            Metric to show, if the search has several. If None, the metric of `refit`.
 
         Returns
         -------
         display : SearchSliceDisplay
-            What :meth:`plot` draws.
+            The display; :meth:`plot` draws it.
 
         Raises
         ------
         NotFittedError
             If the search is not fitted.
         TypeError
-            If it is no search.
+            If `search` is not a search.
         ValueError
-            If it has no such metric or parameter, or several metrics and none is
-            named, or no parameter at all.
+            If the search has no such metric or parameter, if it has several metrics and
+            none is named, or if it sets no parameter.
         """
         results = read_search(search, metric)
         parameters = results.chosen(params)
@@ -149,20 +155,20 @@ class SearchSliceDisplay:
         )
 
     def frame(self) -> pd.DataFrame:
-        """Return what is drawn.
+        """Return the data of the plot as a table.
 
         Returns
         -------
         frame : DataFrame
-            A row for each parameter and each candidate that sets it: `parameter`,
-            `candidate`, `value`, `round`, `status` and `score`.
+            One row for each parameter and each candidate that sets it. The columns are
+            `parameter`, `candidate`, `value`, `round`, `status` and `score`.
         """
         parts = []
         for parameter in self.parameters:
             rows = np.flatnonzero(parameter.is_set)
             part = self.data.iloc[rows].reset_index()
             part.insert(0, "parameter", parameter.name)
-            values = column([parameter.values[row] for row in rows.tolist()])
+            values = object_array([parameter.values[row] for row in rows.tolist()])
             part.insert(2, "value", pd.Series(values, dtype=object))
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
@@ -170,14 +176,14 @@ class SearchSliceDisplay:
     def plot(
         self, ax: Any = None, *, scatter_kw: dict[str, Any] | None = None
     ) -> SearchSliceDisplay:
-        """Draw it.
+        """Draw one panel per parameter.
 
         Parameters
         ----------
         ax : matplotlib Axes or array of them, default=None
-            Where, one for each parameter. None makes a new figure.
+            Axes to draw on, one per parameter. If None, a new figure is created.
         scatter_kw : dict, default=None
-            For the points, as ``Axes.scatter`` takes them.
+            Options of ``Axes.scatter`` for the points.
 
         Returns
         -------
@@ -191,39 +197,43 @@ class SearchSliceDisplay:
         ValueError
             If `ax` has another number of axes.
         """
-        axes = new_grid(type(self).__name__, len(self.parameters), ax, (3.0, 2.9))
+        axes = new_panels(type(self).__name__, len(self.parameters), ax, (3.0, 2.9))
         for panel, parameter in zip(axes, self.parameters, strict=True):
-            self._panel(panel, parameter, scatter_kw or {})
+            self._draw_panel(panel, parameter, scatter_kw or {})
             if (
                 panel.get_subplotspec() is None
                 or panel.get_subplotspec().is_first_col()
             ):
-                panel.set_ylabel(score_title(self.score_name))
-        self.ax_, self.figure_ = column(axes), axes[0].figure
+                panel.set_ylabel(score_label(self.score_name))
+        self.ax_, self.figure_ = object_array(axes), axes[0].figure
         if ax is None:
             self.legend()
         return self
 
     def legend(self) -> None:
-        """Say above the panels which mark stands for which round, or for no score.
+        """Add a legend of the markers above the panels.
 
-        :meth:`plot` does so if it makes the figure. Otherwise, the figure needs a
-        layout that makes room for it: ``layout="constrained"``.
+        :meth:`plot` adds the legend if it creates the figure. For existing axes, create
+        the figure with ``layout="constrained"``, which makes room for the legend.
         """
         handles, labels = self.ax_[0].get_legend_handles_labels()
         if len(labels) < 2:
             return
         options: dict[str, Any] = {"loc": "outside upper left", "frameon": False}
         options |= {"fontsize": 9, "handletextpad": 0.2}
-        room = self.figure_.bbox.width / 1.1  # text is wider in a coarser file
-        for n_columns in range(len(labels), 0, -1):  # as many as fit
+        # Leave a margin, because text is wider at a lower resolution.
+        room = self.figure_.bbox.width / 1.1
+        for n_columns in range(len(labels), 0, -1):  # use as many columns as fit
             legend = self.figure_.legend(handles, labels, ncols=n_columns, **options)
             if n_columns == 1 or legend.get_window_extent().width <= room:
                 break
             legend.remove()
-        enlarge(legend)
+        enlarge_markers(legend)
 
-    def _panel(self, ax: Any, parameter: Parameter, options: dict[str, Any]) -> None:
+    def _draw_panel(
+        self, ax: Any, parameter: Parameter, options: dict[str, Any]
+    ) -> None:
+        """Draw the candidates over one parameter."""
         import matplotlib
 
         scores = self.data["score"].to_numpy()
@@ -232,26 +242,26 @@ class SearchSliceDisplay:
         dropped, failed = status == "dropped", status == "failed"
         low, high = score_limits(scores)
         most = 8 if len(parameter.labels) <= 8 else 6
-        set_axis(ax, "x", parameter, most=most, length=14)
+        set_parameter_axis(ax, "x", parameter, most=most, length=14)
         set_score_limits(ax, low, high)
         bottom = ax.get_ylim()[0]
-        x = spread(parameter.positions, parameter)
+        x = jitter(parameter.positions, parameter)
         size = point_size(len(scores)) * 0.7
         several = len(np.unique(rounds)) > 1
-        many = len(scores) > MANY
+        many = len(scores) > RASTERIZE_ABOVE
         shades = matplotlib.colormaps[COLORMAP](np.linspace(0.35, 0.85, rounds.max()))
         for number in np.unique(rounds).tolist():
             rows = (rounds == number) & ~(scores < low) & ~dropped
             style = {
                 "s": size,
                 "color": shades[number - 1] if several else "tab:blue",
-                "marker": marker_of(number),
+                "marker": round_marker(number),
                 "alpha": 0.4 if many else 0.8,
                 "linewidth": 0,
                 "rasterized": many,
                 "label": f"round {number}" if several else "candidate",
             }
-            ax.scatter(x[rows], scores[rows], **point_options(style, options))
+            ax.scatter(x[rows], scores[rows], **merge_point_options(style, options))
         hollow = {"facecolor": "none", "edgecolor": "0.45", "linewidth": 0.8}
         below = {"marker": "v", "color": "0.4", "clip_on": False, "linewidth": 0}
         cross = {"marker": "x", "color": "black", "clip_on": False, "linewidth": 0.8}
@@ -267,4 +277,4 @@ class SearchSliceDisplay:
             star = {"marker": "*", "s": 110, "color": "white", "edgecolor": "black"}
             star["clip_on"] = False
             ax.scatter(x[self.best], scores[self.best], zorder=4, **star)
-        thin_ticks(ax, parameter)
+        thin_linear_ticks(ax, parameter)

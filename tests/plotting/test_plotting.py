@@ -1,4 +1,4 @@
-"""The displays, by what they say they draw."""
+"""Test the displays: their tables, and what matplotlib draws."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sklearn_refine import (
     SuccessiveRandomSearchCV,
     search_report,
 )
-from sklearn_refine.plotting._style import score_limits
+from sklearn_refine.plotting._scores import score_limits
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -48,12 +48,12 @@ def _close_figures():
 
 
 @cache
-def read(display, name):
-    """Return a display of a search, made once for all tests."""
+def read_display(display, name):
+    """Return a display of a search, cached for all tests."""
     return display.from_search(fitted(name))
 
 
-def texts(ax):
+def legend_texts(ax):
     return [label.get_text() for label in ax.get_legend().get_texts()]
 
 
@@ -64,7 +64,7 @@ def test_every_display_draws_every_search(display, name):
         with pytest.raises(ValueError, match=r"varies \['alpha'\].*SearchSliceDisplay"):
             display.from_search(fitted(name))
         return
-    made = read(display, name)
+    made = read_display(display, name)
     before = made.frame()
     assert made.plot() is made
     if name in ("dicts", "eight", "racing"):
@@ -75,7 +75,7 @@ def test_every_display_draws_every_search(display, name):
 
 def test_frames_are_copies():
     for display in DISPLAYS:
-        made = read(display, "grid")
+        made = read_display(display, "grid")
         frame = made.frame()
         frame["new"] = 1
         assert "new" not in made.frame()
@@ -84,7 +84,7 @@ def test_frames_are_copies():
 @pytest.mark.parametrize("name", UNFITTED)
 def test_history(name):
     search = fitted(name)
-    frame = read(SearchHistoryDisplay, name).frame()
+    frame = read_display(SearchHistoryDisplay, name).frame()
     assert frame.columns.tolist() == [
         "round",
         "status",
@@ -102,19 +102,24 @@ def test_history(name):
         np.testing.assert_array_equal(per_round, search.rounds_["best_so_far"])
 
 
-def test_history_says_what_is_not_a_plain_score():
+def test_history_labels_dropped_failed_and_worse_candidates():
     display = SearchHistoryDisplay.from_search(fitted("racing")).plot()
-    assert set(texts(display.ax_)) == {"candidate", "dropped", "failed", "best so far"}
+    assert set(legend_texts(display.ax_)) == {
+        "candidate",
+        "dropped",
+        "failed",
+        "best so far",
+    }
     scores = [0.5, 0.6, 0.7, 0.65, -1e6]
-    search = fitted_with(scores)
+    search = search_with_scores(scores)
     display = SearchHistoryDisplay.from_search(search).plot(x="seconds")
-    assert "worse" in texts(display.ax_)
+    assert "worse" in legend_texts(display.ax_)
     assert display.ax_.get_ylim()[0] > 0.3
     assert display.ax_.get_xlabel() == "seconds of fits"
 
 
-def fitted_with(scores):
-    """Return something with the results of a search with these scores."""
+def search_with_scores(scores):
+    """Return an object with ``cv_results_`` of these scores."""
     search = type("Search", (), {})()
     search.cv_results_ = {
         "params": [{"a": a, "b": str(a)} for a in range(len(scores))],
@@ -127,8 +132,8 @@ def fitted_with(scores):
 
 
 @pytest.mark.parametrize("scores", [[0.5] * 4, [np.nan] * 4, [0.5, np.nan, np.nan]])
-def test_equal_scores_and_none_are_drawn(scores):
-    search = fitted_with(scores)
+def test_equal_and_missing_scores_are_drawn(scores):
+    search = search_with_scores(scores)
     for display in DISPLAYS:
         if display is ParameterImportanceDisplay and scores != [0.5] * 4:
             continue
@@ -139,7 +144,7 @@ def test_equal_scores_and_none_are_drawn(scores):
 @pytest.mark.parametrize("n", [1, 2, 3000])
 def test_few_and_many_candidates_are_drawn(n):
     rng = np.random.RandomState(0)
-    search = fitted_with(rng.normal(size=n))
+    search = search_with_scores(rng.normal(size=n))
     SearchHistoryDisplay.from_search(search).plot()
     SearchSliceDisplay.from_search(search).plot()
     ParallelCoordinateDisplay.from_search(search).plot()
@@ -158,21 +163,21 @@ def test_at_most_a_quarter_of_the_scores_is_left_out(n):
     assert score_limits(scores)[0] == (0.5 if n > 1 else 1.0)
 
 
-def test_dropped_candidates_are_drawn_however_bad_they_are():
-    search = fitted_with([0.5, 0.51, 0.52, 0.53, 0.54, np.nan])
+def test_dropped_candidates_with_very_bad_scores_are_drawn():
+    search = search_with_scores([0.5, 0.51, 0.52, 0.53, 0.54, np.nan])
     search.cv_results_["split0_test_score"][-1] = -1e6
     search.cv_results_["split1_test_score"] = search.cv_results_["mean_test_score"]
     search.cv_results_["n_splits_evaluated"] = np.array([2, 2, 2, 2, 2, 1])
     display = SearchHistoryDisplay.from_search(search)
     assert display.frame()["status"].iloc[-1] == "dropped"
     assert display.frame()["score"].iloc[-1] == -1e6
-    assert n_drawn(display.plot().ax_) == {"candidate": 5, "worse": 1}
+    assert count_points(display.plot().ax_) == {"candidate": 5, "worse": 1}
     display = SearchSliceDisplay.from_search(search).plot()
-    assert n_drawn(display.ax_[0]) == {"candidate": 5, "worse": 1}
+    assert count_points(display.ax_[0]) == {"candidate": 5, "worse": 1}
 
 
-def n_drawn(ax):
-    """Return how many points of each label are drawn; others have none."""
+def count_points(ax):
+    """Return the number of drawn points by label."""
     return {
         marks.get_label(): len(marks.get_offsets())
         for marks in ax.collections
@@ -180,21 +185,21 @@ def n_drawn(ax):
     }
 
 
-def test_slices_draw_what_failed():
+def test_slices_draw_failed_candidates():
     display = SearchSliceDisplay.from_search(fitted("failing"))
     frame = display.frame()
     failed = frame[(frame["parameter"] == "lr") & (frame["status"] == "failed")]
     assert failed["value"].tolist() == [1.0, 1.0]
     assert failed["score"].isna().all()
     display.plot()
-    assert n_drawn(display.ax_[0])["failed"] == 2
+    assert count_points(display.ax_[0])["failed"] == 2
     (legend,) = display.figure_.legends
     labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["candidate", "failed"]
 
 
-def test_marks_in_the_legend_of_many_candidates_can_be_seen():
-    search = fitted_with(np.random.RandomState(0).normal(size=3000))
+def test_legend_markers_of_many_candidates_are_large():
+    search = search_with_scores(np.random.RandomState(0).normal(size=3000))
     search.cv_results_["round"] = np.repeat([1, 2], 1500)
     display = SearchSliceDisplay.from_search(search).plot()
     for handle in display.figure_.legends[0].legend_handles:
@@ -244,7 +249,7 @@ def test_the_legend_of_slices_fits_into_the_figure():
     "ends", [(1e-4, 1.01e-4), (1e-4, 1.0089e-4), (0, 1), (-2e5, 3.3e5), (0.71, 0.711)]
 )
 def test_ticks_of_numbers_do_not_overlap(ends):
-    search = fitted_with(np.linspace(0, 1, 9))
+    search = search_with_scores(np.linspace(0, 1, 9))
     values = np.linspace(*ends, 9).tolist()
     search.cv_results_["params"] = [{"a": v, "b": v, "c": v} for v in values]
     display = SearchSliceDisplay.from_search(search).plot()
@@ -272,8 +277,8 @@ def test_ticks_of_ints_are_ints(values):
 
 
 @pytest.mark.parametrize("values", [range(3, 9), [203, 300, 500, 700, 900, 1206]])
-def test_ticks_of_many_ints_are_ints_across_parameters(values):
-    search = fitted_with(np.linspace(0, 1, 6))
+def test_parallel_ticks_of_many_ints_are_ints(values):
+    search = search_with_scores(np.linspace(0, 1, 6))
     search.cv_results_["params"] = [{"a": value} for value in values]
     display = ParallelCoordinateDisplay.from_search(search).plot()
     texts = [text.get_text() for text in display.ax_.texts if text.xy[0] == 0]
@@ -284,7 +289,7 @@ def test_ticks_of_many_ints_are_ints_across_parameters(values):
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_candidates_are_counted_in_ints(n):
-    display = SearchHistoryDisplay.from_search(fitted_with([0.5] * n)).plot()
+    display = SearchHistoryDisplay.from_search(search_with_scores([0.5] * n)).plot()
     texts = [label.get_text() for label in shown_ticks(display.ax_.xaxis)]
     assert texts == [str(number + 1) for number in range(n)]
 
@@ -292,7 +297,7 @@ def test_candidates_are_counted_in_ints(n):
 @pytest.mark.parametrize("name", UNFITTED)
 def test_slices(name):
     search = fitted(name)
-    frame = read(SearchSliceDisplay, name).frame()
+    frame = read_display(SearchSliceDisplay, name).frame()
     params = search.cv_results_["params"]
     for row in frame.itertuples():
         value = params[row.candidate][row.parameter]
@@ -327,14 +332,14 @@ def test_choices_are_ticks():
 
 @pytest.mark.parametrize("name", UNFITTED)
 def test_importances(name):
-    display = read(ParameterImportanceDisplay, name)
+    display = read_display(ParameterImportanceDisplay, name)
     frame = display.frame()
     assert (np.diff(frame["importance"]) <= 0).all()
     assert (frame["std"] >= 0).all()
     assert display.explained <= 1
 
 
-def test_importances_are_the_same_again():
+def test_importances_are_reproducible():
     first, again, other = (
         ParameterImportanceDisplay.from_search(fitted("eight"), random_state=seed)
         for seed in (0, 0, 1)
@@ -343,31 +348,31 @@ def test_importances_are_the_same_again():
     assert not first.frame().equals(other.frame())
 
 
-def test_nothing_is_explained_of_equal_scores():
-    display = ParameterImportanceDisplay.from_search(fitted_with([0.5] * 6))
+def test_equal_scores_explain_nothing():
+    display = ParameterImportanceDisplay.from_search(search_with_scores([0.5] * 6))
     assert display.explained == 0.0
     assert (display.frame()[["importance", "std"]] == 0).all(axis=None)
 
 
-#: The mean of three scores, in the orders of splits that floats tell apart.
+#: Means of the same three scores in two orders; they differ by rounding.
 EQUAL = np.mean([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]], axis=1)
 
 
 def test_scores_that_differ_by_rounding_are_equal():
     assert EQUAL[0] != EQUAL[1]
     few = np.r_[np.tile(EQUAL, 4), 0.05, 0.3]
-    display = SearchLandscapeDisplay.from_search(fitted_with(few)).plot()
+    display = SearchLandscapeDisplay.from_search(search_with_scores(few)).plot()
     display.figure_.canvas.draw()
     marks = [c for c in display.ax_.collections if c.get_label() == "candidate"]
     assert len(np.unique(marks[0].get_facecolor()[:-2], axis=0)) == 1
     labels = [text.get_text() for text in display.figure_.axes[1].get_yticklabels()]
     assert len(set(labels)) == len(labels)
-    lines = ParallelCoordinateDisplay.from_search(fitted_with(few)).plot()
+    lines = ParallelCoordinateDisplay.from_search(search_with_scores(few)).plot()
     assert len(np.unique(lines.ax_.collections[0].get_colors(), axis=0)) == 3
 
 
-def test_where_scores_differ_by_rounding_only_there_is_nothing_to_see():
-    search = fitted_with(np.tile(EQUAL, 4))
+def test_scores_that_all_differ_by_rounding_are_drawn_as_equal():
+    search = search_with_scores(np.tile(EQUAL, 4))
     for display in DISPLAYS:
         display.from_search(search).plot().figure_.canvas.draw()
     assert ParameterImportanceDisplay.from_search(search).explained == 0
@@ -376,11 +381,13 @@ def test_where_scores_differ_by_rounding_only_there_is_nothing_to_see():
     assert high - low > 0.003
 
 
-def test_equal_scores_have_one_colour():
-    display = ParallelCoordinateDisplay.from_search(fitted_with([0.5, 0.7, 0.5, 0.6]))
+def test_equal_scores_have_one_color():
+    display = ParallelCoordinateDisplay.from_search(
+        search_with_scores([0.5, 0.7, 0.5, 0.6])
+    )
     colors = display.plot().ax_.collections[0].get_colors()
     assert len(np.unique(colors, axis=0)) == 3
-    np.testing.assert_array_equal(colors[0], colors[1])  # the worst are drawn first
+    np.testing.assert_array_equal(colors[0], colors[1])  # lines are sorted by score
 
 
 def test_the_parameter_that_matters_is_important():
@@ -391,23 +398,23 @@ def test_the_parameter_that_matters_is_important():
     assert importance.idxmax() == "act"
     assert importance["width"] < 0.1 * importance["act"]
     assert display.explained > 0.5
-    # Exchanging values at random doubles the variance, of all that is to be explained.
+    # Permuting the only important parameter doubles the squared error.
     assert 1 < importance["act"] < 3
 
 
-def halving(*sizes):
-    """Return a halving search where resources matter, and parameters do not."""
+def make_halving_search(*sizes):
+    """Return a halving search whose scores depend only on the resources."""
     numbers = np.repeat(range(len(sizes)), sizes)
     noise = 0.1 * np.random.RandomState(0).normal(size=len(numbers))
-    search = fitted_with(numbers + noise)
+    search = search_with_scores(numbers + noise)
     places = [place for size in sizes for place in range(size)]
     search.cv_results_["params"] = [{"a": p % 7, "b": p // 7} for p in places]
     search.cv_results_ |= {"iter": numbers, "n_resources": 10 * 3**numbers}
     return search
 
 
-def test_what_more_resources_give_is_no_matter_of_parameters():
-    display = ParameterImportanceDisplay.from_search(halving(63, 14, 7, 2))
+def test_effect_of_resources_is_not_attributed_to_parameters():
+    display = ParameterImportanceDisplay.from_search(make_halving_search(63, 14, 7, 2))
     assert display.explained < 0.1
     assert display.frame()["importance"].max() < 0.3
 
@@ -415,8 +422,8 @@ def test_what_more_resources_give_is_no_matter_of_parameters():
 @pytest.mark.parametrize(
     ("sizes", "number"), [((63, 21, 7), 1), ((15, 5, 2), 0), ((60,), 0)]
 )
-def test_importances_are_those_of_one_iteration(sizes, number):
-    search, one = halving(*sizes), halving(*sizes)
+def test_importances_use_one_halving_iteration(sizes, number):
+    search, one = make_halving_search(*sizes), make_halving_search(*sizes)
     rows = one.cv_results_["iter"] == number
     one.cv_results_ = {
         key: [p for p, kept in zip(values, rows, strict=True) if kept]
@@ -428,16 +435,16 @@ def test_importances_are_those_of_one_iteration(sizes, number):
     pd.testing.assert_frame_equal(*frames)
 
 
-def test_a_report_of_two_candidates_an_iteration_has_no_importances(tmp_path):
-    search = halving(2, 1)
+def test_report_of_a_tiny_halving_search_has_no_importances(tmp_path):
+    search = make_halving_search(2, 1)
     with pytest.raises(ValueError, match="in a halving search, in one iteration"):
         ParameterImportanceDisplay.from_search(search)
     page = search_report(search, tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<img") == 2
 
 
-def test_noise_is_explained_by_nothing():
-    search = fitted_with(np.random.RandomState(0).normal(size=200))
+def test_noise_is_not_explained():
+    search = search_with_scores(np.random.RandomState(0).normal(size=200))
     for place, params in enumerate(search.cv_results_["params"]):
         params["b"] = place * 7919 % 200
     display = ParameterImportanceDisplay.from_search(search)
@@ -448,7 +455,7 @@ def test_noise_is_explained_by_nothing():
 @pytest.mark.parametrize("name", UNFITTED)
 def test_parallel_coordinates(name):
     search = fitted(name)
-    display = read(ParallelCoordinateDisplay, name)
+    display = read_display(ParallelCoordinateDisplay, name)
     frame = display.frame()
     names = [parameter.name for parameter in display.parameters]
     assert frame.columns.tolist() == ["round", *names, "score"]
@@ -462,7 +469,7 @@ def test_parallel_coordinates(name):
 @pytest.mark.parametrize("name", TWO_OR_MORE)
 def test_landscapes(name):
     search = fitted(name)
-    display = read(SearchLandscapeDisplay, name)
+    display = read_display(SearchLandscapeDisplay, name)
     across, up = display.parameters
     frame = display.frame()
     assert frame.columns.tolist() == [
@@ -491,8 +498,8 @@ def scores_of(search):
 
 
 @pytest.mark.parametrize("n", [4, 5])
-def test_there_is_no_surface_through_fewer_than_five_candidates(n):
-    search = fitted_with(np.linspace(0, 1, n))
+def test_surface_needs_five_candidates(n):
+    search = search_with_scores(np.linspace(0, 1, n))
     surface = SearchLandscapeDisplay.from_search(search).surface
     assert (surface is None) == (n < 5)
 
@@ -509,15 +516,15 @@ def test_points_on_two_choices_fill_a_square():
     assert abs(np.corrcoef(x, y)[0, 1]) < 0.5
 
 
-def test_the_scale_of_equal_scores_shows_that_score():
-    display = SearchLandscapeDisplay.from_search(fitted_with([0.25] * 6)).plot()
+def test_colorbar_of_equal_scores_shows_the_score():
+    display = SearchLandscapeDisplay.from_search(search_with_scores([0.25] * 6)).plot()
     bar = display.figure_.axes[1]
     assert [text.get_text() for text in bar.get_yticklabels()] == ["0.25"]
 
 
-def test_a_diverged_candidate_leaves_the_colours_of_the_others():
+def test_diverged_candidate_does_not_use_up_the_colors():
     scores = np.r_[-6e17, np.linspace(0.3, 0.6, 20)]
-    display = SearchLandscapeDisplay.from_search(fitted_with(scores)).plot()
+    display = SearchLandscapeDisplay.from_search(search_with_scores(scores)).plot()
     display.figure_.canvas.draw()
     bar = display.figure_.axes[1]
     labels = [text.get_text() for text in bar.get_yticklabels()]
@@ -537,7 +544,7 @@ def test_a_diverged_candidate_leaves_the_colours_of_the_others():
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_long_names_stay_inside_the_figure(display):
     name = "mlpregressor__hidden_layer_sizes_of_the_first_network"
-    search = fitted_with(np.linspace(0, 1, 8))
+    search = search_with_scores(np.linspace(0, 1, 8))
     search.scoring = "neg_root_mean_squared_error"
     for params in search.cv_results_["params"]:
         params[name] = params.pop("a")
@@ -560,7 +567,7 @@ def test_long_names_stay_inside_the_figure(display):
         assert box.y1 <= height + 1
 
 
-def test_the_surface_is_that_of_the_best_values_of_other_parameters():
+def test_surface_uses_the_best_values_of_other_parameters():
     search = GridSearchCV(Toy(), TWO | {"act": ["relu", "identity"]}).fit(X, Y)
     display = SearchLandscapeDisplay.from_search(search, ["alpha", "lr"])
     scores = display.frame()["score"]
@@ -569,7 +576,7 @@ def test_the_surface_is_that_of_the_best_values_of_other_parameters():
     assert display.surface.scores.max() > scores.max() - 0.1
 
 
-def test_the_surface_passes_near_what_was_seen():
+def test_surface_is_close_to_the_scores():
     display = SearchLandscapeDisplay.from_search(fitted("refining"), ["alpha", "lr"])
     surface = display.surface
     errors = []
@@ -580,7 +587,7 @@ def test_the_surface_passes_near_what_was_seen():
     assert np.std(errors) < 0.3 * display.frame()["score"].std()
 
 
-def test_windows_are_those_of_the_rounds():
+def test_windows_match_the_rounds():
     search = fitted("refining")
     display = SearchLandscapeDisplay.from_search(search, ["alpha", "lr"])
     for window in display.windows:
@@ -607,7 +614,7 @@ def test_windows_on_choices_and_layer_sizes_cover_levels():
     assert first[0].x == (-0.45, len(layers.levels) - 0.55)
 
 
-def test_windows_on_layer_sizes_of_a_grid_cover_what_they_list():
+def test_windows_on_layer_sizes_of_a_grid_cover_the_listed_sizes():
     grid = {"layers": [(8,), (32, 16)], "alpha": [1e-4, 1e-2]}
     search = RefiningGridSearchCV(Toy(), grid, n_rounds=2).fit(X, Y)
     display = SearchLandscapeDisplay.from_search(search, ["layers", "alpha"])
@@ -623,19 +630,19 @@ def test_windows_on_layer_sizes_of_a_grid_cover_what_they_list():
         assert {len(level) for level in inside} <= {len(level) for level in listed}
 
 
-def test_a_legend_tells_the_rounds_apart():
+def test_legend_names_the_rounds():
     display = SearchSliceDisplay.from_search(fitted("refining")).plot()
     labels = [text.get_text() for text in display.figure_.legends[0].get_texts()]
     assert labels == [f"round {number}" for number in (1, 2, 3, 4)]
     assert not SearchSliceDisplay.from_search(fitted("grid")).plot().figure_.legends
 
 
-def test_there_are_no_windows_where_it_is_not_known_which_belong_together():
+def test_no_windows_of_subspaces_or_searches_without_rounds():
     assert SearchLandscapeDisplay.from_search(fitted("dicts")).windows == []
     assert SearchLandscapeDisplay.from_search(fitted("grid")).windows == []
 
 
-def test_a_landscape_takes_two_parameters_that_go_together():
+def test_landscape_needs_two_parameters_set_together():
     assert DICTS[2].keys().isdisjoint(DICTS[0])
     search = fitted("dicts")
     with pytest.raises(ValueError, match=r"\['act', 'lr'\] are set together by no"):
@@ -645,8 +652,8 @@ def test_a_landscape_takes_two_parameters_that_go_together():
             SearchLandscapeDisplay.from_search(search, params)
 
 
-def partners():
-    """Return a search in which each act has a parameter of its own, or none."""
+def search_with_subspaces():
+    """Return a search whose subspaces vary different parameters."""
     space = [
         {"act": ["relu"], "alpha": [1e-4, 1e-3, 1e-2]},
         {"act": ["identity", "sigmoid"]},
@@ -655,8 +662,8 @@ def partners():
     return GridSearchCV(Toy(), space).fit(X, Y)
 
 
-def test_a_landscape_is_of_parameters_that_vary_together(tmp_path):
-    search = partners()
+def test_landscape_draws_parameters_that_vary_together(tmp_path):
+    search = search_with_subspaces()
     display = SearchLandscapeDisplay.from_search(search)
     assert {p.name for p in display.parameters} == {"scaler", "width"}
     assert set(display.frame()["score"]) == {
@@ -675,14 +682,18 @@ def test_a_landscape_is_of_parameters_that_vary_together(tmp_path):
     assert page.count("<img") == 4
 
 
-def test_there_is_no_surface_where_the_other_parameter_is_never_set():
-    display = SearchLandscapeDisplay.from_search(partners(), ["act", "alpha"])
+def test_surface_is_nan_where_the_other_parameter_is_not_set():
+    display = SearchLandscapeDisplay.from_search(
+        search_with_subspaces(), ["act", "alpha"]
+    )
     (act, _), scores = display.parameters, display.surface.scores
     there = np.isfinite(scores).all(axis=0)
     assert there.tolist() == [label == "relu" for label in act.labels]
     assert np.isnan(scores[:, ~there]).all()
     display.plot().figure_.canvas.draw()
-    turned = SearchLandscapeDisplay.from_search(partners(), ["alpha", "act"])
+    turned = SearchLandscapeDisplay.from_search(
+        search_with_subspaces(), ["alpha", "act"]
+    )
     np.testing.assert_array_equal(turned.surface.scores, scores.T)
 
 
@@ -700,9 +711,9 @@ def test_options_reach_what_is_drawn():
     display = SearchHistoryDisplay.from_search(search)
     display.plot(scatter_kw={"color": "red"}, line_kw={"color": "green"})
     assert display.ax_.lines[0].get_color() == "green"
-    assert same_color(display.ax_.collections[0].get_facecolor(), "red")
+    assert is_color(display.ax_.collections[0].get_facecolor(), "red")
     display = ParameterImportanceDisplay.from_search(search).plot(bar_kw={"color": "c"})
-    assert all(same_color(bar.get_facecolor(), "c") for bar in display.ax_.patches)
+    assert all(is_color(bar.get_facecolor(), "c") for bar in display.ax_.patches)
     display = ParallelCoordinateDisplay.from_search(search, ["lr", "alpha"])
     display.plot(line_kw={"linestyles": ":", "linewidths": 3})
     (lines,) = display.ax_.collections
@@ -710,9 +721,7 @@ def test_options_reach_what_is_drawn():
     assert lines.get_linestyle()[0][1] is not None
     assert display.frame().columns.tolist() == ["round", "lr", "alpha", "score"]
     display = SearchSliceDisplay.from_search(search).plot(scatter_kw={"color": "red"})
-    assert all(
-        same_color(ax.collections[0].get_facecolor(), "red") for ax in display.ax_
-    )
+    assert all(is_color(ax.collections[0].get_facecolor(), "red") for ax in display.ax_)
     display = SearchLandscapeDisplay.from_search(search).plot(scatter_kw={"s": 4})
     marks = [c for c in display.ax_.collections if c.get_label() == "candidate"]
     assert marks[0].get_sizes().tolist() == [4]
@@ -736,8 +745,8 @@ POINTS = [
 ]
 
 
-def points(display):
-    """Return all marks of a drawn display; contours may be paths too, with no size."""
+def drawn_points(display):
+    """Return all points of a drawn display; contours are paths without sizes."""
     marks = [c for ax in np.ravel(display.ax_) for c in ax.collections]
     paths = [m for m in marks if isinstance(m, mpl.collections.PathCollection)]
     return [path for path in paths if len(path.get_sizes())]
@@ -750,13 +759,13 @@ def points(display):
 def test_points_take_the_options_of_scatter_by_all_names(display, given):
     if "cmap" in given and display is not SearchLandscapeDisplay:
         return
-    made = read(display, "racing").plot(scatter_kw=given)
+    made = read_display(display, "racing").plot(scatter_kw=given)
     made.figure_.canvas.draw()
-    first = points(made)[0]
+    first = drawn_points(made)[0]
     if "linewidths" in given:
         assert first.get_linewidths() == [2]
     if given.keys() & {"edgecolors", "edgecolor"}:
-        assert same_color(first.get_edgecolor(), "red")
+        assert is_color(first.get_edgecolor(), "red")
         assert first.get_linewidths()[0] > 0
     if given.get("facecolor") == "none":
         assert len(first.get_facecolor()) == 0
@@ -764,52 +773,52 @@ def test_points_take_the_options_of_scatter_by_all_names(display, given):
         assert first.get_linewidths()[0] > 0
     if "red" in (given.get("c"), given.get("color"), given.get("facecolors")):
         shown = first.get_edgecolor() if "marker" in given else first.get_facecolor()
-        assert same_color(shown, "red")
+        assert is_color(shown, "red")
     if "marker" in given:
         assert first.get_linewidths()[0] > 0
 
 
-def test_hollow_points_take_a_colour_at_their_edges():
-    made = read(SearchHistoryDisplay, "racing").plot(scatter_kw={"c": "red"})
-    (dropped,) = (mark for mark in points(made) if mark.get_label() == "dropped")
-    assert same_color(dropped.get_edgecolor(), "red")
+def test_hollow_points_take_a_color_at_their_edges():
+    made = read_display(SearchHistoryDisplay, "racing").plot(scatter_kw={"c": "red"})
+    (dropped,) = (mark for mark in drawn_points(made) if mark.get_label() == "dropped")
+    assert is_color(dropped.get_edgecolor(), "red")
     assert len(dropped.get_facecolor()) == 0
 
 
 @pytest.mark.parametrize(("given", "color"), [({}, "0.85"), ({"c": "red"}, "red")])
-def test_the_legend_of_a_landscape_has_the_colour_of_points_that_have_one(given, color):
-    made = read(SearchLandscapeDisplay, "refining").plot(scatter_kw=given)
+def test_landscape_legend_is_gray_unless_points_have_one_color(given, color):
+    made = read_display(SearchLandscapeDisplay, "refining").plot(scatter_kw=given)
     handles = made.ax_.get_legend().legend_handles
     assert handles[0].get_label() == "round 1"
-    assert same_color(handles[0].get_facecolor(), color)
+    assert is_color(handles[0].get_facecolor(), color)
 
 
 def test_lines_and_bars_take_the_options_of_matplotlib_by_all_names():
-    history = read(SearchHistoryDisplay, "grid")
+    history = read_display(SearchHistoryDisplay, "grid")
     for given in ({"c": "red", "lw": 3}, {"color": "red", "linewidth": 3}):
         line = history.plot(line_kw=given | {"where": "mid"}).ax_.lines[0]
         assert line.get_color() == "red"
         assert line.get_linewidth() == 3
         assert line.get_drawstyle() == "steps-mid"
-    parallel = read(ParallelCoordinateDisplay, "grid")
+    parallel = read_display(ParallelCoordinateDisplay, "grid")
     for given in ({"color": "red"}, {"colors": "red"}, {"edgecolors": "red"}):
         (lines,) = parallel.plot(line_kw=given).ax_.collections
-        assert same_color(lines.get_color(), "red")
+        assert is_color(lines.get_color(), "red")
     for given in ({"lw": 3}, {"linewidth": 3}, {"linewidths": 3}):
         (lines,) = parallel.plot(line_kw=given).ax_.collections
         assert lines.get_linewidth() == [3]
-    importance = read(ParameterImportanceDisplay, "grid")
+    importance = read_display(ParameterImportanceDisplay, "grid")
     for given in ({"facecolor": "red"}, {"fc": "red"}, {"color": "red"}):
         bar = importance.plot(bar_kw=given | {"height": 0.3}).ax_.patches[0]
-        assert same_color(bar.get_facecolor(), "red")
+        assert is_color(bar.get_facecolor(), "red")
         assert bar.get_height() == pytest.approx(0.3)
 
 
-def same_color(rgba, name):
+def is_color(rgba, name):
     return mpl.colors.same_color(np.ravel(rgba)[:3], name)
 
 
-def test_dollar_signs_are_no_formulas():
+def test_dollar_signs_are_drawn_literally():
     search = GridSearchCV(
         Ridge(), {"alpha": [0.1, 1.0], "solver": ["svd", "lsqr"]}
     ).fit(np.arange(20.0).reshape(-1, 1), np.arange(20.0))
@@ -824,8 +833,8 @@ NAMES = ["round", "status", "score", "x", "y", "candidate", "parameter", "value"
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("display", DISPLAYS)
-def test_a_parameter_may_be_called_as_a_column(display, name):
-    search = fitted_with(np.linspace(0, 1, 8))
+def test_parameters_may_have_the_names_of_columns(display, name):
+    search = search_with_scores(np.linspace(0, 1, 8))
     plain = display.from_search(search).frame()
     for params in search.cv_results_["params"]:
         params[name] = params.pop("a")
@@ -863,7 +872,7 @@ def test_unfitted_searches_are_refused(display):
 
 
 @pytest.mark.parametrize("display", [ParallelCoordinateDisplay, SearchSliceDisplay])
-def test_what_has_no_parameters_is_said(display):
+def test_unknown_and_missing_parameters_raise(display):
     with pytest.raises(ValueError, match="'x' is not a parameter of this search"):
         display.from_search(fitted("grid"), ["x"])
     search = GridSearchCV(Ridge(), {}).fit(np.eye(10), np.arange(10.0))
@@ -871,16 +880,16 @@ def test_what_has_no_parameters_is_said(display):
         display.from_search(search)
 
 
-def test_what_history_and_importance_cannot_do_is_said():
+def test_unknown_axis_and_too_few_candidates_raise():
     with pytest.raises(ValueError, match="x='rounds' is unknown; use 'candidates' or"):
         SearchHistoryDisplay.from_search(fitted("grid")).plot(x="rounds")
     with pytest.raises(ValueError, match=r"2 candidates with a score .* at least 3"):
-        ParameterImportanceDisplay.from_search(fitted_with([1.0, 2.0]))
+        ParameterImportanceDisplay.from_search(search_with_scores([1.0, 2.0]))
 
 
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_without_matplotlib_plot_says_what_to_install(display, monkeypatch):
-    made = read(display, "grid")
+    made = read_display(display, "grid")
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install sklearn-refine\[plot\]"):
         made.plot()

@@ -1,4 +1,4 @@
-"""The page about a search."""
+"""Test the HTML report of a search."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ mpl.use("Agg")
 
 
 class Page(HTMLParser):
-    """What a browser would find: tags with their attributes, and text."""
+    """Parsed HTML: tags with their attributes, and text."""
 
     EMPTY = frozenset({"meta", "link", "img", "br"})
 
@@ -53,23 +53,23 @@ class Page(HTMLParser):
         return [attrs for name, attrs in self.tags if name == tag]
 
 
-def report(search, tmp_path, *args, **options):
+def write_report(search, tmp_path, *args, **options):
     path = search_report(search, tmp_path / "report.html", *args, **options)
     assert path == tmp_path / "report.html"
     return Page(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
-def no_pictures(monkeypatch):
-    """Leave out what takes long, where a test is about something else."""
-    monkeypatch.setattr("sklearn_refine.plotting._report.pictures", lambda *_: [])
+def without_figures(monkeypatch):
+    """Leave out the figures, which are slow to draw."""
+    monkeypatch.setattr("sklearn_refine.plotting._report.report_figures", lambda *_: [])
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("name", UNFITTED)
 def test_every_search_has_a_report(name, tmp_path):
     search = fitted(name)
-    page = report(search, tmp_path)
+    page = write_report(search, tmp_path)
     assert page.texts[0] == f"{type(search).__name__} of Toy"
     for text in ("Best parameters", "What was searched", "Versions"):
         assert text in page.texts
@@ -79,13 +79,13 @@ def test_every_search_has_a_report(name, tmp_path):
         assert parameter in page.texts
 
 
-@pytest.mark.parametrize(("name", "n_pictures"), [("one", 4), ("dicts", 5)])
-def test_pictures(name, n_pictures, tmp_path):
-    assert len(report(fitted(name), tmp_path).all("img")) == n_pictures
+@pytest.mark.parametrize(("name", "n_figures"), [("one", 4), ("dicts", 5)])
+def test_number_of_figures(name, n_figures, tmp_path):
+    assert len(write_report(fitted(name), tmp_path).all("img")) == n_figures
 
 
-def test_the_page_stands_alone(tmp_path):
-    page = report(fitted("refining"), tmp_path)
+def test_page_is_self_contained(tmp_path):
+    page = write_report(fitted("refining"), tmp_path)
     assert not page.all("script")
     assert not page.all("iframe")
     for image in page.all("img"):
@@ -118,7 +118,7 @@ def test_markup_in_values_names_and_scores_is_text(tmp_path):
             return "<b>Odd</b>"
 
     search = RefiningGridSearchCV(Odd(), {"s": evil, "alpha": [0.1, 1.0]}, n_rounds=2)
-    page = report(search.fit(X, Y), tmp_path)
+    page = write_report(search.fit(X, Y), tmp_path)
     assert not page.all("script")
     assert not page.all("b")
     assert len(page.all("img")) == 5
@@ -127,10 +127,10 @@ def test_markup_in_values_names_and_scores_is_text(tmp_path):
     assert "<b>Odd</b>" in page.text
 
 
-@pytest.mark.usefixtures("no_pictures")
-def test_what_it_says_of_the_search(tmp_path):
+@pytest.mark.usefixtures("without_figures")
+def test_summary_of_the_search(tmp_path):
     search = fitted("racing")
-    text = report(search, tmp_path).text
+    text = write_report(search, tmp_path).text
     assert f"\nFits\n{search.n_fits_}\n" in text
     status = re.search(r"Candidates\n(\d+): (.*)\n", text)
     assert int(status[1]) == len(search.cv_results_["params"])
@@ -139,35 +139,37 @@ def test_what_it_says_of_the_search(tmp_path):
     assert f"{search.best_score_:.5g} ±" in text
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("without_figures")
 def test_search_spaces_are_readable(tmp_path):
-    text = report(fitted("eight"), tmp_path).text
+    text = write_report(fitted("eight"), tmp_path).text
     assert "\nalpha: loguniform(1e-06, 1)\n" in text
     assert "\nlayers: layer_sizes(depth=(1, 3), width=(4, 128))\n" in text
     assert "\nflag: [True, False]\n" in text
-    text = report(fitted("dicts"), tmp_path).text
+    text = write_report(fitted("dicts"), tmp_path).text
     assert "\nparam_grid[1]\nalpha: [0.0001, 0.01]\nmix: ['scale'," in text
     space = {"alpha": uniform(loc=np.float64(0.5), scale=2.0), "lr": [1e-2]}
     search = RandomizedSearchCV(Toy(), space, n_iter=2, random_state=0).fit(X, Y)
-    assert "\nalpha: uniform(loc=0.5, scale=2.0)\n" in report(search, tmp_path).text
+    assert (
+        "\nalpha: uniform(loc=0.5, scale=2.0)\n" in write_report(search, tmp_path).text
+    )
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("without_figures")
 def test_names_are_broken_after_underscores(tmp_path):
-    report(fitted("one"), tmp_path)
+    write_report(fitted("one"), tmp_path)
     raw = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<td>return_<wbr>train_<wbr>score</td>" in raw
     assert "_train_score</td>" not in raw
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("without_figures")
 def test_held_out_data(tmp_path):
     data = load_diabetes(return_X_y=True)
     X_train, X_test, y_train, y_test = (
         part[s] for part in data for s in (slice(300), slice(300, None))
     )
     search = GridSearchCV(Ridge(), {"alpha": [0.01, 0.1, 1.0]}).fit(X_train, y_train)
-    text = report(search, tmp_path, X_test, y_test).text
+    text = write_report(search, tmp_path, X_test, y_test).text
     held_out = search.score(X_test, y_test)
     assert f"Held-out data\n{held_out:.6g}\n" in text
     gap = search.best_score_ - held_out
@@ -175,45 +177,45 @@ def test_held_out_data(tmp_path):
     assert "No held-out data" not in text
 
 
-@pytest.mark.usefixtures("no_pictures")
-def test_the_standard_error_is_that_of_the_mean(tmp_path):
+@pytest.mark.usefixtures("without_figures")
+def test_standard_error_of_the_mean(tmp_path):
     search = GridSearchCV(Ridge(), {"alpha": [0.01, 0.1]}, cv=4).fit(X, Y)
     key, best = "split{}_test_score", search.best_index_
     splits = [search.cv_results_[key.format(split)][best] for split in range(4)]
     error = np.std(splits, ddof=1) / 2
-    text = report(search, tmp_path, X, Y).text
+    text = write_report(search, tmp_path, X, Y).text
     assert f"Standard error over splits\n{error:.6g}\n" in text
     gap = abs(search.best_score_ - search.score(X, Y))
     assert f"({gap / error:.1f} standard errors)" in text
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("without_figures")
 def test_held_out_data_of_one_metric_of_several(tmp_path):
     search = fitted("multimetric")
-    text = report(search, tmp_path, X, Y, metric="neg").text
+    text = write_report(search, tmp_path, X, Y, metric="neg").text
     expected = search.scorer_["neg"](search.best_estimator_, X, Y)
     assert f"Held-out data\n{expected:.6g}\n" in text
 
 
-@pytest.mark.usefixtures("no_pictures")
-def test_a_choice_other_than_the_best_mean_is_said(tmp_path):
+@pytest.mark.usefixtures("without_figures")
+def test_choice_other_than_the_best_mean_is_reported(tmp_path):
     search = GridSearchCV(Toy(), {"alpha": [1e-4, 1e-2, 1.0]}, refit=lambda results: 2)
-    text = report(search.fit(X, Y), tmp_path).text
+    text = write_report(search.fit(X, Y), tmp_path).text
     assert "The search chose candidate 2, with a mean of" in text
 
 
 def test_failed_and_single_candidates_have_a_report(tmp_path):
     search = GridSearchCV(Ridge(), {}).fit(X, Y)
-    assert len(report(search, tmp_path).all("img")) == 1
+    assert len(write_report(search, tmp_path).all("img")) == 1
     search = GridSearchCV(Toy(), {"alpha": [0.1, 1.0]}, refit=False).fit(X, Y)
     search.cv_results_["mean_test_score"][:] = np.nan
     for split in range(5):
         search.cv_results_[f"split{split}_test_score"][:] = np.nan
-    text = report(search, tmp_path).text
+    text = write_report(search, tmp_path).text
     assert "No candidate has a score on every split" in text
 
 
-def test_what_cannot_be_reported_is_said(tmp_path, monkeypatch):
+def test_invalid_inputs_raise(tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     with pytest.raises(NotFittedError, match="has no cv_results_"):
         search_report(GridSearchCV(Ridge(), {}), path)
