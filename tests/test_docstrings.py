@@ -127,6 +127,22 @@ def test_examples_run(name):
     assert not any("+SKIP" in line for line in shown)
 
 
+#: Parameters that both searches have, and that do not mean the same in both.
+DIFFERENT = {"n_rounds", "n_centers", "error_score"}
+
+
+@pytest.mark.parametrize("section", ["Parameters", "Attributes"])
+def test_searches_describe_the_same_thing_in_the_same_words(section):
+    grid, random = (
+        {entry.name: entry for entry in docstring(cls.__name__)[section]}
+        for cls in SEARCHES
+    )
+    shared = (grid.keys() & random.keys()) - DIFFERENT
+    assert len(shared) >= 14
+    for name in shared:
+        assert grid[name] == random[name], name
+
+
 TWO_METRICS = {"scoring": ["accuracy", "neg_log_loss"]}
 KINDS = {
     "refit": {},
