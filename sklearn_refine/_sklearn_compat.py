@@ -1,4 +1,8 @@
-"""The only door to scikit-learn's private names and version differences."""
+"""The only module that uses scikit-learn's private names or checks its version.
+
+All other modules import such names from here, so a new scikit-learn version can only
+break this file.
+"""
 
 from __future__ import annotations
 
@@ -84,10 +88,11 @@ __all__ = [
 
 
 class _NoCallbacks:
-    """A callback context that calls nobody.
+    """A callback context without callbacks.
 
-    It stands in where no callback is set, and for scikit-learn before 1.9. A real
-    one would be pickled for the workers with the contexts of all other fits.
+    It is used if no callback is set, and until scikit-learn 1.8 is dropped. A real
+    context would be pickled for the workers together with the contexts of all other
+    fits.
     """
 
     def subcontext(self, **_: Any) -> _NoCallbacks:
@@ -104,10 +109,10 @@ class _NoCallbacks:
 
 
 class _StopListener:
-    """A callback context that also remembers whether a callback asked to stop.
+    """A callback context that remembers whether a callback asked to stop.
 
-    ``_fit_and_score`` drops what ``call_on_fit_task_end`` returns, and the answer
-    of a worker would be lost with it.
+    ``_fit_and_score`` ignores the return value of ``call_on_fit_task_end``. Without
+    this class, the request to stop would not leave the worker.
     """
 
     def __init__(self, context: Any) -> None:
@@ -123,39 +128,39 @@ class _StopListener:
 
 
 def init_callbacks(search: Any, max_subtasks: int) -> Any:
-    """Return the root callback context of `search`, or one that calls nobody."""
+    """Return the root callback context of `search`, or one without callbacks."""
     if not SUPPORTS_CALLBACKS or not _has_callbacks(search):
         return _NoCallbacks()
     return search._init_callback_context(max_subtasks=max_subtasks)
 
 
 def calls_back(context: Any) -> bool:
-    """Whether there is anybody whom `context` calls."""
+    """Return whether `context` has callbacks."""
     return not isinstance(context, _NoCallbacks)
 
 
 def _has_callbacks(search: Any) -> bool:
-    """Whether a callback is set on the search, around it, or on anything in it."""
+    """Return whether a callback is set on the search, its parent or its parameters."""
     if hasattr(search, "_parent_callback_ctx"):
         return True
-    found = [search]
-    while found:
-        value = found.pop()
+    values = [search]
+    while values:
+        value = values.pop()
         if isinstance(value, dict):
-            found.extend(value.values())
+            values.extend(value.values())
         elif isinstance(value, list | tuple):
-            found.extend(value)
+            values.extend(value)
         elif hasattr(value, "get_params") and not isinstance(value, type):
             if hasattr(value, "_skl_callbacks"):
                 return True
-            found.extend(value.get_params(deep=False).values())
+            values.extend(value.get_params(deep=False).values())
     return False
 
 
 def run_fit_and_score(
     *args: Any, caller: Any, callback_ctx: Any, **kwargs: Any
 ) -> dict[str, Any]:
-    """Run ``_fit_and_score``; the result's "stop" says what the callbacks asked."""
+    """Run ``_fit_and_score``; add whether a callback asked to stop, as "stop"."""
     if callback_ctx is None:
         return {**fit_and_score(*args, **kwargs), "stop": False}
     listener = _StopListener(callback_ctx)
@@ -167,11 +172,12 @@ def run_fit_and_score(
 def fit_task(
     context: Any, caller: Any, X: Any, y: Any, weight: Any
 ) -> Iterator[Callable[[], bool]]:
-    """Tell the callbacks of a fit that it begins and ends, as ``_fit_and_score`` does.
+    """Call the callbacks at the begin and end of a fit, as ``_fit_and_score`` does.
 
-    What is yielded says, afterwards, whether one of them asked to stop.
+    Yields a function that, once the fit has ended, returns whether a callback asked to
+    stop.
     """
-    answers: list[bool] = []
+    requests: list[bool] = []
     if context is None:
         yield lambda: False
         return
@@ -183,24 +189,25 @@ def fit_task(
     }
     context.call_on_fit_task_begin(**data)
     try:
-        yield lambda: any(answers)
+        yield lambda: any(requests)
     finally:
-        answers.append(bool(context.call_on_fit_task_end(**data)))
+        requests.append(bool(context.call_on_fit_task_end(**data)))
 
 
 def clones_itself(value: Any) -> bool:
-    """Whether the class of a value says what `clone` makes of it.
+    """Return whether the class of a value defines how `clone` copies it.
 
-    What a fit has left may then still be there, as in a `FrozenEstimator`.
+    A clone may then keep fitted attributes, as a clone of a `FrozenEstimator` does.
     """
     own = getattr(type(value), "__sklearn_clone__", None)
     return own is not None and own is not BaseEstimator.__sklearn_clone__
 
 
 def kept_by_clone(value: Any) -> dict[str, Any]:
-    """Return what `clone` keeps of an estimator beside its parameters, as plain values.
+    """Return the settings that `clone` copies in addition to the parameters.
 
-    That is what ``set_output`` and ``set_fit_request`` and the like have noted.
+    They are made by ``set_output``, ``set_fit_request`` and similar methods, and are
+    returned as plain values.
     """
     kept: dict[str, Any] = {}
     if output := getattr(value, "_sklearn_output_config", None):
@@ -211,14 +218,14 @@ def kept_by_clone(value: Any) -> dict[str, Any]:
 
 
 def is_own_scorer(scorer: Any) -> bool:
-    """Whether a scorer is scikit-learn's own, which only asks for predictions."""
+    """Return whether a scorer is scikit-learn's own and so only needs predictions."""
     if type(scorer) is MultimetricScorer:
         return all(is_own_scorer(each) for each in scorer._scorers.values())
     return type(scorer) in (_Scorer, _PassthroughScorer)
 
 
 def is_accuracy(scorer: Any) -> bool:
-    """Whether a scorer gives a classifier's accuracy, without sample weights."""
+    """Return whether a scorer is a classifier's accuracy, without sample weights."""
     if type(scorer) is _PassthroughScorer:
         return True  # the classifier's own ``score``
     return (
@@ -231,26 +238,33 @@ def is_accuracy(scorer: Any) -> bool:
 
 
 def predict_unchecked(model: MLPClassifier, X: Any) -> Any:
-    """Return an MLP's predictions for an array that its check would let pass."""
+    """Return an MLP's predictions for an array that is known to be valid."""
     return model._predict(X, check_input=False)
 
 
-#: What an MLP's ``fit`` makes of its data: X, y of shape (n_samples, n_outputs) and the
-#: sample weights as the epochs see them, and the attributes that come of the data.
+#: The data as an MLP's ``fit`` prepares it for the epochs: X, y of shape
+#: (n_samples, n_outputs) and the sample weights; and the attributes set from the data.
 CheckedData = tuple[tuple[Any, Any, Any], dict[str, Any]]
+
+_DATA_ATTRIBUTES = (
+    "n_features_in_",
+    "feature_names_in_",
+    "classes_",
+    "_label_binarizer",
+)
 
 
 def prepare_stochastic_fit(
     model: Any, X: Any, y: Any, weight: Any, known: CheckedData | None
 ) -> CheckedData:
-    """Let an MLP do all that its ``fit`` does before the first epoch.
+    """Run an MLP's ``fit`` up to the first epoch, and return the prepared data.
 
-    Parameters and data are checked, targets encoded and weights drawn by scikit-learn
-    itself; the data only once, if `known` is what this returned for another model of
-    the type on the same data.
+    scikit-learn itself validates parameters and data, encodes the targets and draws
+    the first weights. If `known` is the result for another model of the same class on
+    the same data, the data are not validated again.
     """
-    seen: list[Any] = []
-    model._fit_stochastic = lambda *args: seen.extend(args)
+    prepared: list[Any] = []
+    model._fit_stochastic = lambda *args: prepared.extend(args)
     if known is not None:
         arrays, attributes = known
         model._validate_input = lambda *_, **__: arrays[:2]
@@ -265,15 +279,16 @@ def prepare_stochastic_fit(
         del model._fit_stochastic
         if known is not None:
             del model._validate_input
-    found = {name: getattr(model, name) for name in _OF_DATA if hasattr(model, name)}
-    return known or ((seen[0], seen[1], seen[2]), found)
-
-
-_OF_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_label_binarizer")
+    if known is not None:
+        return known
+    attributes = {
+        name: getattr(model, name) for name in _DATA_ATTRIBUTES if hasattr(model, name)
+    }
+    return (prepared[0], prepared[1], prepared[2]), attributes
 
 
 def start_optimizer(model: Any) -> None:
-    """Give an MLP the optimizer that its ``fit`` would start with."""
+    """Set the optimizer of an MLP as its ``fit`` does before the first epoch."""
     params = model.coefs_ + model.intercepts_
     if model.solver == "adam":
         model._optimizer = AdamOptimizer(
@@ -291,33 +306,33 @@ def start_optimizer(model: Any) -> None:
 
 
 def early_stopping_scores(model: Any) -> bool:
-    """Whether an MLP can score the rows its early stopping holds out.
+    """Return whether an MLP can score the rows that early stopping holds out.
 
-    Some versions cannot where the classes are no numbers.
+    Some scikit-learn versions cannot if the classes are not numbers.
     """
     if not isinstance(model, MLPClassifier) or model.classes_.dtype.kind in "biuf":
         return True
-    return _scores_strings()
+    return _can_score_strings()
 
 
 @cache
-def _scores_strings() -> bool:
+def _can_score_strings() -> bool:
     try:
         MLPClassifier._score_with_function(
-            _PredictsStrings(), None, None, None, score_function=lambda *_, **__: 0.0
+            _StringPredictor(), None, None, None, score_function=lambda *_, **__: 0.0
         )
     except TypeError:
         return False
     return True
 
 
-class _PredictsStrings:
+class _StringPredictor:
     def _predict(self, _: Any, **__: Any) -> Any:
         return np.array(["a", "b"])
 
 
 def warn_as_mlp(message: str, category: type[Warning]) -> None:
-    """Warn as if from scikit-learn's own MLP, for filters that name its module."""
+    """Warn as scikit-learn's MLP does, so that filters by module still apply."""
     module = sys.modules["sklearn.neural_network._multilayer_perceptron"]
     warnings.warn_explicit(
         message,
