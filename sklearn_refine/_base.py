@@ -31,11 +31,12 @@ from sklearn_refine._sklearn_compat import (
     init_callbacks,
     warn_or_raise_about_fit_failures,
 )
+from sklearn_refine.evaluation._context import EvaluationContext
 from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._inputs import FitInputs, check_inputs
 from sklearn_refine.evaluation._pool import WorkerPool, one_blas_thread
 from sklearn_refine.evaluation._racing import Race
-from sklearn_refine.evaluation._round import EvaluationContext, evaluate_round
+from sklearn_refine.evaluation._round import evaluate_round
 from sklearn_refine.evaluation._signals import Interrupts
 from sklearn_refine.journal._store import open_store
 from sklearn_refine.results._attributes import (
@@ -209,7 +210,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
         pool = WorkerPool(
             self.n_jobs,
             self.pre_dispatch if deadline is None else "n_jobs",
-            at_once=self.journal is not None or deadline is not None,
+            return_early=self.journal is not None or deadline is not None,
         )
         pool.check_time_limit(self.fit_timeout)
         store = open_store(self, inputs, self._space())

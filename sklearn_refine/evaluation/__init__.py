@@ -1,1 +1,1 @@
-"""RoundEvaluation: candidates become outcomes. The only room that fits models."""
+"""Fit and score candidates. No other package fits candidates during a search."""

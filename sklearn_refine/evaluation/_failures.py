@@ -1,4 +1,8 @@
-"""What comes of a fit that was ended from outside, or failed in a stack."""
+"""Outcomes of fits that were ended from outside or failed in a stack.
+
+A change here may not break that they have the form that scikit-learn gives to a failed
+fit. The journal recognizes timeouts and dead workers by the beginning of the message.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +16,23 @@ from sklearn_refine._sklearn_compat import MultimetricScorer, num_samples
 from sklearn_refine.evaluation._inputs import FitInputs
 
 
-def timed_out(inputs: FitInputs, split: int, seconds: float) -> Outcome:
-    """Return what comes of a fit that took too long; raise it if so asked."""
+def handle_timeout(inputs: FitInputs, split: int, seconds: float) -> Outcome:
+    """Return the outcome of a fit that took too long, or raise its error."""
     message = (
         f"{TIMED_OUT}{inputs.fit_timeout:g} seconds were over before the fit was done. "
         "Raise fit_timeout, or leave such candidates out."
     )
     if inputs.options["error_score"] == "raise":
         raise TimeoutError(message.partition(": ")[2])
-    return failure(inputs, split, message, seconds)
+    return make_failed_outcome(inputs, split, message, seconds)
 
 
-def died(
+def handle_dead_worker(
     inputs: FitInputs, split: int, params: Mapping[str, Any], seconds: float
 ) -> Outcome:
-    """Return what comes of a fit that ended its process; raise it if so asked."""
+    """Return the outcome of a fit that ended its process, or raise its error."""
     if inputs.fit_timeout is not None and seconds > inputs.fit_timeout:
-        return timed_out(inputs, split, seconds)
+        return handle_timeout(inputs, split, seconds)
     message = (
         f"{DIED} during the fit, and again as it ran alone. The system ends a "
         "process that uses too much memory, or compiled code ended it: take a smaller "
@@ -36,11 +40,13 @@ def died(
     )
     if inputs.options["error_score"] == "raise":
         raise RuntimeError(f"{message} Its parameters: {dict(params)!r}.")
-    return failure(inputs, split, message, seconds)
+    return make_failed_outcome(inputs, split, message, seconds)
 
 
-def failure(inputs: FitInputs, split: int, message: str, seconds: float) -> Outcome:
-    """Return the outcome of a failed fit, as scikit-learn makes it."""
+def make_failed_outcome(
+    inputs: FitInputs, split: int, message: str, seconds: float
+) -> Outcome:
+    """Return the outcome of a failed fit in the form of scikit-learn."""
     options = inputs.options
     error_score, scorer = options["error_score"], options["scorer"]
     scores: Any = error_score
@@ -49,7 +55,7 @@ def failure(inputs: FitInputs, split: int, message: str, seconds: float) -> Outc
     out: Outcome = {
         "fit_error": message,
         "test_scores": scores,
-        "n_test_samples": _n_rows(inputs, split),
+        "n_test_samples": _count_test_rows(inputs, split),
         "fit_time": seconds,
         "score_time": 0.0,
         "stop": False,
@@ -59,7 +65,7 @@ def failure(inputs: FitInputs, split: int, message: str, seconds: float) -> Outc
     return out
 
 
-def _n_rows(inputs: FitInputs, split: int) -> int:
-    """Return the number of test rows of a split, which may be a mask or a slice."""
+def _count_test_rows(inputs: FitInputs, split: int) -> int:
+    """Return the number of test rows. The split may be a mask or a slice."""
     test = inputs.splits[split][1]
     return int(num_samples(np.arange(num_samples(inputs.X))[test]))

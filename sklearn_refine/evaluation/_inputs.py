@@ -1,6 +1,6 @@
-"""What a fit needs: the inputs that all fits share, checked, and one fit of a inputs.
+"""The inputs that all fits of a search share, and the description of one fit.
 
-Both are sent to workers, so they hold nothing that cannot be pickled.
+Both are sent to workers, so a change here may not add anything that cannot be pickled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sklearn_refine._sklearn_compat import check_method_params
 
 @dataclass(frozen=True)
 class FitInputs:
-    """What every fit of a search shares.
+    """The inputs that all fits of a search share.
 
     Attributes
     ----------
@@ -29,21 +29,21 @@ class FitInputs:
     X, y : array-like
         The data.
     splits : mapping of int to (train, test)
-        Drawn once for all rounds; a worker gets those it needs.
+        Drawn once for all rounds. A worker gets only the splits that it needs.
     n_splits : int
-        How many there are.
+        The number of all splits.
     options : mapping
         Keyword arguments of scikit-learn's ``_fit_and_score``.
     caller : estimator or None
         The search, for its callbacks.
     metadata : dict or None
-        What callbacks are told beside the data.
+        Passed to callbacks in addition to the data.
     fit_timeout : float or None
-        Seconds that a fit on one split may take, its scores included.
-    parent : int
-        Number of the process that the search runs in.
+        Seconds that a fit on one split may take, including its scores.
+    parent_pid : int
+        Number of the process that runs the search.
     may_exit : bool
-        Whether a worker may end itself when a fit does not answer.
+        Whether a worker may end itself when a fit does not react.
     """
 
     estimator: Any
@@ -55,19 +55,19 @@ class FitInputs:
     caller: Any
     metadata: dict[str, Any] | None = None
     fit_timeout: float | None = None
-    parent: int = field(default_factory=os.getpid)
+    parent_pid: int = field(default_factory=os.getpid)
     may_exit: bool = False
 
-    def part(self, fits: Sequence[Fit], called: bool) -> FitInputs:
-        """Return what a worker needs of it for some fits."""
+    def for_worker(self, fits: Sequence[Fit], has_callbacks: bool) -> FitInputs:
+        """Return the part of the inputs that a worker needs for some fits."""
         splits = {fit.split: self.splits[fit.split] for fit in fits}
-        caller = self.caller if called else None
+        caller = self.caller if has_callbacks else None
         return replace(self, splits=splits, caller=caller, metadata=None)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One fit of a task.
+    """One candidate on one split.
 
     Attributes
     ----------
@@ -76,25 +76,25 @@ class Fit:
     split : int
         The index of the split.
     prefix : hashable
-        Equal for fits that share their prefix.
-    number, of : int
-        The candidate's place among those of the round, for messages.
-    context : callback context or None
-        Of this fit.
+        Equal for candidates that share all but their last step.
+    candidate, n_candidates : int
+        The candidate's index in the round and the number of candidates, for messages.
+    callback_context : callback context or None
+        The context of this fit.
     """
 
     params: Mapping[str, Any]
     split: int
     prefix: Hashable
-    number: int
-    of: int
-    context: Any
+    candidate: int
+    n_candidates: int
+    callback_context: Any
 
 
 def check_inputs(
     search: Any, X: Any, y: Any, params: dict[str, Any], *, draw_splits: bool = True
 ) -> FitInputs:
-    """Check what ``fit`` was given and return it as the inputs of all fits.
+    """Check the arguments of ``fit`` and return them as the inputs of all fits.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def check_inputs(
     params : dict of str to object
         Further arguments of ``fit``.
     draw_splits : bool, default=True
-        If False, only the number of splits is found out.
+        If False, only the number of splits is determined, and no split is drawn.
     """
     _check_is_instance(search.estimator)
     scorers, _ = search._get_scorers()
@@ -158,18 +158,18 @@ def check_inputs(
 
 
 def _check_is_instance(estimator: Any) -> None:
-    """Raise for a class what `GridSearchCV` raises for it, in every version."""
+    """Raise the error of `GridSearchCV` if the estimator is a class."""
     if isinstance(estimator, type):
         is_classifier(estimator)
-        clone(estimator)  # where is_classifier only warns: until 1.7 is dropped
+        clone(estimator)  # is_classifier only warns until scikit-learn 1.7 is dropped
 
 
 def _needs_y(estimator: Any) -> bool:
-    """Whether an estimator's ``fit`` can be said to fail without y, before any fit."""
+    """Whether an estimator certainly cannot be fitted without y."""
     try:
         y = signature(estimator.fit).parameters.get("y")
     except ValueError:  # compiled code may have no signature
         return False
-    # The tag alone is no proof: every classifier has it.
+    # The tag alone is not enough: every classifier has it.
     no_default = y is not None and y.default is Parameter.empty
     return no_default and bool(get_tags(estimator).target_tags.required)

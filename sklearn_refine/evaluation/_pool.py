@@ -1,4 +1,8 @@
-"""The workers: joblib's, of whatever backend is active, and what is lost with one."""
+"""The workers of a search, through joblib and its active backend.
+
+A change here may not break that every call is returned or reported as lost, also when
+a worker process dies.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,8 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_refine.evaluation._signals import can_interrupt
 
-#: The number of a call, and the call as ``delayed`` makes it; it returns its number
-#: and a result.
+#: The number of a call, and the call as ``delayed`` makes it. The call returns a tuple
+#: that begins with the number.
 Call = tuple[int, Any]
 
 
@@ -36,22 +40,31 @@ class WorkerPool:
     n_jobs : int or None
         As in joblib.
     pre_dispatch : int or str
-        Number of calls handed out ahead, as in joblib.
-    at_once : bool
-        Whether results are wanted as soon as they are there, also from backends that
-        give them only when all calls are done: those get a few calls at a time.
+        Number of calls to dispatch in advance, as in joblib.
+    return_early : bool
+        Whether results are needed as soon as they exist. Backends that return results
+        only when all calls are done then get a few calls at a time.
+
+    Attributes
+    ----------
+    call_numbers : iterator of int
+        Numbers for calls. No two calls have the same number, also in several runs.
+    lost : list of int
+        Numbers of the calls that the last run has lost with a worker.
+    may_exit : bool
+        Whether a worker is a process that may be ended without harm to others.
     """
 
-    def __init__(self, n_jobs: int | None, pre_dispatch: Any, *, at_once: bool) -> None:
+    def __init__(
+        self, n_jobs: int | None, pre_dispatch: Any, *, return_early: bool
+    ) -> None:
         backend, _ = get_active_backend()
         self._backend = backend
-        self._heard: Callable[[Any], None] | None = None
+        self._on_result: Callable[[Any], None] | None = None
         name = type(backend).__name__
         self.n_workers = effective_n_jobs(n_jobs)
-        #: For calls; no two have the same, also of several runs.
-        self.numbers = count()
+        self.call_numbers = count()
         self.lost: list[int] = []
-        #: Whether a worker is a process that may be ended, without a loss to others.
         self.may_exit = self.n_workers > 1 and name == "LokyBackend"
         self.has_time_limits = (
             can_interrupt()
@@ -59,21 +72,22 @@ class WorkerPool:
             else name in ("LokyBackend", "MultiprocessingBackend")
         )
         self._streams = self.n_workers == 1 or backend.supports_return_generator
-        self._chunk = 2 * self.n_workers if at_once else None
+        self._n_calls_at_once = 2 * self.n_workers if return_early else None
         self._pre_dispatch = pre_dispatch
         self._n_jobs = n_jobs
-        self._parallel = self._new()
+        self._parallel = self._make_parallel()
 
-    def _new(self) -> Parallel:
+    def _make_parallel(self) -> Parallel:
         backend = self._backend if self.n_workers > 1 else None
         n_jobs = self._n_jobs
         if self._streams and not self._backend.supports_return_generator:
-            # joblib asks the active backend for a generator, though it needs no worker.
+            # With one worker, joblib still requires the active backend to support
+            # generators, although it does not use it.
             backend, n_jobs = "sequential", 1
         return Parallel(
             n_jobs=n_jobs,
             backend=backend,
-            batch_size=1,  # tasks are cut to size already
+            batch_size=1,  # tasks have the right size already
             return_as="generator_unordered" if self._streams else "list",
         )
 
@@ -91,90 +105,93 @@ class WorkerPool:
         self._parallel.__enter__()
         backend = self._backend
         if self.n_workers > 1 and backend.supports_retrieve_callback:
-            # joblib looks for results every 10 ms. A process that is killed should not
-            # have lost what came in between.
+            # joblib looks for results every 10 ms. If the process is killed in
+            # between, results that have arrived should not be lost.
             retrieve = backend.retrieve_result_callback
 
-            def retrieve_and_tell(out: Any) -> Any:
+            def retrieve_and_report(out: Any) -> Any:
                 results = retrieve(out)
-                if self._heard is not None:
+                if self._on_result is not None:
                     with suppress(Exception):
                         for result in results:
-                            self._heard(result)
+                            self._on_result(result)
                 return results
 
-            backend.retrieve_result_callback = retrieve_and_tell
+            backend.retrieve_result_callback = retrieve_and_report
         return self
 
     def __exit__(self, *error: Any) -> None:
         vars(self._backend).pop("retrieve_result_callback", None)
-        with _quiet():
+        with _ignore_warnings():
             self._parallel.__exit__(*error)
 
     def run(
         self,
         calls: Iterator[Call],
         *,
-        ahead: Any = None,
-        heard: Callable[[Any], None] | None = None,
+        pre_dispatch: Any = None,
+        on_result: Callable[[Any], None] | None = None,
     ) -> Generator[Any, None, None]:
-        """Make calls; yield what they return in the order in which they finish.
+        """Run calls and yield their results in the order in which they finish.
 
-        Calls that were handed out when a worker died, and have not returned, are
-        `lost` afterwards; no more are handed out then.
+        If a worker dies, no more calls are dispatched. The calls that were dispatched
+        and have not returned are `lost` afterwards.
 
         Parameters
         ----------
         calls : iterator of (number, call)
-            Read as workers get free, from any thread.
-        ahead : int or str, default=None
-            Number of calls handed out ahead, if not that of the search.
-        heard : callable, default=None
-            Given each result as soon as it is there, mostly before it is yielded, in
-            another thread, and only by backends that can do so.
+            Read whenever a worker becomes free, from any thread.
+        pre_dispatch : int or str, default=None
+            Number of calls to dispatch in advance; None for the pool's own.
+        on_result : callable, default=None
+            Called with each result as soon as it arrives, mostly before the result is
+            yielded, and in another thread. Only some backends support it.
         """
-        self._heard = heard
-        self._parallel.pre_dispatch = self._pre_dispatch if ahead is None else ahead
+        self._on_result = on_result
+        self._parallel.pre_dispatch = (
+            self._pre_dispatch if pre_dispatch is None else pre_dispatch
+        )
         self.lost = []
-        handed_out: dict[int, None] = {}
+        dispatched: dict[int, None] = {}
 
         def dispatch() -> Iterator[Any]:
             for number, call in calls:
-                handed_out[number] = None
+                dispatched[number] = None
                 yield call
 
-        results = self._results(dispatch())
+        results = self._run_calls(dispatch())
         try:
             for result in results:
-                del handed_out[result[0]]
+                del dispatched[result[0]]
                 yield result
-        except TerminatedWorkerError:  # not what workers cannot import, or fits raise
-            self.lost = list(handed_out)
+        except TerminatedWorkerError:
+            # Import errors in workers and errors of fits have other classes.
+            self.lost = list(dispatched)
         finally:
-            with _quiet():
+            with _ignore_warnings():
                 results.close()
         if self.lost:
-            # joblib still holds calls that it had read when the worker died, and would
-            # make them with those of the next run.
+            # joblib still holds the calls that it had read when the worker died, and
+            # would run them together with the calls of the next run.
             self.__exit__(None, None, None)
-            self._parallel = self._new()
+            self._parallel = self._make_parallel()
             self.__enter__()
 
-    def _results(self, calls: Iterator[Any]) -> Generator[Any, None, None]:
+    def _run_calls(self, calls: Iterator[Any]) -> Generator[Any, None, None]:
         if self._streams:
             yield from self._parallel(calls)
-        while part := list(islice(calls, self._chunk)):
+        while part := list(islice(calls, self._n_calls_at_once)):
             yield from self._parallel(part)
 
-    def dismiss(self) -> None:
+    def kill_workers(self) -> None:
         """End the processes that joblib would keep for the next call."""
         if self.may_exit:
             from joblib.externals.loky import get_reusable_executor
 
-            with suppress(Exception), _quiet():
+            with suppress(Exception), _ignore_warnings():
                 get_reusable_executor().shutdown(wait=True, kill_workers=True)
-            # One that was being started when Ctrl-C reached the others is not among
-            # them, and Python would wait for it at its end.
+            # The executor does not know a process that was just starting when Ctrl-C
+            # came. Python would wait for that process at its end.
             for process in active_children():
                 if process.name.startswith("LokyProcess"):
                     process.terminate()
@@ -182,9 +199,9 @@ class WorkerPool:
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread: for small matrices, more only wait for each other.
+    """Limit BLAS to one thread: on small matrices, more threads wait for each other.
 
-    In the main thread only: limits that overlap in several threads would not be undone.
+    Only in the main thread: limits that overlap in several threads are not undone.
     """
     if threading.current_thread() is threading.main_thread():
         return threadpool_limits(1, user_api="blas")  # type: ignore[no-any-return]
@@ -192,8 +209,8 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep quiet about results that are not asked for in the end."""
+def _ignore_warnings() -> Iterator[None]:
+    """Ignore joblib's warnings about results that nobody has read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,423 +1,72 @@
-"""The fits of a round: the waves of a race, tasks, and what comes of them."""
+"""Evaluate the candidates of a round: in waves if they race, else all at once.
+
+A change here may not break that every finished fit reaches the store and the history,
+also when an exception ends the round.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 from sklearn.utils.parallel import delayed
 
 from sklearn_refine._history import Candidate, History, Outcome, Proposal, Round
 from sklearn_refine._sklearn_compat import calls_back, fit_task
-from sklearn_refine.evaluation._costs import CostModel
-from sklearn_refine.evaluation._failures import died
-from sklearn_refine.evaluation._inputs import Fit, FitInputs
-from sklearn_refine.evaluation._pool import Call, WorkerPool
-from sklearn_refine.evaluation._racing import Race, not_run
-from sklearn_refine.evaluation._signals import Interrupts
-from sklearn_refine.evaluation._tasks import SharingKeys, Task, make_tasks, sharing_keys
+from sklearn_refine.evaluation._context import EvaluationContext
+from sklearn_refine.evaluation._failures import handle_dead_worker
+from sklearn_refine.evaluation._inputs import Fit
+from sklearn_refine.evaluation._pool import Call
+from sklearn_refine.evaluation._racing import Race, make_missing_outcome
+from sklearn_refine.evaluation._tasks import (
+    Pair,
+    SharingKeys,
+    Task,
+    find_sharing_keys,
+    make_tasks,
+)
 from sklearn_refine.evaluation._worker import TaskResult, run_task
 
-TINY_SECONDS = 0.02  # that fits of next to no time are handed out for at once
-LEAST_SECONDS = 0.002  # of a fit; shorter ones cost less than to hand them out,
-LEAST_TOGETHER = 0.05  # so that more of them go together: for these seconds
-WAIT_SECONDS = 0.05  # between looks at what other processes have finished
-
-#: The index of a candidate in its round, and that of a split.
-Pair = tuple[int, int]
-
-
-class Store(Protocol):
-    """Where finished fits are kept beyond the life of the process."""
-
-    round: int
-
-    def known(self, candidate: Candidate, split: int) -> Outcome | None:
-        """Return the outcome of a fit that was finished before."""
-        ...
-
-    def claim(self, fits: Sequence[tuple[Candidate, int]]) -> set[int]:
-        """Say that fits are about to start; return which another process makes."""
-        ...
-
-    def save(self, fits: Sequence[tuple[Candidate, int, Outcome]]) -> None:
-        """Keep what was finished."""
-        ...
-
-    def close(self) -> None:
-        """Write nothing more."""
-        ...
-
-
-@dataclass(frozen=True)
-class EvaluationContext:
-    """What the fits of all rounds have in common.
-
-    Attributes
-    ----------
-    pool : WorkerPool
-        Who makes them.
-    inputs : FitInputs
-        What they share.
-    costs : CostModel
-        Expects the times of fits, and learns from those taken.
-    share : bool
-        Whether candidates may share work; the outcomes are the same.
-    store : Store or None
-        Where outcomes come from and go to.
-    deadline : float or None
-        The value of ``time.perf_counter`` by which all fits should be done.
-    interrupts : Interrupts
-        Knows whether the search was interrupted where a fit has hidden it.
-    """
-
-    pool: WorkerPool
-    inputs: FitInputs
-    costs: CostModel
-    share: bool = True
-    store: Store | None = None
-    deadline: float | None = None
-    interrupts: Interrupts = field(default_factory=Interrupts)
-
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        """Hold the workers ready; end them at once where the search is interrupted."""
-        try:
-            with self.pool:
-                yield
-        except KeyboardInterrupt:
-            self.pool.dismiss()
-            raise
-
-
-class RoundEvaluation:
-    """The fits of one round, on every split or on those that a race gives.
-
-    What is finished stays here when `run` is broken off by an exception.
-
-    Parameters
-    ----------
-    setup : EvaluationContext
-        What all rounds have in common.
-    fresh : mapping of key to Candidate
-        What to fit.
-    context : callback context
-        Its subtasks are the fits; not sequential.
-    race : Race or None
-        Says which fits are made, a wave at a time; None for all of them.
-
-    Attributes
-    ----------
-    stop : bool
-        Whether a callback asked to stop.
-    n_fits : int
-        Fits that are finished, with those that were known already.
-    """
-
-    def __init__(
-        self,
-        setup: EvaluationContext,
-        fresh: Mapping[Any, Candidate],
-        context: Any,
-        race: Race | None = None,
-    ) -> None:
-        self._setup = setup
-        self._fresh = fresh
-        self._candidates = list(fresh.values())
-        self._context = context
-        self._race = race
-        self._found: dict[Pair, Outcome] = {}
-        self._fits: dict[Pair, Fit] = {}
-        self._spent = [0.0, 0.0]  # seconds, and what they were expected to be
-        self.stop = False
-        self.is_done = False
-        share = setup.share
-        self._shareable: list[SharingKeys | None] = [
-            sharing_keys(setup.inputs, c.params) if share else None
-            for c in self._candidates
-        ]
-        numbers: dict[Any, int] = {}  # instead of keys, which may be long
-        self._prefixes = [
-            0 if s is None else numbers.setdefault(s.prefix, len(numbers))
-            for s in self._shareable
-        ]
-
-    @property
-    def n_fits(self) -> int:
-        return len(self._found)
-
-    def run(self) -> None:
-        """Make the fits; `is_done` says whether the time was enough for all of them."""
-        self.is_done = self._run_waves()
-
-    def _run_waves(self) -> bool:
-        n_candidates, n_splits = len(self._candidates), self._setup.inputs.n_splits
-        if self._race is None:
-            return self._run([*product(range(n_candidates), range(n_splits))])
-        while wave := self._race.wave(self._found, n_candidates, n_splits):
-            if not self._run(wave):
-                return False
-        return True
-
-    def _run(self, pairs: Sequence[Pair]) -> bool:
-        """Make fits that are not known; say whether the time was enough for them."""
-        self._make([pair for pair in pairs if not self._read_back(pair)])
-        return all(pair in self._found for pair in pairs)
-
-    def outcomes(self) -> dict[Any, list[Outcome]]:
-        """Return the outcomes of those that ran on all splits, in a race on any.
-
-        Returns
-        -------
-        outcomes : dict of key to list of dict
-            What ``_fit_and_score`` returned, one a split.
-        """
-        nothing = not_run(list(self._found.values())) if self._found else {}
-        outcomes = {}
-        n_splits = self._setup.inputs.n_splits
-        for i, (key, candidate) in enumerate(self._fresh.items()):
-            splits = [self._found.get((i, k)) for k in range(n_splits)]
-            run = [outcome for outcome in splits if outcome is not None]
-            if len(run) == len(splits) or (self._race and run):
-                outcomes[key] = [nothing if o is None else o for o in splits]
-                seconds = [o["fit_time"] + o["score_time"] for o in run]
-                self._setup.costs.learn(candidate.params, sum(seconds) / len(seconds))
-        return outcomes
-
-    def _read_back(self, pair: Pair) -> bool:
-        """Take an outcome from the store, if it is there."""
-        store = self._setup.store
-        if store is None or pair in self._found:
-            return pair in self._found
-        outcome = store.known(self._candidates[pair[0]], pair[1])
-        if outcome is None:
-            return False
-        self._found[pair] = outcome
-        inputs = self._setup.inputs
-        if calls_back(self._context):
-            context = self._fit_of(pair).context
-            with fit_task(context, inputs.caller, inputs.X, inputs.y, None) as stop:
-                pass
-            self.stop |= stop()
-        return True
-
-    def _fit_of(self, pair: Pair) -> Fit:
-        """Return the one description of a fit; callbacks are told of it once."""
-        if pair not in self._fits:
-            i, split = pair
-            context = None
-            if calls_back(self._context):
-                context = self._context.subcontext(
-                    task_name="candidate-split-evaluation",
-                    task_id=i * self._setup.inputs.n_splits + split,
-                )
-            self._fits[pair] = Fit(
-                self._candidates[i].params,
-                split,
-                self._prefixes[i],
-                i,
-                len(self._candidates),
-                context,
-            )
-        return self._fits[pair]
-
-    def _make(self, pairs: list[Pair]) -> None:
-        """Make fits, again where a worker is lost, until all are done or it is late."""
-        # All contexts exist before the first fit: one that is added while the search
-        # is being pickled for a worker would break the pickling.
-        for pair in pairs:
-            self._fit_of(pair)
-        queue = deque(self._tasks_for(pairs))
-        late: list[Task] = []
-        taken: list[Task] = []
-        while queue or taken:
-            if not queue:  # nothing is left but what other processes are working on
-                if self._is_late(0.0):
-                    return
-                time.sleep(WAIT_SECONDS)
-                self._setup.interrupts.check()
-                queue.extend(taken)
-                taken.clear()
-            calls = self._calls(queue, late, taken)
-            self._retry(self._pass(calls))
-
-    def _tasks_for(self, pairs: list[Pair]) -> list[Task]:
-        setup = self._setup
-        expected = [1.0] * len(self._candidates)
-        if setup.pool.n_workers > 1 or setup.deadline is not None:
-            params = [candidate.params for candidate in self._candidates]
-            expected = setup.costs.expect(params).tolist()
-        return make_tasks(
-            pairs,
-            self._shareable,
-            expected,
-            setup.pool.n_workers,
-            setup.inputs.X,
-            in_turn=setup.deadline is not None,
-            join=setup.deadline is None and setup.store is None,
-        )
-
-    def _calls(
-        self, queue: deque[Task], late: list[Task], taken: list[Task]
-    ) -> Iterator[Task]:
-        """Take tasks from the queue for as long as there is time for them."""
-        while queue:
-            task = queue.popleft()
-            while queue and not task.share and not queue[0].share:
-                if not self._is_tiny(task, queue[0], len(queue)):
-                    break
-                task = task + queue.popleft()
-            if self._is_late(task.cost):
-                late.append(task)
-                continue
-            mine, others = self._claim(task)
-            if others:
-                taken.append(others)
-            if mine:
-                yield mine
-
-    def _claim(self, task: Task) -> tuple[Task | None, Task | None]:
-        """Return what of a task is to be done here, and what is done elsewhere."""
-        store = self._setup.store
-        if store is None:
-            return task, None
-        pairs = list(task.pairs)
-        others = store.claim([(self._candidates[i], split) for i, split in pairs])
-        elsewhere = [pair for n, pair in enumerate(pairs) if n in others]
-        mine = [p for p in pairs if p not in elsewhere and not self._read_back(p)]
-        return task.part(mine), task.part(elsewhere)
-
-    def _pass(self, tasks: Iterable[Task], ahead: Any = None) -> list[Task]:
-        """Make the fits of tasks; return the tasks that were lost with a worker."""
-        pool = self._setup.pool
-        running: dict[int, Task] = {}
-
-        def calls() -> Iterator[Call]:
-            for task in tasks:
-                number = next(pool.numbers)
-                running[number] = task
-                yield number, self._call(number, task)
-
-        kept: set[int] = set()
-
-        def keep(result: TaskResult) -> None:
-            self._keep(running[result[0]], result[1])
-            kept.add(result[0])
-
-        with closing(pool.run(calls(), ahead=ahead, heard=keep)) as results:
-            for number, outcomes, seconds in results:
-                self._setup.interrupts.check()
-                task = running.pop(number)
-                if number not in kept:
-                    self._keep(task, outcomes)
-                self._book(task, outcomes, seconds)
-        return [running[number] for number in pool.lost]
-
-    def _call(self, number: int, task: Task) -> Any:
-        fits = [self._fit_of(pair) for pair in task.pairs]
-        inputs = self._setup.inputs.part(fits, calls_back(self._context))
-        return delayed(run_task)(number, inputs, fits, task.share)
-
-    def _retry(self, lost: list[Task]) -> None:
-        """Make lost fits one by one; what is lost even when it runs alone has failed.
-
-        Which of the tasks in work ended its process cannot be known, so all of them
-        are suspect. Their fits run again, no more at a time than there are workers;
-        those that are in work when a process ends again run once more, by themselves.
-        """
-        queue = deque(single for task in lost for single in task.singles())
-        while queue:
-            suspects = self._pass(iter_popleft(queue), ahead="n_jobs")
-            for task in suspects:
-                start = time.perf_counter()
-                if self._pass(iter([task])):
-                    (pair,) = task.pairs
-                    inputs, params = (
-                        self._setup.inputs,
-                        self._candidates[pair[0]].params,
-                    )
-                    seconds = time.perf_counter() - start
-                    outcomes = [died(inputs, pair[1], params, seconds)]
-                    self._keep(task, outcomes)
-                    self._book(task, outcomes, seconds)
-
-    def _keep(self, task: Task, outcomes: list[Outcome]) -> None:
-        """Give what came of a task to the store."""
-        if self._setup.store is not None:
-            self._setup.store.save(
-                [
-                    (self._candidates[i], split, outcome)
-                    for (i, split), outcome in zip(task.pairs, outcomes, strict=True)
-                ]
-            )
-
-    def _book(self, task: Task, outcomes: list[Outcome], seconds: float) -> None:
-        """Take what came of a task."""
-        for pair, outcome in zip(task.pairs, outcomes, strict=True):
-            self.stop |= outcome.pop("stop")
-            self._found[pair] = outcome
-        self._spent[0] += seconds
-        self._spent[1] += task.cost
-
-    def _expected(self, cost: float) -> float:
-        """Return the seconds that a task may take; 0 before anything is known."""
-        seconds, cost_so_far = self._spent
-        return cost * seconds / cost_so_far if cost_so_far else 0.0
-
-    def _is_late(self, cost: float) -> bool:
-        deadline = self._setup.deadline
-        if deadline is None:
-            return False
-        return time.perf_counter() + self._expected(cost) > deadline
-
-    def _is_tiny(self, task: Task, more: Task, n_left: int) -> bool:
-        """Whether fits take so little time that they are handed out together."""
-        least = self._expected(more.cost / len(more.pairs)) < LEAST_SECONDS
-        most = LEAST_TOGETHER if least else TINY_SECONDS
-        is_short = 0.0 < self._expected(task.cost + more.cost) < most
-        return is_short and n_left > 8 * self._setup.pool.n_workers
-
-
-def iter_popleft(queue: deque[Task]) -> Iterator[Task]:
-    """Take tasks from a queue until it is empty."""
-    while queue:
-        yield queue.popleft()
+# Tasks that share no work are joined, because dispatching a task takes time.
+SHORT_TASK_SECONDS = 0.02  # longest expected time of a joined task
+SHORT_FIT_SECONDS = 0.002  # a shorter fit takes less time than dispatching it
+SHORT_FITS_SECONDS = 0.05  # longest expected time of a joined task of such fits
+POLL_SECONDS = 0.05  # between looks at the fits of other processes
 
 
 def evaluate_round(
     context: EvaluationContext,
     history: History,
     proposal: Proposal,
-    fresh: Mapping[Any, Candidate],
+    new_candidates: Mapping[Any, Candidate],
     callbacks: Any,
     race: Race | None,
 ) -> RoundEvaluation:
-    """Fit the candidates of a round and append what came of them to the history.
+    """Fit the candidates of a round and append their outcomes to the history.
 
     Parameters
     ----------
     context : EvaluationContext
-        What all rounds have in common.
+        What the evaluations of all rounds have in common.
     history : History
-        The record; it gets the round also where an exception ends it.
+        Gets the finished candidates, also if an exception ends the round.
     proposal : Proposal
-        What the round tries.
-    fresh : mapping of key to Candidate
+        The candidates and windows of the round.
+    new_candidates : mapping of key to Candidate
         The candidates of the proposal that have no outcome yet.
     callbacks : callback context
         Its subtasks are the fits.
     race : Race or None
-        Says which fits are made; None for all of them.
+        Decides which fits are needed. If None, all of them are.
     """
     start = time.perf_counter()
     if context.store is not None:
         context.store.round = len(history.rounds) + 1
-    evaluation = RoundEvaluation(context, fresh, callbacks, race)
+    evaluation = RoundEvaluation(context, new_candidates, callbacks, race)
     try:
         evaluation.run()
     finally:
@@ -428,18 +77,317 @@ def evaluate_round(
 def _add_round(
     history: History, proposal: Proposal, evaluation: RoundEvaluation, seconds: float
 ) -> None:
-    """Append the candidates of a proposal that have all that they were to have."""
-    outcomes = evaluation.outcomes()
+    """Append the candidates of a proposal that are finished to the history."""
+    outcomes = evaluation.collect_outcomes()
     rows = [
         (candidate, outcomes.get(candidate.key) or history.outcomes_of(candidate.key))
         for candidate in proposal.candidates
     ]
-    complete = [(candidate, splits) for candidate, splits in rows if splits]
-    if not complete and rows:
+    finished = [(candidate, splits) for candidate, splits in rows if splits]
+    if not finished and rows:
         history.n_fits_lost += evaluation.n_fits
         return
     history.add_round(
-        [candidate for candidate, _ in complete],
-        [splits for _, splits in complete],
-        Round(proposal.windows, len(complete), evaluation.n_fits, seconds),
+        [candidate for candidate, _ in finished],
+        [splits for _, splits in finished],
+        Round(proposal.windows, len(finished), evaluation.n_fits, seconds),
     )
+
+
+class RoundEvaluation:
+    """The fits of one round.
+
+    Finished fits remain available if an exception ends `run`.
+
+    Parameters
+    ----------
+    context : EvaluationContext
+        What the evaluations of all rounds have in common.
+    candidates : mapping of key to Candidate
+        The candidates to evaluate.
+    callbacks : callback context
+        Its subtasks are the fits; not sequential.
+    race : Race or None
+        Decides which fits are needed, one wave at a time. If None, all of them are.
+
+    Attributes
+    ----------
+    stop : bool
+        Whether a callback asked to stop.
+    is_done : bool
+        Whether the time was enough for all fits.
+    n_fits : int
+        Number of finished fits, including fits read from the store.
+    """
+
+    def __init__(
+        self,
+        context: EvaluationContext,
+        candidates: Mapping[Any, Candidate],
+        callbacks: Any,
+        race: Race | None = None,
+    ) -> None:
+        self._context = context
+        self._keys = list(candidates)
+        self._candidates = list(candidates.values())
+        self._callbacks = callbacks
+        self._race = race
+        self._outcomes: dict[Pair, Outcome] = {}
+        self._fits: dict[Pair, Fit] = {}
+        self._seconds_done = 0.0
+        self._cost_done = 0.0
+        self.stop = False
+        self.is_done = False
+        self._sharing_keys: list[SharingKeys | None] = [
+            find_sharing_keys(context.inputs, c.params) if context.share else None
+            for c in self._candidates
+        ]
+        numbers: dict[Any, int] = {}  # shorter than prefix keys to send to workers
+        self._prefixes = [
+            0 if keys is None else numbers.setdefault(keys.prefix, len(numbers))
+            for keys in self._sharing_keys
+        ]
+
+    @property
+    def n_fits(self) -> int:
+        return len(self._outcomes)
+
+    def run(self) -> None:
+        """Run the fits."""
+        self.is_done = all(self._run_wave(wave) for wave in self._waves())
+
+    def _waves(self) -> Iterator[Sequence[Pair]]:
+        """Yield the fits that a race needs next, or all fits."""
+        n_candidates, n_splits = len(self._candidates), self._context.inputs.n_splits
+        if self._race is None:
+            yield [*product(range(n_candidates), range(n_splits))]
+            return
+        while wave := self._race.wave(self._outcomes, n_candidates, n_splits):
+            yield wave
+
+    def _run_wave(self, pairs: Sequence[Pair]) -> bool:
+        """Run fits that are not in the store; return whether all were in time."""
+        self._run_fits([pair for pair in pairs if not self._load(pair)])
+        return all(pair in self._outcomes for pair in pairs)
+
+    def collect_outcomes(self) -> dict[Any, list[Outcome]]:
+        """Return the outcomes of finished candidates, and tell the cost model.
+
+        A candidate is finished if it ran on all splits; in a race, on any split.
+
+        Returns
+        -------
+        outcomes : dict of key to list of dict
+            The values that ``_fit_and_score`` returned, one per split.
+        """
+        known = list(self._outcomes.values())
+        missing = make_missing_outcome(known) if known else {}
+        collected = {}
+        n_splits = self._context.inputs.n_splits
+        for i, (key, candidate) in enumerate(
+            zip(self._keys, self._candidates, strict=True)
+        ):
+            splits = [self._outcomes.get((i, k)) for k in range(n_splits)]
+            run = [outcome for outcome in splits if outcome is not None]
+            if len(run) == len(splits) or (self._race and run):
+                collected[key] = [missing if o is None else o for o in splits]
+                seconds = [o["fit_time"] + o["score_time"] for o in run]
+                mean_seconds = sum(seconds) / len(seconds)
+                self._context.costs.add_time(candidate.params, mean_seconds)
+        return collected
+
+    def _load(self, pair: Pair) -> bool:
+        """Load an outcome from the store; return whether the fit is finished."""
+        store = self._context.store
+        if store is None or pair in self._outcomes:
+            return pair in self._outcomes
+        outcome = store.known(self._candidates[pair[0]], pair[1])
+        if outcome is None:
+            return False
+        self._outcomes[pair] = outcome
+        if calls_back(self._callbacks):
+            inputs = self._context.inputs
+            context = self._describe_fit(pair).callback_context
+            with fit_task(context, inputs.caller, inputs.X, inputs.y, None) as stop:
+                pass
+            self.stop |= stop()
+        return True
+
+    def _describe_fit(self, pair: Pair) -> Fit:
+        """Return the description of a fit; its callback context is created once."""
+        if pair not in self._fits:
+            i, split = pair
+            callback_context = None
+            if calls_back(self._callbacks):
+                callback_context = self._callbacks.subcontext(
+                    task_name="candidate-split-evaluation",
+                    task_id=i * self._context.inputs.n_splits + split,
+                )
+            self._fits[pair] = Fit(
+                self._candidates[i].params,
+                split,
+                self._prefixes[i],
+                i,
+                len(self._candidates),
+                callback_context,
+            )
+        return self._fits[pair]
+
+    def _run_fits(self, pairs: list[Pair]) -> None:
+        """Run fits, repeat those lost with a worker, and end at the deadline."""
+        # All callback contexts are created before the first fit. One that is added
+        # while the search is being pickled for a worker would break the pickling.
+        for pair in pairs:
+            self._describe_fit(pair)
+        queue = deque(self._make_tasks(pairs))
+        elsewhere: list[Task] = []
+        while queue or elsewhere:
+            if not queue:  # only fits of other processes are left
+                if self._is_too_late(0.0):
+                    return
+                time.sleep(POLL_SECONDS)
+                self._context.interrupts.check()
+                queue.extend(elsewhere)
+                elsewhere.clear()
+            self._retry(self._run_tasks(self._next_tasks(queue, elsewhere)))
+
+    def _make_tasks(self, pairs: list[Pair]) -> list[Task]:
+        context = self._context
+        costs = [1.0] * len(self._candidates)
+        if context.pool.n_workers > 1 or context.deadline is not None:
+            costs = context.costs.predict([c.params for c in self._candidates]).tolist()
+        return make_tasks(
+            pairs,
+            self._sharing_keys,
+            costs,
+            context.pool.n_workers,
+            context.inputs.X,
+            in_blocks=context.deadline is not None,
+            join=context.deadline is None and context.store is None,
+        )
+
+    def _next_tasks(self, queue: deque[Task], elsewhere: list[Task]) -> Iterator[Task]:
+        """Yield tasks from the queue while there is time for them.
+
+        Fits that another process runs are added to `elsewhere`.
+        """
+        while queue:
+            task = queue.popleft()
+            while queue and not task.share and not queue[0].share:
+                if not self._is_short(task, queue[0], len(queue)):
+                    break
+                task = task + queue.popleft()
+            if self._is_too_late(task.cost):
+                continue
+            own_part, other_part = self._claim(task)
+            if other_part:
+                elsewhere.append(other_part)
+            if own_part:
+                yield own_part
+
+    def _claim(self, task: Task) -> tuple[Task | None, Task | None]:
+        """Return the part of a task to run here, and the part that runs elsewhere."""
+        store = self._context.store
+        if store is None:
+            return task, None
+        pairs = list(task.pairs)
+        claimed = store.claim([(self._candidates[i], split) for i, split in pairs])
+        others = [pair for n, pair in enumerate(pairs) if n in claimed]
+        own = [pair for pair in pairs if pair not in others and not self._load(pair)]
+        return task.subset(own), task.subset(others)
+
+    def _run_tasks(self, tasks: Iterable[Task], pre_dispatch: Any = None) -> list[Task]:
+        """Run tasks; return the tasks that were lost with a worker."""
+        pool = self._context.pool
+        running: dict[int, Task] = {}
+
+        def make_calls() -> Iterator[Call]:
+            for task in tasks:
+                number = next(pool.call_numbers)
+                running[number] = task
+                yield number, self._make_call(number, task)
+
+        saved: set[int] = set()
+
+        def save(result: TaskResult) -> None:
+            self._save(running[result[0]], result[1])
+            saved.add(result[0])
+
+        results = pool.run(make_calls(), pre_dispatch=pre_dispatch, on_result=save)
+        with closing(results):
+            for number, outcomes, seconds in results:
+                self._context.interrupts.check()
+                task = running.pop(number)
+                if number not in saved:
+                    self._save(task, outcomes)
+                self._record(task, outcomes, seconds)
+        return [running[number] for number in pool.lost]
+
+    def _make_call(self, number: int, task: Task) -> Any:
+        fits = [self._describe_fit(pair) for pair in task.pairs]
+        inputs = self._context.inputs.for_worker(fits, calls_back(self._callbacks))
+        return delayed(run_task)(number, inputs, fits, task.share)
+
+    def _retry(self, lost: list[Task]) -> None:
+        """Run lost fits again, and record a failure for fits that kill their worker.
+
+        It is not known which of the running tasks ended its process. All their fits run
+        again, one per worker at a time. If a process ends again, the fits that were
+        running then run once more, each by itself. A fit that is lost even then has
+        failed.
+        """
+        queue = deque(single for task in lost for single in task.single_fits())
+        while queue:
+            for task in self._run_tasks(_pop_all(queue), pre_dispatch="n_jobs"):
+                start = time.perf_counter()
+                if self._run_tasks(iter([task])):
+                    seconds = time.perf_counter() - start
+                    ((i, split),) = task.pairs
+                    outcome = handle_dead_worker(
+                        self._context.inputs, split, self._candidates[i].params, seconds
+                    )
+                    self._save(task, [outcome])
+                    self._record(task, [outcome], seconds)
+
+    def _save(self, task: Task, outcomes: list[Outcome]) -> None:
+        """Give the outcomes of a task to the store."""
+        if self._context.store is not None:
+            self._context.store.save(
+                [
+                    (self._candidates[i], split, outcome)
+                    for (i, split), outcome in zip(task.pairs, outcomes, strict=True)
+                ]
+            )
+
+    def _record(self, task: Task, outcomes: list[Outcome], seconds: float) -> None:
+        """Record the outcomes of a task and its time."""
+        for pair, outcome in zip(task.pairs, outcomes, strict=True):
+            self.stop |= outcome.pop("stop")
+            self._outcomes[pair] = outcome
+        self._seconds_done += seconds
+        self._cost_done += task.cost
+
+    def _expected_seconds(self, cost: float) -> float:
+        """Return the expected time of a task, 0 before any task is finished."""
+        return cost * self._seconds_done / self._cost_done if self._cost_done else 0.0
+
+    def _is_too_late(self, cost: float) -> bool:
+        """Whether a task of this cost would end after the deadline."""
+        deadline = self._context.deadline
+        if deadline is None:
+            return False
+        return time.perf_counter() + self._expected_seconds(cost) > deadline
+
+    def _is_short(self, task: Task, following: Task, n_left: int) -> bool:
+        """Whether two tasks take so little time that they should be joined."""
+        seconds_per_fit = self._expected_seconds(following.cost / len(following.pairs))
+        is_tiny = seconds_per_fit < SHORT_FIT_SECONDS
+        limit = SHORT_FITS_SECONDS if is_tiny else SHORT_TASK_SECONDS
+        is_short = 0.0 < self._expected_seconds(task.cost + following.cost) < limit
+        return is_short and n_left > 8 * self._context.pool.n_workers
+
+
+def _pop_all(queue: deque[Task]) -> Iterator[Task]:
+    """Take tasks from a queue until it is empty."""
+    while queue:
+        yield queue.popleft()

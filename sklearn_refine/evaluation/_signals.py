@@ -1,4 +1,8 @@
-"""What reaches a fit from outside: its time limit, and Ctrl-C."""
+"""Interruptions of a fit from outside: its time limit, and Ctrl-C.
+
+A change here may not break that a worker always returns or dies, that signal handlers
+and timers of the user are restored, and that Ctrl-C reaches the search as an exception.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +18,22 @@ from functools import cache
 from traceback import format_exc
 from typing import Any
 
-AGAIN_SECONDS = 1.0  # after which a fit that held on is told once more
-LONGEST_SECONDS = 1e8  # of which timers know
-GRACE_SECONDS = 1.0  # after which a process that does not answer is ended, at least
+REPEAT_SECONDS = 1.0  # between signals to a fit that caught the first one
+MAX_TIMER_SECONDS = 1e8  # longer timers overflow
+MIN_GRACE_SECONDS = 1.0  # before the process of a fit that does not react is ended
 
 
 class TimeUp(BaseException):
-    """The time of a fit is over; not an Exception, which the fit might catch."""
+    """The time of a fit is over. It is no Exception, which the fit might catch."""
 
 
 @contextmanager
 def time_limit(seconds: float | None, may_exit: bool) -> Iterator[None]:
-    """Raise `TimeUp` inside when the time is over.
+    """Raise `TimeUp` inside the context when the time is over.
 
-    Python code is interrupted by a signal, where there is one (not on Windows) and in
-    the main thread of a process. Compiled code that does not return to Python is not;
-    its process is ended a moment later, if that is allowed.
+    Python code is interrupted by a signal. That needs the main thread of a process, and
+    does not work on Windows. Compiled code that does not return to Python cannot be
+    interrupted; its process is ended a moment later, if that is allowed.
 
     Parameters
     ----------
@@ -41,75 +45,79 @@ def time_limit(seconds: float | None, may_exit: bool) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    seconds = min(max(float(seconds), 1e-3), LONGEST_SECONDS)
+    seconds = min(max(float(seconds), 1e-3), MAX_TIMER_SECONDS)
     start = time.monotonic()
-    outer = (0.0, 0.0)
-    armed = True
+    outer_timer = (0.0, 0.0)
+    is_active = True
     previous: Any = None
 
-    def ring(*_: Any) -> None:
-        if armed:
+    def raise_time_up(*_: Any) -> None:
+        if is_active:
             raise TimeUp
 
     interrupts = can_interrupt()
     if may_exit:
-        grace = max(GRACE_SECONDS, 0.1 * seconds)
-        faulthandler.dump_traceback_later(seconds + grace, exit=True, file=_nowhere())
+        grace = max(MIN_GRACE_SECONDS, 0.1 * seconds)
+        faulthandler.dump_traceback_later(
+            seconds + grace, exit=True, file=_open_devnull()
+        )
     try:
         try:
             if interrupts:
-                previous = signal.signal(signal.SIGALRM, ring)
-                outer = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
+                previous = signal.signal(signal.SIGALRM, raise_time_up)
+                outer_timer = signal.setitimer(
+                    signal.ITIMER_REAL, seconds, REPEAT_SECONDS
+                )
             yield
         finally:
-            armed = False
+            is_active = False
     finally:
         if interrupts:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             signal.signal(signal.SIGALRM, previous or signal.SIG_DFL)
-            if outer[0]:  # of a search around this one, or of the user
-                left = outer[0] - (time.monotonic() - start)
-                signal.setitimer(signal.ITIMER_REAL, max(left, 1e-6), outer[1])
+            if outer_timer[0]:  # set by an outer search or by the user
+                left = outer_timer[0] - (time.monotonic() - start)
+                signal.setitimer(signal.ITIMER_REAL, max(left, 1e-6), outer_timer[1])
         if may_exit:
             faulthandler.cancel_dump_traceback_later()
 
 
 def can_interrupt() -> bool:
-    """Whether Python code that runs here can be interrupted after a time."""
+    """Whether a signal can interrupt Python code in this thread."""
     is_main = threading.current_thread() is threading.main_thread()
     return is_main and hasattr(signal, "setitimer")
 
 
 @cache
-def _nowhere() -> Any:
+def _open_devnull() -> Any:
     return open(os.devnull, "w")
 
 
 @contextmanager
-def as_worker(parent: int, may_exit: bool) -> Iterator[None]:
-    """Leave Ctrl-C to the parent process, and raise only what it can read.
+def worker_process(parent_pid: int, may_exit: bool) -> Iterator[None]:
+    """Leave Ctrl-C to the parent process, and raise only errors that can be pickled.
 
     Parameters
     ----------
-    parent : int
-        Number of the process that the search runs in; nothing is changed there.
+    parent_pid : int
+        Number of the process that runs the search. Nothing changes in that process.
     may_exit : bool
-        Whether the process is a child of it that may be ended, which it is when the
-        parent was killed: what was handed out ahead would be done for nobody.
+        Whether the process is a child of the parent and may be ended. It ends if the
+        parent was killed, because nobody would read the results of queued tasks.
     """
-    if os.getpid() == parent:
+    if os.getpid() == parent_pid:
         yield
         return
-    if may_exit and os.getppid() != parent:
+    if may_exit and os.getppid() != parent_pid:
         os._exit(1)
     is_main = threading.current_thread() is threading.main_thread()
-    # Else the terminal's Ctrl-C would end the epochs of an MLP early, as if it were
-    # done, while the search is being ended.
+    # An MLP takes Ctrl-C as the end of its training and returns as if it were fitted.
+    # The terminal sends Ctrl-C to the workers too, while the search is being ended.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
     try:
         yield
     except Exception as error:
-        if _travels(error):
+        if _can_be_pickled(error):
             raise
         text = format_exc()
     else:
@@ -120,7 +128,7 @@ def as_worker(parent: int, may_exit: bool) -> Iterator[None]:
     raise RuntimeError(f"A fit raised an error that cannot be pickled:\n{text}")
 
 
-def _travels(error: Exception) -> bool:
+def _can_be_pickled(error: Exception) -> bool:
     try:
         return type(pickle.loads(pickle.dumps(error))) is type(error)
     except Exception:
@@ -128,10 +136,15 @@ def _travels(error: Exception) -> bool:
 
 
 class Interrupts:
-    """Lets the first Ctrl-C through, and holds back those that follow it.
+    """Let the first Ctrl-C through, and ignore the following ones.
 
-    What comes after the first is the saving of results and the end of the workers,
-    which a second one would break off. Only the main thread has Ctrl-C at all.
+    After the first one, results are saved and workers are ended. A second one would
+    break that off. Only the main thread receives Ctrl-C.
+
+    Attributes
+    ----------
+    seen : bool
+        Whether there was a Ctrl-C.
     """
 
     def __init__(self) -> None:
@@ -150,16 +163,19 @@ class Interrupts:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
 
-    def _handle(self, *of_signal: Any) -> None:
+    def _handle(self, *signal_arguments: Any) -> None:
         if self.seen or self._previous is None:
             return
         try:
-            self._previous(*of_signal)
+            self._previous(*signal_arguments)
         except KeyboardInterrupt:
             self.seen = True
             raise
 
     def check(self) -> None:
-        """Raise the interrupt that something has caught, as the fit of an MLP does."""
+        """Raise the interrupt again, if a fit has caught it, as the fit of an MLP does.
+
+        Does nothing if there was no interrupt.
+        """
         if self.seen:
             raise KeyboardInterrupt

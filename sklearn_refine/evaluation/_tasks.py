@@ -1,4 +1,7 @@
-"""Units of work: what candidates can share, cut by the plan."""
+"""Tasks: groups of fits that a worker runs in one go, and their order.
+
+A change here may change the order and the time of fits, but no result.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sklearn_refine.sharing._pipelines as sharing
 from sklearn_refine._sklearn_compat import num_samples
 from sklearn_refine.evaluation._inputs import FitInputs
 from sklearn_refine.evaluation._schedule import PlannedFit, schedule_fits
+from sklearn_refine.sharing._keys import prefix_key, stack_key
+from sklearn_refine.sharing._pipelines import build_estimator, has_prefix, unnest
 
-SPLIT_BYTES = 1 << 26  # of transformed data that a task may hold beyond one split's
-BLOCKS = 8  # of candidates that are completed one after the other, where time is short
+#: The index of a candidate in its round, and the index of a split.
+Pair = tuple[int, int]
+
+EXTRA_BYTES = 1 << 26  # of transformed data in a task, beyond the first split
+N_BLOCKS = 8  # of candidates that are completed one after the other
 
 
 @dataclass(frozen=True)
 class SharingKeys:
-    """What the plan must know of a candidate that can share work."""
+    """Keys that are equal for candidates that can share work.
+
+    Attributes
+    ----------
+    prefix : hashable
+        Equal for candidates that share all but their last step.
+    stack : hashable or None
+        Equal for MLPs that can train together; None for every other last step.
+    """
 
     prefix: Any
     stack: Any
@@ -25,63 +40,63 @@ class SharingKeys:
 
 @dataclass(frozen=True)
 class Task:
-    """Fits that are made in one go.
+    """Fits that a worker runs in one go.
 
     Attributes
     ----------
     pairs : tuple of (int, int)
-        Candidates, by their index in the round, and splits.
+        The fits, as indices of candidates in the round and of splits.
     cost : float
-        Expected seconds, or anything proportional to them.
+        Expected seconds, or a number proportional to them.
     share : bool
-        Whether they share work; else each is made as scikit-learn makes it.
+        Whether the fits share work. If not, scikit-learn runs each of them by itself.
     """
 
-    pairs: tuple[tuple[int, int], ...]
+    pairs: tuple[Pair, ...]
     cost: float
     share: bool
 
     def __add__(self, other: Task) -> Task:
         return Task(self.pairs + other.pairs, self.cost + other.cost, self.share)
 
-    def part(self, pairs: Sequence[tuple[int, int]]) -> Task | None:
-        """Return a task of some of its fits; None if there are none."""
+    def subset(self, pairs: Sequence[Pair]) -> Task | None:
+        """Return a task of some of the fits, None if there are none."""
         if not pairs:
             return None
         cost = self.cost * len(pairs) / len(self.pairs)
         return Task(tuple(pairs), cost, self.share)
 
-    def singles(self) -> Iterator[Task]:
-        """Return a task for each of its fits, which shares nothing."""
+    def single_fits(self) -> Iterator[Task]:
+        """Yield a task for each fit. These tasks share no work."""
         for pair in self.pairs:
             yield Task((pair,), self.cost / len(self.pairs), share=False)
 
 
-def sharing_keys(inputs: FitInputs, params: Mapping[str, Any]) -> SharingKeys | None:
-    """Say what a candidate can share with others, None if nothing."""
+def find_sharing_keys(
+    inputs: FitInputs, params: Mapping[str, Any]
+) -> SharingKeys | None:
+    """Return the keys of a candidate, None if it can share no work."""
     if inputs.options["verbose"] > 1:
-        return None  # scikit-learn reports on each fit as it starts and ends
+        return None  # scikit-learn reports the start and the end of each fit
     try:
-        chain = sharing.links(sharing.build(inputs.estimator, params))
-        if chain is None:
+        nested = unnest(build_estimator(inputs.estimator, params))
+        if nested is None:
             return None
-        found = SharingKeys(
-            sharing.prefix_key(chain, params), sharing.stack_key(chain[-1], inputs.X)
-        )
-        hash(found)  # a value that an MLP does not allow may have none
+        keys = SharingKeys(prefix_key(nested, params), stack_key(nested[-1], inputs.X))
+        hash(keys)  # fails for some values that an MLP does not allow
     except Exception:
-        return None  # its own fit will say what is wrong
-    return found if found.stack is not None or sharing.has_prefix(chain) else None
+        return None  # the fit will raise the error
+    return keys if keys.stack is not None or has_prefix(nested) else None
 
 
 def make_tasks(
-    pairs: Sequence[tuple[int, int]],
-    shareable: Sequence[SharingKeys | None],
-    expected: Sequence[float],
+    pairs: Sequence[Pair],
+    keys: Sequence[SharingKeys | None],
+    costs: Sequence[float],
     n_workers: int,
     X: Any,
     *,
-    in_turn: bool,
+    in_blocks: bool,
     join: bool,
 ) -> list[Task]:
     """Return tasks in the order in which they should start.
@@ -89,57 +104,59 @@ def make_tasks(
     Parameters
     ----------
     pairs : sequence of (int, int)
-        What is to be fitted.
-    shareable : sequence of SharingKeys or None
-        Of each candidate.
-    expected : sequence of float
-        What a fit of each candidate may cost.
+        The fits.
+    keys : sequence of SharingKeys or None
+        The sharing keys of each candidate.
+    costs : sequence of float
+        The expected cost of a fit of each candidate.
     n_workers : int
-        How many tasks can run side by side.
+        Number of tasks that can run at the same time.
     X : array-like
         The data.
-    in_turn : bool
-        Whether some candidates shall be complete before others start, for the case
-        that there is no time for all of them; else the longest tasks come first.
+    in_blocks : bool
+        Whether a block of candidates should be complete before the next block starts,
+        for the case that the time is not enough for all of them. If not, the longest
+        tasks come first.
     join : bool
-        Whether small tasks may be made one, so that their fits arrive together; what
-        has not arrived is lost if the search is ended.
+        Whether small tasks may be joined, so that their results arrive together.
+        Results that have not arrived are lost if the search is ended.
     """
-    blocks = [list(pairs)]
-    if in_turn:
-        numbers = sorted({i for i, _ in pairs})
-        size = max(1, -(-len(numbers) // BLOCKS))
-        block_of = {i: n // size for n, i in enumerate(numbers)}
-        blocks = [[] for _ in range(block_of[numbers[-1]] + 1)] if numbers else []
-        for i, split in pairs:
-            blocks[block_of[i]].append((i, split))
-    at_once = 1 + SPLIT_BYTES // max(1, _n_bytes(X))
+    max_splits = 1 + EXTRA_BYTES // max(1, _estimate_bytes(X))
     tasks = []
-    for block in blocks:
-        fits = []
-        alone = []
+    for block in _cut_into_blocks(pairs) if in_blocks else [pairs]:
+        shared: list[PlannedFit] = []
+        unshared: list[Task] = []
         for i, split in block:
-            shared, cost = shareable[i], float(expected[i])
-            if shared is None:
-                alone.append(Task(((i, split),), cost, share=False))
+            key, cost = keys[i], float(costs[i])
+            if key is None:
+                unshared.append(Task(((i, split),), cost, share=False))
             else:
-                fits.append(PlannedFit(i, split, shared.prefix, shared.stack, cost))
-        if not in_turn:
-            alone.sort(key=lambda task: task.cost, reverse=True)
-        for planned in schedule_fits(fits, n_workers, at_once, join=join):
-            pairs_of_task = tuple((fit.candidate, fit.split) for fit in planned)
-            tasks.append(
-                Task(pairs_of_task, sum(fit.cost for fit in planned), share=True)
-            )
-        tasks += alone
+                shared.append(PlannedFit(i, split, key.prefix, key.stack, cost))
+        if not in_blocks:
+            unshared.sort(key=lambda task: task.cost, reverse=True)
+        for fits in schedule_fits(shared, n_workers, max_splits, join=join):
+            task_pairs = tuple((fit.candidate, fit.split) for fit in fits)
+            tasks.append(Task(task_pairs, sum(fit.cost for fit in fits), share=True))
+        tasks += unshared
     return tasks
 
 
-def _n_bytes(X: Any) -> int:
+def _cut_into_blocks(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Return blocks of candidates, each with its fits."""
+    candidates = sorted({i for i, _ in pairs})
+    size = max(1, -(-len(candidates) // N_BLOCKS))
+    block_of = {i: n // size for n, i in enumerate(candidates)}
+    blocks: dict[int, list[Pair]] = {n: [] for n in block_of.values()}
+    for i, split in pairs:
+        blocks[block_of[i]].append((i, split))
+    return list(blocks.values())
+
+
+def _estimate_bytes(X: Any) -> int:
     """Estimate the size of the data in bytes, as floating-point numbers."""
     shape = getattr(X, "shape", None) or (num_samples(X), 1)
-    dense = 8
+    n_bytes = 8
     for size in shape:
-        dense *= int(size)
-    n_stored = getattr(X, "nnz", None)  # of a sparse array
-    return dense if n_stored is None else 12 * int(n_stored)
+        n_bytes *= int(size)
+    n_stored = getattr(X, "nnz", None)  # only sparse arrays have it
+    return n_bytes if n_stored is None else 12 * int(n_stored)

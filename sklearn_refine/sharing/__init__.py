@@ -1,1 +1,1 @@
-"""What candidates can have in common, so that it is fitted once."""
+"""Find the work that candidates have in common, so that it is done once."""

@@ -1,4 +1,8 @@
-"""The accuracy of MLPs on rows that are checked once for all of them."""
+"""The accuracy of MLPs on rows that are checked once for all of them.
+
+A change here may not break that the result equals scikit-learn's accuracy scorer.
+Every input that the scorer would reject or convert must be left to the scorer.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +18,15 @@ from sklearn_refine._sklearn_compat import is_accuracy, predict_unchecked
 
 
 class Accuracy:
-    """What ``accuracy_score`` gives for predictions on some rows.
+    """Compute ``accuracy_score`` of predictions on rows that are already checked.
 
-    Of the time that scoring a small network takes, nine tenths are checks of what it
-    is given; `of` and each call make sure that none of them would find anything.
+    Nine tenths of the time to score a small network are input checks. `for_scorer` and
+    each call make sure that none of these checks would find anything.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Finite numbers.
+        Finite floating-point numbers.
     y : ndarray of shape (n_samples,)
         Integers, booleans or strings.
     """
@@ -31,19 +35,22 @@ class Accuracy:
         self.X, self.y = X, y
 
     @classmethod
-    def of(cls, scorer: Any, chain: Sequence[Any], X: Any, y: Any) -> Accuracy | None:
-        """Return what scores the last estimator of a chain, or None.
+    def for_scorer(
+        cls, scorer: Any, nested: Sequence[Any], X: Any, y: Any
+    ) -> Accuracy | None:
+        """Return an accuracy that replaces a scorer, or None if the scorer is needed.
 
         Parameters
         ----------
         scorer : callable
-            Of the search.
-        chain : sequence of estimators
-            From the outside to the last one.
+            The scorer of the search.
+        nested : sequence of estimators
+            The nested estimators from the outermost to the last step.
         X, y : array-like
             Transformed rows, and their targets.
         """
-        if not is_accuracy(scorer) or any(type(c) is not Pipeline for c in chain[:-1]):
+        has_other_outer = any(type(outer) is not Pipeline for outer in nested[:-1])
+        if not is_accuracy(scorer) or has_other_outer:
             return None
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype.kind != "f":
             return None
@@ -56,7 +63,7 @@ class Accuracy:
         return cls(X, y)
 
     def __call__(self, model: Any) -> float | None:
-        """Return the accuracy of a fitted model, or None where it must be checked."""
+        """Return the accuracy of a fitted model, or None if the scorer is needed."""
         if type(model) is not MLPClassifier or hasattr(model, "feature_names_in_"):
             return None
         if model.classes_.dtype.kind != self.y.dtype.kind:

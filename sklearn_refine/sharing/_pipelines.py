@@ -1,20 +1,19 @@
-"""What candidates can share: the chain of steps around their last estimator.
+"""Take nested estimators apart, so that candidates can share all but their last step.
 
-A chain is a `Pipeline`, a `TransformedTargetRegressor`, or any of them inside the
-other. Everything around the last estimator is fitted by scikit-learn itself, with a
-stand-in at the end that notes what it is given; then the last estimator of each
-candidate is fitted on that.
+The outer estimators are `Pipeline` and `TransformedTargetRegressor`, in any nesting;
+the innermost last step is the model. `unnest` lists them from the outermost to the
+last step. scikit-learn itself fits everything before the last step, with a
+`FitRecorder` in the place of the last step. Each candidate's last step is then fitted
+with the recorded arguments. A change here may not break that the assembled estimators
+are equal to what scikit-learn would have fitted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from copy import copy, deepcopy
 from typing import Any
 
-import numpy as np
-from scipy import sparse
-from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
@@ -24,75 +23,76 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_refine.mlp._training import can_train
-from sklearn_refine.space._axes import value_key
+from sklearn_refine.sharing._copies import PLAIN_TYPES
 
 
-class StandIn(BaseEstimator):
-    """Stands at the end of a chain and notes what its ``fit`` is given.
+class FitRecorder(BaseEstimator):
+    """Takes the place of the last step and records the arguments of its ``fit``.
 
     Parameters
     ----------
-    leaf : estimator
-        What it stands in for; never fitted here.
+    last_step : estimator
+        The estimator that is replaced. It is never fitted here.
+
+    Attributes
+    ----------
+    fit_arguments_ : tuple of (X, y, params)
+        The recorded arguments.
     """
 
-    def __init__(self, leaf: Any) -> None:
-        self.leaf = leaf
+    def __init__(self, last_step: Any) -> None:
+        self.last_step = last_step
 
-    def fit(self, X: Any, y: Any = None, **params: Any) -> StandIn:
-        """Note what is given."""
-        self.seen_ = (X, y, params)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> FitRecorder:
+        """Record the arguments."""
+        self.fit_arguments_ = (X, y, params)
         return self
 
-    @available_if(lambda self: hasattr(self.leaf, "predict"))
+    @available_if(lambda self: hasattr(self.last_step, "predict"))
     def predict(self, X: Any) -> Any:
-        """Refuse: there is nothing to predict with."""
-        raise NotFittedError(f"{self.leaf!r} is fitted later.")
+        """Raise an error, because the last step is not fitted yet."""
+        raise NotFittedError(f"{self.last_step!r} is fitted later.")
 
     def get_metadata_routing(self) -> Any:
-        """Ask for what the last estimator asks for."""
-        return get_routing_for_object(self.leaf)
+        """Request the metadata that the last step requests."""
+        return get_routing_for_object(self.last_step)
 
-    def __sklearn_clone__(self) -> StandIn:
-        return self  # so that what was seen is found where it was put in
+    def __sklearn_clone__(self) -> FitRecorder:
+        # A TransformedTargetRegressor fits a clone. The arguments must be recorded in
+        # this object, where `insert_recorder` put it.
+        return self
 
     def __sklearn_tags__(self) -> Any:
-        return get_tags(self.leaf)
+        return get_tags(self.last_step)
 
 
-def build(estimator: Any, params: Mapping[str, Any]) -> Any:
+def build_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
     """Return a clone of an estimator with a candidate's parameters."""
     # Cloned, since a parameter may itself be an estimator.
     return clone(estimator).set_params(**clone(dict(params), safe=False))
 
 
-def build_leaf(leaf: Any, params: Mapping[str, Any]) -> Any:
-    """Do what `build` does for a last estimator that is not fitted, faster for MLPs.
+def build_last_step(last_step: Any, params: Mapping[str, Any]) -> Any:
+    """Return what `build_estimator` returns for an unfitted last step, faster for MLPs.
 
-    Their parameters are no estimators, and mostly plain values.
+    The parameters of an MLP are no estimators, and mostly plain values.
     """
-    own = vars(leaf)
-    if (
-        type(leaf) not in (MLPClassifier, MLPRegressor)
-        or not params.keys() <= own.keys()
-    ):
-        return build(leaf, params)
-    fresh = copy(leaf)
-    for name, value in {**own, **params}.items():
-        if type(value) not in _PLAIN:
+    current = vars(last_step)
+    is_mlp = type(last_step) in (MLPClassifier, MLPRegressor)
+    if not is_mlp or not params.keys() <= current.keys():
+        return build_estimator(last_step, params)
+    built = copy(last_step)
+    for name, value in {**current, **params}.items():
+        if type(value) not in PLAIN_TYPES:
             value = clone(value, safe=False)
-        setattr(fresh, name, value)
-    return fresh
+        setattr(built, name, value)
+    return built
 
 
-_PLAIN = (bool, int, float, str, type(None))
+def last_step_params(path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the parameters that a candidate sets on the last step, without prefix.
 
-
-def leaf_params(path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what a candidate sets on the last estimator, by its own names.
-
-    None if it puts another estimator in its place.
+    None if the candidate replaces the last step by another estimator.
     """
     if not path:
         return dict(params)
@@ -102,13 +102,13 @@ def leaf_params(path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
     return {k.removeprefix(start): v for k, v in params.items() if k.startswith(start)}
 
 
-def path_of(chain: list[Any]) -> str:
-    """Return the prefix of the last estimator's parameters, without the "__"."""
-    return "__".join(step[0] for link in chain if (step := inner(link)))
+def last_step_path(nested: list[Any]) -> str:
+    """Return the prefix of the last step's parameters, without the final "__"."""
+    return "__".join(step[0] for outer in nested if (step := _inner_step(outer)))
 
 
-def inner(estimator: Any) -> tuple[str, Any] | None:
-    """Return the name and the estimator that a chain's outermost link ends with."""
+def _inner_step(estimator: Any) -> tuple[str, Any] | None:
+    """Return the name and the estimator of the last step, None if it is the model."""
     if type(estimator) is Pipeline:
         name, last = estimator.steps[-1]
         return str(name), last
@@ -117,177 +117,103 @@ def inner(estimator: Any) -> tuple[str, Any] | None:
     return None
 
 
-def links(estimator: Any) -> list[Any] | None:
-    """Return a chain from the outside to its last estimator, or None.
+def unnest(estimator: Any) -> list[Any] | None:
+    """Return the nested estimators from the outermost to the last step.
 
-    None where sharing might be seen: with `memory` or `verbose`, where a Pipeline ends
-    with no estimator, or where a callback is set on any of the estimators.
+    None if sharing might be noticed: if a Pipeline has `memory`, `verbose` or
+    `transform_input`, if its last step is no estimator, or if a callback is set on
+    any of the estimators.
     """
-    found = []
-    link: Any = estimator
+    nested = []
+    current: Any = estimator
     while True:
-        if not hasattr(link, "fit") or hasattr(link, "_skl_callbacks"):
+        if not hasattr(current, "fit") or hasattr(current, "_skl_callbacks"):
             return None
-        found.append(link)
-        if type(link) is Pipeline:
-            if link.memory is not None or link.verbose or not link.steps:
+        nested.append(current)
+        if type(current) is Pipeline:
+            if current.memory is not None or current.verbose or not current.steps:
                 return None
-            if getattr(link, "transform_input", None) is not None:
+            if getattr(current, "transform_input", None) is not None:
                 return None
-            if any(hasattr(step, "_skl_callbacks") for _, step in link.steps):
+            if any(hasattr(step, "_skl_callbacks") for _, step in current.steps):
                 return None
-        step = inner(link)
+        step = _inner_step(current)
         if step is None:
-            return found
-        link = step[1]
+            return nested
+        current = step[1]
 
 
-def fitted_links(estimator: Any) -> list[Any]:
-    """Return a fitted chain; a `TransformedTargetRegressor` fits a clone."""
-    found = [estimator]
-    while (step := inner(found[-1])) is not None:
-        found.append(getattr(found[-1], "regressor_", step[1]))
-    return found
+def unnest_fitted(estimator: Any) -> list[Any]:
+    """Return the fitted nested estimators from the outermost to the last step."""
+    nested = [estimator]
+    while (step := _inner_step(nested[-1])) is not None:
+        # A TransformedTargetRegressor fits a clone of its regressor.
+        nested.append(getattr(nested[-1], "regressor_", step[1]))
+    return nested
 
 
-def has_prefix(chain: list[Any]) -> bool:
-    """Whether there is a transformer in a chain that candidates could share."""
-    return any(type(link) is Pipeline and len(link.steps) > 1 for link in chain)
+def has_prefix(nested: list[Any]) -> bool:
+    """Whether there is a transformer before the last step that could be shared."""
+    return any(type(outer) is Pipeline and len(outer.steps) > 1 for outer in nested)
 
 
-def prefix_key(chain: list[Any], params: Mapping[str, Any]) -> Hashable:
-    """Return a key equal for candidates that can share all but their last estimator."""
-    path = path_of(chain)
-    if not path:
-        return ()
-    before = tuple(
-        (name, value_key(value))
-        for name, value in sorted(params.items())
-        if name != path and not name.startswith(path + "__")
-    )
-    return (path, *before, _routing(chain[-1]))
-
-
-def _routing(leaf: Any) -> str:
-    """Return what a last estimator asks for, which decides what a chain passes on."""
-    if not get_config()["enable_metadata_routing"]:
-        return ""
-    return repr(get_routing_for_object(leaf))
-
-
-def stack_key(leaf: Any, X: Any) -> Hashable | None:
-    """Return a key equal for MLPs that can train together, None for other models."""
-    if type(leaf) not in (MLPClassifier, MLPRegressor) or not can_train(leaf, X):
-        return None
-    return (
-        tuple(np.atleast_1d(np.asarray(leaf.hidden_layer_sizes)).tolist()),
-        *(getattr(leaf, name) for name in _STACKED),
-    )
-
-
-_STACKED = (
-    "activation",
-    "solver",
-    "batch_size",
-    "shuffle",
-    "early_stopping",
-    "nesterovs_momentum",
-)
-
-
-def with_stand_in(chain: list[Any]) -> StandIn:
-    """Put a stand-in at the end of a chain; return it."""
-    stand_in = StandIn(chain[-1])
-    holder = chain[-2]
+def insert_recorder(nested: list[Any]) -> FitRecorder:
+    """Replace the last step by a recorder and return the recorder."""
+    recorder = FitRecorder(nested[-1])
+    holder = nested[-2]
     if type(holder) is Pipeline:
-        holder.steps = [*holder.steps[:-1], (holder.steps[-1][0], stand_in)]
+        holder.steps = [*holder.steps[:-1], (holder.steps[-1][0], recorder)]
     else:
-        holder.regressor = stand_in
-    return stand_in
+        holder.regressor = recorder
+    return recorder
 
 
-def transform(chain: list[Any], X: Any) -> Any:
-    """Take X through all fitted transformers of a chain."""
-    for link in chain[:-1]:
-        if type(link) is Pipeline:
-            for _, step in link.steps[:-1]:
+def transform(nested: list[Any], X: Any) -> Any:
+    """Pass X through all fitted transformers before the last step."""
+    for outer in nested[:-1]:
+        if type(outer) is Pipeline:
+            for _, step in outer.steps[:-1]:
                 if step not in (None, "passthrough"):
                     X = step.transform(X)
     return X
 
 
-def may_share_memory(a: Any, b: Any) -> bool:
-    """Whether a change of one of two sets of rows may change the other."""
-    if a is b or not (hasattr(a, "shape") and hasattr(b, "shape")):
-        return a is b
-    a, b = (rows.data if sparse.issparse(rows) else rows for rows in (a, b))
-    return np.may_share_memory(np.asarray(a), np.asarray(b))
-
-
-def own(data: Any) -> Any:
-    """Return a copy of what several candidates read, for one that may change it."""
-    if isinstance(data, np.ndarray) and data.dtype != object:
-        return _copied(data)
-    if isinstance(data, list | np.ndarray):
-        plain = all(type(value) in _PLAIN for value in data)
-        return data.copy() if plain else deepcopy(data)
-    for name in ("copy", "clone"):  # of pandas and scipy; of polars
-        if hasattr(data, name):
-            return getattr(data, name)()
-    return deepcopy(data)
-
-
-def _copied(array: np.ndarray) -> np.ndarray:
-    """Return a copy that lies in memory alike: sums of its numbers round alike."""
-    if array.flags.forc:
-        copied = array.copy(order="K")
-    else:
-        sizes = zip(array.shape, array.strides, strict=True)
-        ends = [(n - 1) * step for n, step in sizes]
-        first = -sum(min(end, 0) for end in ends)
-        n_bytes = first + sum(max(end, 0) for end in ends) + array.itemsize
-        buffer = np.empty(n_bytes if array.size else 0, np.uint8)
-        copied = np.ndarray(array.shape, array.dtype, buffer, first, array.strides)
-        copied[...] = array
-    copied.flags.writeable = array.flags.writeable
-    return copied
-
-
-def short(chain: list[Any], leaf: Any) -> Any:
-    """Return an estimator that does on transformed data what the whole chain does."""
-    estimator = leaf
-    for link in reversed(chain[:-1]):
-        if type(link) is TransformedTargetRegressor:
-            link = copy(link)
-            link.regressor_ = estimator
-            estimator = link
+def assemble_without_transformers(nested: list[Any], last_step: Any) -> Any:
+    """Return an estimator that does on transformed data what the whole one does."""
+    estimator = last_step
+    for outer in reversed(nested[:-1]):
+        if type(outer) is TransformedTargetRegressor:
+            outer = copy(outer)
+            outer.regressor_ = estimator
+            estimator = outer
     return estimator
 
 
-def whole(chain: list[Any], own: list[Any], leaf: Any) -> Any:
-    """Return what fitting a candidate's own chain would have made of it.
+def assemble(fitted: list[Any], unfitted: list[Any], last_step: Any) -> Any:
+    """Return the estimator that fitting a candidate by itself would have given.
 
     Parameters
     ----------
-    chain : list of estimators
-        A fitted chain, with a stand-in at its end.
-    own : list of estimators
-        The candidate's own, not fitted.
-    leaf : estimator
-        The candidate's last estimator, fitted.
+    fitted : list of estimators
+        The fitted nested estimators, with a recorder as the last step.
+    unfitted : list of estimators
+        The candidate's own nested estimators, not fitted.
+    last_step : estimator
+        The candidate's last step, fitted.
     """
-    estimator = leaf
-    for link, mine in zip(reversed(chain[:-1]), reversed(own[:-1]), strict=True):
-        fitted = copy(link)
-        # What a candidate's scorer does to them is not for the others to see.
-        if type(link) is Pipeline:
-            steps = deepcopy(link.steps[:-1])
-            fitted.steps = [*steps, (link.steps[-1][0], estimator)]
+    estimator = last_step
+    outers = zip(reversed(fitted[:-1]), reversed(unfitted[:-1]), strict=True)
+    for outer, own_outer in outers:
+        # Deep copies, because a candidate's scorer may change the transformers.
+        assembled = copy(outer)
+        if type(outer) is Pipeline:
+            steps = deepcopy(outer.steps[:-1])
+            assembled.steps = [*steps, (outer.steps[-1][0], estimator)]
         else:
-            fitted.transformer_ = deepcopy(link.transformer_)
-            fitted.regressor = clone(mine.regressor)
-            fitted.regressor_ = estimator
+            assembled.transformer_ = deepcopy(outer.transformer_)
+            assembled.regressor = clone(own_outer.regressor)
+            assembled.regressor_ = estimator
             if hasattr(estimator, "feature_names_in_"):
-                fitted.feature_names_in_ = estimator.feature_names_in_
-        estimator = fitted
+                assembled.feature_names_in_ = estimator.feature_names_in_
+        estimator = assembled
     return estimator

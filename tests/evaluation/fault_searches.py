@@ -1,7 +1,7 @@
-"""Searches that the tests of faults start in processes of their own.
+"""Searches that the tests of faults start in separate processes.
 
-Run as ``python fault_searches.py TASK FOLDER [OPTIONS]``; what came of a search is
-written to the folder as JSON.
+Run as ``python fault_searches.py COMMAND FOLDER [OPTIONS]``. The results of a search
+are written to the folder as JSON.
 """
 
 import json
@@ -26,7 +26,7 @@ ALPHAS = [10.0**k for k in range(-7, 7)]
 
 
 class Logged(Ridge):
-    """Ridge that takes its time, and writes a line to a file for each fit."""
+    """A slow Ridge that writes a line to a file for each fit."""
 
     def __init__(self, alpha=1.0, log=None, seconds=0.01):
         super().__init__(alpha)
@@ -49,7 +49,7 @@ def search(folder, **options):
 
 
 def results(fitted):
-    """Return what must be equal, as JSON can hold it."""
+    """Return the results that must be equal, as JSON values."""
     table = fitted.cv_results_
     kept = {
         name: np.asarray(table[name]).tolist()
@@ -62,19 +62,19 @@ def results(fitted):
 
 
 def in_child(function):
-    """Run a function in a copy of this process; return its number."""
+    """Run a function in a copy of this process; return the process id."""
     child = os.fork()
     if child == 0:
         try:
-            os.setsid()  # its workers end with it, as with a machine
+            os.setsid()  # so that its workers are killed with it
             function()
         finally:
             os._exit(0)
     return child
 
 
-def killed(folder, n_moments, n_jobs, seed):
-    """Kill a search at random moments, resume it, and write down both."""
+def run_killed(folder, n_moments, n_jobs, seed):
+    """Kill a search at random moments and resume it; return the numbers of fits."""
     draw = random.Random(seed)
     found = []
     for moment in range(n_moments):
@@ -124,15 +124,15 @@ def ended(child):
     return os.waitpid(child, os.WNOHANG)[0] == child
 
 
-def plain(folder, n_jobs, seconds=0.01):
-    """Run to the end, and write down what came of it."""
+def run_plain(folder, n_jobs, seconds=0.01):
+    """Run a search to its end and return the results."""
     running = search(folder, n_jobs=n_jobs, refit=False)
     running.estimator.seconds = seconds
     return results(running.fit(X, Y))
 
 
-def interrupted(folder, kind, n_jobs):
-    """Run until Ctrl-C; write down what is left of the search then."""
+def run_interrupted(folder, kind, n_jobs):
+    """Run a search until Ctrl-C and return the attributes that it has then."""
     if kind == "plain":
         running = search(folder, n_jobs=n_jobs)
         running.estimator.seconds = 0.05
@@ -156,7 +156,7 @@ def interrupted(folder, kind, n_jobs):
 
 
 def networks(folder, share_work, n_jobs):
-    """Return a search of many MLPs, whose own fit takes Ctrl-C for its end."""
+    """Return a search of many MLPs, which treat Ctrl-C as the end of training."""
     network = MLPRegressor(max_iter=60, tol=0.0, n_iter_no_change=100, random_state=0)
     return RefiningGridSearchCV(
         network,
@@ -170,9 +170,13 @@ def networks(folder, share_work, n_jobs):
 
 
 if __name__ == "__main__":
-    task, folder = sys.argv[1], Path(sys.argv[2])
+    command, folder = sys.argv[1], Path(sys.argv[2])
     arguments = [json.loads(argument) for argument in sys.argv[3:]]
-    tasks = {"killed": killed, "plain": plain, "interrupted": interrupted}
+    commands = {
+        "killed": run_killed,
+        "plain": run_plain,
+        "interrupted": run_interrupted,
+    }
     warnings.simplefilter("ignore")
-    made = tasks[task](folder, *arguments)
-    (folder / f"out-{os.getpid()}.json").write_text(json.dumps(made))
+    output = commands[command](folder, *arguments)
+    (folder / f"out-{os.getpid()}.json").write_text(json.dumps(output))

@@ -1,4 +1,4 @@
-"""Searches that are killed, interrupted or hampered lose no finished fit."""
+"""A search that is killed, interrupted or disturbed loses no finished fit."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def start(task, folder, *arguments):
 
 
 def finish(process, folder, seconds=120):
-    """Wait for a process; return what it wrote down."""
+    """Wait for a process and return its output."""
     process.wait(timeout=seconds)
     out = folder / f"out-{process.pid}.json"
     assert out.exists(), (folder / "errors").read_text()
@@ -64,10 +64,10 @@ def test_killed_at_any_moment_and_resumed(n_moments, n_jobs, uninterrupted, tmp_
     assert len(found) == n_moments
     for number, resumed in enumerate(found):
         assert resumed["results"] == uninterrupted
-        # In work; and with several workers, results that were on their way while
-        # these had begun with the next fits.
-        on_their_way = n_jobs if n_jobs > 1 else 0
-        assert 60 <= resumed["fits"] <= 60 + n_jobs + on_their_way
+        # Running fits are repeated. With several workers, so are fits whose results
+        # had not arrived while their workers had begun the next fits.
+        not_arrived = n_jobs if n_jobs > 1 else 0
+        assert 60 <= resumed["fits"] <= 60 + n_jobs + not_arrived
         with sqlite3.connect(tmp_path / str(number) / "search.db") as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
@@ -79,11 +79,11 @@ def test_workers_of_a_killed_process_start_no_fit(tmp_path):
     log = tmp_path / "log"
     while process.poll() is None and n_lines(log) < 10:
         time.sleep(0.02)
-    process.kill()  # it alone; calls that it handed out ahead are still there
+    process.kill()  # without its workers, which still have queued calls
     process.wait()
     before = n_lines(log)
     time.sleep(1.0)
-    with suppress(ProcessLookupError):  # an idle one stays for a while, as in joblib
+    with suppress(ProcessLookupError):  # joblib keeps an idle worker for a while
         os.killpg(process.pid, signal.SIGKILL)
     assert n_lines(log) == before
 
@@ -99,13 +99,13 @@ def test_two_processes_share_a_journal(uninterrupted, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "n_jobs"), [("plain", 1), ("plain", 2), ("alone", 1), ("stacked", 1)]
 )
-def test_ctrl_c_keeps_what_is_complete(kind, n_jobs, tmp_path):
+def test_ctrl_c_keeps_complete_candidates(kind, n_jobs, tmp_path):
     process = start("interrupted", tmp_path, kind, n_jobs)
     journal = tmp_path / "search.db"
     enough = 80 if kind == "stacked" else 12
     while process.poll() is None and n_fits(journal) < enough:
         time.sleep(0.02)
-    for _ in range(3):  # impatient
+    for _ in range(3):  # an impatient user
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.01)
     left = finish(process, tmp_path, seconds=20)
@@ -117,7 +117,7 @@ def test_ctrl_c_keeps_what_is_complete(kind, n_jobs, tmp_path):
     assert left["best_index"] == np.argmax(left["scores"])
     assert left["best_params"] == left["params"][left["best_index"]]
     assert sum(left["n_candidates"]) == len(left["scores"])
-    if kind != "plain":  # none of them was ended early
+    if kind != "plain":  # no MLP was ended early
         full = networks(None, True, 1).set_params(refit=False)
         full.param_grid = {"alpha": full.param_grid["alpha"][: len(left["scores"])]}
         with warnings.catch_warnings():
@@ -152,7 +152,7 @@ def wait_for_the_end_of_group(group):
 
 
 class Faulty(RegressorMixin, BaseEstimator):
-    """Predicts the mean, but for ``at``, where it does what `fault` says."""
+    """Predicts the mean, except for the value `at`, which causes the fault."""
 
     def __init__(self, value=0, fault="none", at=3, log=None):
         self.value = value
@@ -190,7 +190,7 @@ def die():
 
 
 def hang_in_compiled_code():
-    sum(range(10**13))  # no signal is looked at before it is done
+    sum(range(10**13))  # signals are not handled before it is done
 
 
 def use_all_memory():
@@ -213,7 +213,7 @@ FAULTS = {
     "unpicklable": raise_unpicklable,
     "prints": lambda: sys.stdout.write("x" * (1 << 20)),
 }
-PREDICTIONS = {"sleeps as it predicts": lambda X: time.sleep(10_000)}
+PREDICTIONS = {"sleeps in predict": lambda X: time.sleep(10_000)}
 FAULTS |= dict.fromkeys(PREDICTIONS, FAULTS["none"])
 VALUES = {"value": [0, 1, 2, 3, 4, 5]}
 
@@ -229,14 +229,14 @@ def faulty(fault, **options):
         ("dies", {"n_jobs": 2}, "The worker process died during the fit"),
         ("sleeps", {"n_jobs": 2, "fit_timeout": 0.3}, "fit_timeout=0.3 seconds"),
         ("sleeps", {"fit_timeout": 0.3}, "fit_timeout=0.3 seconds"),
-        ("sleeps as it predicts", {"fit_timeout": 0.3}, "fit_timeout=0.3 seconds"),
+        ("sleeps in predict", {"fit_timeout": 0.3}, "fit_timeout=0.3 seconds"),
         ("hangs", {"n_jobs": 2, "fit_timeout": 0.3}, "fit_timeout=0.3 seconds"),
         ("memory", {"n_jobs": 2}, "MemoryError"),
         ("memory", {}, "MemoryError"),
         ("unpicklable", {"n_jobs": 2}, "UnpicklableError"),
     ],
 )
-def test_a_fault_costs_one_candidate(fault, options, message):
+def test_a_fault_fails_one_candidate(fault, options, message):
     with pytest.warns(FitFailedWarning, match=message):
         search = faulty(fault, **options).fit(X, Y)
     scores = search.cv_results_["mean_test_score"]
@@ -256,7 +256,7 @@ def test_a_fault_costs_one_candidate(fault, options, message):
         ("unpicklable", {}, UnpicklableError, "one"),
     ],
 )
-def test_a_fault_is_raised_where_that_is_asked_for(fault, options, error, message):
+def test_a_fault_is_raised_if_error_score_is_raise(fault, options, error, message):
     search = faulty(fault, error_score="raise", **options)
     with pytest.raises(error, match=message):
         search.fit(X, Y)
@@ -273,7 +273,7 @@ def bad_score(estimator, X, y):
 
 
 @pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
-def test_scores_that_are_none(tmp_path):
+def test_invalid_scores_raise_the_error_of_grid_search(tmp_path):
     def make(kind, **more):
         return kind(Faulty(), VALUES, cv=3, scoring=bad_score, refit=False, **more)
 
@@ -297,7 +297,7 @@ def error_of(function):
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_scores_that_are_not_finite_are_kept(score, tmp_path):
+def test_infinite_and_missing_scores_are_kept(score, tmp_path):
     for _ in range(2):
         search = RefiningGridSearchCV(
             Faulty(),
@@ -418,7 +418,7 @@ def test_time_budget_without_a_complete_candidate():
         search.fit(X, Y)
 
 
-def test_time_budget_that_is_enough_changes_nothing():
+def test_a_sufficient_time_budget_changes_nothing():
     plain = RefiningGridSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}).fit(X, Y)
     search = RefiningGridSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}, time_budget=600)
     search.fit(X, Y)
@@ -429,9 +429,9 @@ def test_time_budget_that_is_enough_changes_nothing():
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="has no timers")
-def test_a_time_limit_leaves_timers_around_it_running():
-    rang = []
-    previous = signal.signal(signal.SIGALRM, lambda *_: rang.append(1))
+def test_a_time_limit_restores_outer_timers():
+    rings = []
+    previous = signal.signal(signal.SIGALRM, lambda *_: rings.append(1))
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         with time_limit(1e10, may_exit=False):
@@ -443,7 +443,7 @@ def test_a_time_limit_leaves_timers_around_it_running():
             time_limit(0.05, may_exit=False),
         ):
             time.sleep(10)
-        while not rang:
+        while not rings:
             time.sleep(0.01)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -456,7 +456,7 @@ class RaisesAsPools(Ridge):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_what_a_pool_raises_is_no_dead_worker(n_jobs):
+def test_a_pool_error_of_a_fit_is_not_a_dead_worker(n_jobs):
     search = RefiningGridSearchCV(
         RaisesAsPools(), {"alpha": [1.0]}, n_jobs=n_jobs, error_score="raise"
     )
@@ -464,7 +464,7 @@ def test_what_a_pool_raises_is_no_dead_worker(n_jobs):
         search.fit(X, Y)
 
 
-def test_a_second_fit_that_is_interrupted_keeps_nothing_of_the_first():
+def test_an_interrupted_second_fit_keeps_no_results_of_the_first():
     class Interrupted(Ridge):
         def fit(self, X, y):
             if len(X) < 20:

@@ -1,4 +1,4 @@
-"""Which candidates race on: properties of the rule, and what it saves."""
+"""Properties of the racing rule, and how many fits it saves."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ ANY_SCORE = st.one_of(
 
 @st.composite
 def races(draw, elements=SMALL_INTEGERS):
-    """Scores, of which each candidate has the first few, and maybe complete ones."""
+    """Return scores, which splits have been run, and scores of complete candidates."""
     shape = (draw(st.integers(1, 12)), draw(st.integers(2, 10)))
     scores = draw(arrays(float, shape, elements=elements))
     n_run = draw(arrays(int, shape[0], elements=st.integers(1, shape[1])))
@@ -31,34 +31,34 @@ def races(draw, elements=SMALL_INTEGERS):
 
 
 def run_race(scores, complete=None):
-    """Race on known scores; return which were looked at, and when the waves were."""
+    """Race on known scores; return which splits were run, and the wave sizes."""
     run = np.zeros(scores.shape, dtype=bool)
     waves = []
     while True:
         seen = np.where(run, scores, NAN)
-        going_on = contenders(seen, run, complete=complete)
-        assert not (going_on & run.all(axis=1)).any()
-        if not going_on.any():
+        continuing = contenders(seen, run, complete=complete)
+        assert not (continuing & run.all(axis=1)).any()
+        if not continuing.any():
             return run, waves
-        waves.append(int(going_on.sum()))
-        run[going_on, run.sum(axis=1)[going_on]] = True
+        waves.append(int(continuing.sum()))
+        run[continuing, run.sum(axis=1)[continuing]] = True
 
 
 def winner(scores, run=None):
-    """Return the index of the best of those with a score on every split."""
+    """Return the index of the best candidate with a score on every split."""
     means = scores.mean(axis=1)
-    able = ~np.isnan(means) if run is None else ~np.isnan(means) & run.all(axis=1)
-    return int(np.argmax(np.where(able, means, -INF)))
+    can_win = ~np.isnan(means) if run is None else ~np.isnan(means) & run.all(axis=1)
+    return int(np.argmax(np.where(can_win, means, -INF)))
 
 
-CLEAR = np.arange(40.0)[:, None]  # and next to no noise
+CLEAR = np.arange(40.0)[:, None]  # almost without noise
 
 
 @pytest.mark.parametrize(
     ("n_splits", "waves"),
     [(2, [40, 10]), (5, [40, 10, 6, 4, 3]), (10, [40, 10, 7, 5, 4, *[3] * 5])],
 )
-def test_where_the_best_are_clear_waves_have_the_pace(n_splits, waves):
+def test_waves_follow_the_pace_if_scores_are_clear(n_splits, waves):
     noise = np.random.default_rng(1).normal(size=(40, n_splits))
     run, found = run_race(CLEAR + 1e-3 * noise)
     assert found == waves
@@ -66,7 +66,7 @@ def test_where_the_best_are_clear_waves_have_the_pace(n_splits, waves):
     assert run.all(axis=1).sum() <= 10
 
 
-def test_who_waits_goes_on_where_the_leaders_do_worse():
+def test_waiting_candidates_continue_if_the_leaders_get_worse():
     rng = np.random.default_rng(0)
     scores = rng.normal(scale=0.1, size=(40, 10))
     scores[:3, 0] += 2.0  # by luck
@@ -94,14 +94,14 @@ def test_complete_candidates_compete():
     assert run_race(scores, np.empty((0, 5)))[1] == alone
 
 
-def test_a_split_that_is_harder_for_all_is_no_noise():
+def test_the_effect_of_a_split_is_not_noise():
     noise = np.random.default_rng(0).normal(size=(40, 5))
     harder = np.array([0.0, -1e4, 1e4, 0.0, 1e3])
     assert run_race(CLEAR + 1e-3 * noise + harder)[1] == [40, 10, 6, 4, 3]
 
 
 @pytest.mark.parametrize("huge", [-1e30, -1e300, -INF])
-def test_one_that_diverged_does_not_make_others_look_equal(huge):
+def test_a_diverged_candidate_does_not_count_as_noise(huge):
     scores = CLEAR + 1e-3 * np.random.default_rng(0).normal(size=(40, 5))
     scores[:5, 0] = scores[30:34, 1] = huge
     run, waves = run_race(scores)
@@ -112,7 +112,7 @@ def test_one_that_diverged_does_not_make_others_look_equal(huge):
 
 
 @pytest.mark.parametrize("n_candidates", [1, 2, 3])
-def test_few_candidates_all_go_on(n_candidates):
+def test_few_candidates_all_continue(n_candidates):
     scores = np.random.default_rng(0).normal(size=(n_candidates, 5))
     assert run_race(scores)[0].all()
 
@@ -130,19 +130,19 @@ def test_equal_scores_keep_all():
     ("n_good", "waves"), [(2, [40, 40, 2, 2, 2]), (5, [40, 5, 5, 4, 3])]
 )
 @pytest.mark.parametrize("other", [0.6, -1e6, -INF])
-def test_what_is_hopeless_does_not_go_on_for_being_equal(n_good, waves, other):
+def test_equal_bad_candidates_do_not_continue(n_good, waves, other):
     scores = np.full((40, 5), other)
     scores[:n_good] = 0.9 - 0.01 * np.arange(n_good)[:, np.newaxis]
     scores[:n_good] += 1e-4 * np.random.default_rng(0).normal(size=(n_good, 5))
     assert run_race(scores)[1] == waves
 
 
-def test_finite_scores_whose_differences_are_not():
+def test_differences_of_scores_may_overflow():
     signs = np.array([[1, 1, -1, -1], [-1, 1, -1, 1], [-1, -1, 1, 0], [1, -1, 1, 1]])
     assert run_race(1.7e308 * signs)[0].all(axis=1).any()
 
 
-def test_equal_means_by_different_sums_are_equal():
+def test_rounding_does_not_break_ties():
     rows = [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.2, 0.3, 0.1]] * 10
     scores = np.array([[*row, NAN, NAN] for row in rows])
     assert contenders(scores, ~np.isnan(scores)).all()
@@ -154,22 +154,22 @@ def test_a_failed_fit_cannot_win():
     assert contenders(scores, run).tolist() == [False, True, True]
 
 
-def test_a_number_for_failed_fits_is_a_score():
+def test_a_number_as_error_score_is_a_score():
     scores = np.array([[9.0, -1.0, NAN], [1.0, 1.0, NAN]])
     assert contenders(scores, ~np.isnan(scores)).all()
 
 
-def test_infinities_are_scores_and_rank_as_such():
+def test_infinite_scores_are_ranked():
     scores = np.array([[x, NAN] for x in [INF, *range(20), -INF]])
-    kept = contenders(scores, ~np.isnan(scores))
-    assert np.flatnonzero(kept).tolist() == [0, 16, 17, 18, 19, 20]
+    continuing = contenders(scores, ~np.isnan(scores))
+    assert np.flatnonzero(continuing).tolist() == [0, 16, 17, 18, 19, 20]
     # Infinities that cancel leave no mean.
     scores = np.array([[INF, -INF, NAN], [0.0, 0.0, NAN]])
     assert contenders(scores, ~np.isnan(scores)).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("split", range(5))
-def test_where_the_leaders_fail_others_go_on(split):
+def test_others_continue_if_the_leaders_fail(split):
     scores = CLEAR + np.zeros(5)
     scores[10:, split] = NAN
     run, _ = run_race(scores)
@@ -184,7 +184,7 @@ def test_no_candidates():
 
 
 @given(race=races())
-def test_somebody_goes_on_until_one_is_complete(race):
+def test_a_candidate_continues_until_one_is_complete(race):
     scores, run, _ = race
     assert contenders(scores, run).any() or run.all(axis=1).any()
 
@@ -194,14 +194,14 @@ def test_order_of_candidates_and_splits_does_not_matter(race, data):
     scores, run, complete = race
     rows = data.draw(st.permutations(range(len(scores))))
     columns = data.draw(st.permutations(range(scores.shape[1])))
-    kept = contenders(scores, run, complete=complete)
+    continuing = contenders(scores, run, complete=complete)
     if complete is not None:
         complete = data.draw(st.permutations(complete.tolist()))
         complete = np.array(complete)[:, columns]
     again = contenders(
         scores[rows][:, columns], run[rows][:, columns], complete=complete
     )
-    assert again.tolist() == kept[rows].tolist()
+    assert again.tolist() == continuing[rows].tolist()
 
 
 @given(
@@ -211,46 +211,49 @@ def test_order_of_candidates_and_splits_does_not_matter(race, data):
 )
 def test_affine_rescaling_does_not_matter(race, a, b):
     scores, run, complete = race
-    kept = contenders(scores, run, complete=complete)
+    continuing = contenders(scores, run, complete=complete)
     if complete is not None:
         complete = a * complete + b
-    assert contenders(a * scores + b, run, complete=complete).tolist() == kept.tolist()
+    assert (
+        contenders(a * scores + b, run, complete=complete).tolist()
+        == continuing.tolist()
+    )
 
 
 @given(race=races(), n_run=st.integers(1, 9))
-def test_of_those_on_as_many_splits_the_better_go_first(race, n_run):
+def test_better_candidates_with_equally_many_splits_run_first(race, n_run):
     scores, _, complete = race
     n_run = min(n_run, scores.shape[1] - 1)
     run = np.arange(scores.shape[1]) < np.full((len(scores), 1), n_run)
     scores = np.where(run, np.nan_to_num(scores), NAN)
-    kept = contenders(scores, run, complete=complete)
+    continuing = contenders(scores, run, complete=complete)
     means = np.nanmean(scores, axis=1)
-    if kept.any() and not kept.all():
-        assert means[kept].min() > means[~kept].max()
+    if continuing.any() and not continuing.all():
+        assert means[continuing].min() > means[~continuing].max()
 
 
 @given(race=races(elements=ANY_SCORE))
-def test_any_scores_at_all(race):
+def test_any_scores_are_accepted(race):
     scores, run, complete = race
     before = scores.copy()
-    kept = contenders(scores, run, complete=complete)
+    continuing = contenders(scores, run, complete=complete)
     np.testing.assert_array_equal(scores, before)
-    assert kept.dtype == bool
-    assert kept.shape == (len(scores),)
+    assert continuing.dtype == bool
+    assert continuing.shape == (len(scores),)
     failed = (run & np.isnan(scores)).any(axis=1)
-    if (np.isfinite(scores) | ~run).all(axis=1).any():  # somebody can win
-        assert not (kept & failed).any()
+    if (np.isfinite(scores) | ~run).all(axis=1).any():  # a candidate can win
+        assert not (continuing & failed).any()
 
 
 @given(race=races(elements=ANY_SCORE))
-def test_any_race_ends_with_a_complete_candidate_if_one_can_be(race):
+def test_a_race_ends_with_a_complete_candidate_if_possible(race):
     scores, run, complete = race
     scores = np.where(run, scores, 0.0)
-    looked_at, _ = run_race(scores, complete)
+    run, _ = run_race(scores, complete)
     with np.errstate(invalid="ignore"):  # infinities that cancel
         means = (scores / scores.shape[1]).sum(axis=1)
     if complete is None and not np.isnan(means).all():
-        assert looked_at[~np.isnan(means)].all(axis=1).any()
+        assert run[~np.isnan(means)].all(axis=1).any()
 
 
 @settings(max_examples=10, deadline=None)
@@ -260,7 +263,7 @@ def test_any_race_ends_with_a_complete_candidate_if_one_can_be(race):
     seed=st.integers(0, 2**20),
 )
 def test_saves_most_fits_and_little_score(n_splits, heavy, seed):
-    """A wide space: the bad are far from the best, noise is like the top's spread."""
+    """In a wide space, most candidates are far from the best, compared to the noise."""
     rng = np.random.default_rng(seed)
     saved, same, near = [], [], []
     for _ in range(60):

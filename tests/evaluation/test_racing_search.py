@@ -1,4 +1,4 @@
-"""Searches that race: fewer fits, and nothing else is different."""
+"""Racing saves fits and changes no score."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV
 from sklearn_refine._history import Candidate, History, Round
+from sklearn_refine.evaluation._racing import Race
 
 X, Y = load_digits(n_class=4, return_X_y=True)
 X, Y = X[:200], Y[:200]
@@ -43,7 +44,7 @@ def fit(kind=RefiningGridSearchCV, estimator=NETWORK, space=GRID, **params):
 
 
 @pytest.mark.parametrize("kind", [RefiningGridSearchCV, SuccessiveRandomSearchCV])
-def test_fewer_fits_and_complete_ones_as_without(kind):
+def test_racing_saves_fits_and_changes_no_score(kind):
     params = {} if kind is RefiningGridSearchCV else {"n_iter": 24, "random_state": 0}
     space = GRID if kind is RefiningGridSearchCV else SPACE
     raced = fit(kind, space=space, n_rounds=1, **params)
@@ -76,7 +77,7 @@ def test_never_more_fits_than_planned():
     assert (raced.rounds_["n_fits"] < plan["n_fits"]).any()
 
 
-def test_no_warning_of_scores_that_are_not_finite():
+def test_missing_scores_cause_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "Stochastic Optimizer")
@@ -127,7 +128,7 @@ def test_races_on_the_metric_of_refit(scoring):
     assert np.isnan(several.cv_results_["mean_train_accuracy"][dropped]).all()
 
 
-def test_a_callable_refit_sees_what_was_not_run_as_nan():
+def test_a_callable_refit_gets_nan_for_missing_splits():
     seen = []
 
     def best(results):
@@ -173,7 +174,7 @@ def two_numbers(estimator, X, y):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-def test_a_round_that_fails_has_the_metrics_of_a_callable():
+def test_a_failed_round_has_the_metrics_of_a_callable_scorer():
     class FailsLater(Fails):
         def fit(self, X, y):
             if self.a not in (1.0, 2.0, 4.0, 5.0):
@@ -190,7 +191,7 @@ def test_a_round_that_fails_has_the_metrics_of_a_callable():
         n_rounds=2,
     )
     results = search.fit(X, Y).cv_results_
-    # What was not run is NaN; the fits on the first split failed.
+    # Splits that were not run are NaN; the fits on the first split failed.
     assert (results["split0_test_a"][results["round"] == 2] == -100).all()
     assert search.best_params_["a"] in (2.0, 4.0)
 
@@ -212,7 +213,7 @@ class FailsOnFew(ClassifierMixin, BaseEstimator):
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_dropped_candidates_come_back_where_all_others_failed(n_jobs):
+def test_waiting_candidates_continue_if_all_others_fail(n_jobs):
     many, few, test = np.arange(150), np.arange(50), np.arange(150, 200)
     found = {}
     for racing in (False, True):
@@ -249,7 +250,7 @@ def test_an_infinite_score_wins():
     assert ranks[complete].max() < ranks[~complete].min()
 
 
-def test_a_candidate_that_is_listed_twice_counts_once():
+def test_a_repeated_candidate_counts_once():
     history = History(n_splits=2)
     candidates = [Candidate({"a": a}) for a in (1.0, 2.0, 2.0)]
     outcomes = [
@@ -257,11 +258,11 @@ def test_a_candidate_that_is_listed_twice_counts_once():
         for score in (0.1, 0.2, 0.2)
     ]
     history.add_round(candidates, outcomes, Round([], 3, 4, 0.0))
-    race = RefiningGridSearchCV(Fails(), {"a": [1.0, 2.0, 2.0]})._race(history)
+    race = Race.against(history, lambda outcome: outcome["test_scores"])
     assert sorted(race.complete.tolist()) == [[0.1, 0.1], [0.2, 0.2]]
 
 
-def test_a_race_that_is_broken_off_keeps_all_fits():
+def test_an_interrupted_race_keeps_all_fits():
     done = []
 
     class Interrupted(Fails):
@@ -280,13 +281,13 @@ def test_a_race_that_is_broken_off_keeps_all_fits():
     assert n_run[3] == n_run.max() > 1
 
 
-def test_all_candidates_that_fail_are_an_error():
+def test_an_error_is_raised_if_all_candidates_fail():
     search = RefiningGridSearchCV(Fails(), {"a": [-2.0, -1.0]}, racing=True)
     with pytest.raises(ValueError, match="All the 10 fits failed"):
         search.fit(X, Y)
 
 
-def test_equal_candidates_all_go_on():
+def test_equal_candidates_all_continue():
     grid = {"max_iter": [5, 6, 7, 8]}
     always = lambda *_: 0.5  # noqa: E731
     search = fit(
@@ -306,6 +307,6 @@ def test_one_split():
     assert (search.cv_results_["n_splits_evaluated"] == 1).all()
 
 
-def test_reports_the_most_that_it_will_fit(capsys):
+def test_verbose_reports_the_largest_number_of_fits(capsys):
     fit(verbose=1, n_rounds=1)
     assert "Fitting at most 5 folds for each of 12" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The quick accuracy is that of the scorer, or the scorer is asked."""
+"""The fast accuracy equals the scorer, and the scorer is used for all else."""
 
 import numpy as np
 import pandas as pd
@@ -38,13 +38,13 @@ def network(y, X=X):
     ids=["integers", "booleans", "bytes", "strings", "two strings"],
 )
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_is_that_of_the_scorer(y, dtype):
+def test_equals_the_scorer(y, dtype):
     rows = X[: len(y)].astype(dtype)
     model = network(y, rows)
-    accuracy = Accuracy.of(ACCURACY, [model], rows, y)
+    accuracy = Accuracy.for_scorer(ACCURACY, [model], rows, y)
     assert accuracy(model) == ACCURACY(model, rows, y) == model.score(rows, y)
     if y.dtype.kind != "U":  # those are objects in a Series
-        series = Accuracy.of(ACCURACY, [model], rows, pd.Series(y))
+        series = Accuracy.for_scorer(ACCURACY, [model], rows, pd.Series(y))
         assert series(model) == accuracy(model)
     assert type(accuracy(model)) is float
     assert accuracy(model) < 1
@@ -57,32 +57,32 @@ def with_nan():
 
 
 @pytest.mark.parametrize(
-    ("scorer", "chain", "X", "y"),
+    ("scorer", "nested", "X", "y"),
     [
-        (get_scorer("f1_macro"), ["leaf"], X, CODES),
-        (make_scorer(accuracy_score, normalize=False), ["leaf"], X, CODES),
-        (make_scorer(accuracy_score, greater_is_better=False), ["leaf"], X, CODES),
-        (ACCURACY, [TransformedTargetRegressor(), "leaf"], X, CODES),
-        (ACCURACY, ["leaf"], pd.DataFrame(X), CODES),
-        (ACCURACY, ["leaf"], with_nan(), CODES),
-        (ACCURACY, ["leaf"], X.astype(int), CODES),
-        (ACCURACY, ["leaf"], X[:, 0], CODES),
-        (ACCURACY, ["leaf"], X, CODES.tolist()),
-        (ACCURACY, ["leaf"], X, CODES.astype(float)),
-        (ACCURACY, ["leaf"], X, NAMES.astype(object)[CODES]),
-        (ACCURACY, ["leaf"], X, pd.Series(CODES, dtype="Int64")),
-        (ACCURACY, ["leaf"], X, CODES[:, None]),
-        (ACCURACY, ["leaf"], X, CODES[:-1]),
-        (ACCURACY, ["leaf"], X[:0], CODES[:0]),
+        (get_scorer("f1_macro"), ["last step"], X, CODES),
+        (make_scorer(accuracy_score, normalize=False), ["last step"], X, CODES),
+        (make_scorer(accuracy_score, greater_is_better=False), ["last step"], X, CODES),
+        (ACCURACY, [TransformedTargetRegressor(), "last step"], X, CODES),
+        (ACCURACY, ["last step"], pd.DataFrame(X), CODES),
+        (ACCURACY, ["last step"], with_nan(), CODES),
+        (ACCURACY, ["last step"], X.astype(int), CODES),
+        (ACCURACY, ["last step"], X[:, 0], CODES),
+        (ACCURACY, ["last step"], X, CODES.tolist()),
+        (ACCURACY, ["last step"], X, CODES.astype(float)),
+        (ACCURACY, ["last step"], X, NAMES.astype(object)[CODES]),
+        (ACCURACY, ["last step"], X, pd.Series(CODES, dtype="Int64")),
+        (ACCURACY, ["last step"], X, CODES[:, None]),
+        (ACCURACY, ["last step"], X, CODES[:-1]),
+        (ACCURACY, ["last step"], X[:0], CODES[:0]),
     ],
 )
-def test_the_scorer_is_asked_about_everything_else(scorer, chain, X, y):
-    assert Accuracy.of(scorer, chain, X, y) is None
+def test_the_scorer_is_used_for_everything_else(scorer, nested, X, y):
+    assert Accuracy.for_scorer(scorer, nested, X, y) is None
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_the_scorer_is_asked_about_other_models():
-    accuracy = Accuracy.of(ACCURACY, ["leaf"], X, CODES)
+def test_the_scorer_is_used_for_other_models():
+    accuracy = Accuracy.for_scorer(ACCURACY, ["last step"], X, CODES)
     assert accuracy(network(CODES)) is not None
     assert accuracy(network(NAMES[CODES])) is None
     assert accuracy(network(CODES, X[:, :3])) is None
@@ -93,7 +93,7 @@ def test_the_scorer_is_asked_about_other_models():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
-def test_a_search_has_the_scores_of_scikit_learn(scoring):
+def test_a_search_has_the_scores_of_grid_search(scoring):
     pipeline = make_pipeline(
         StandardScaler(), MLPClassifier((5,), max_iter=15, random_state=0)
     )

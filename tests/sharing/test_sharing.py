@@ -1,4 +1,4 @@
-"""Sharing changes the time and nothing else; and each case takes the path it should."""
+"""Sharing work changes only the time, and is used only where it should be."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ from sklearn.svm import SVC
 
 from sklearn_refine import RefiningGridSearchCV
 from sklearn_refine.evaluation import _worker
-from sklearn_refine.sharing import _pipelines as sharing
 
 X, Y = load_digits(n_class=3, return_X_y=True)
 X, Y = X[:150], Y[:150]
@@ -63,7 +62,7 @@ class OtherPipeline(Pipeline):
 
 
 class FailsOn(TransformerMixin, BaseEstimator):
-    """Cannot be fitted where told so."""
+    """Cannot be fitted if `fails` is set."""
 
     def __init__(self, fails=False):
         self.fails = fails
@@ -87,14 +86,14 @@ class Locked(FailsOn):
 
 
 class Stateless(FailsOn):
-    """Has nothing that shows that it is fitted."""
+    """Has no attribute that shows that it is fitted."""
 
     def fit(self, X, y=None):
         return self
 
 
 class NeverFitted(ClassifierMixin, BaseEstimator):
-    """Has nothing that shows that it is fitted, which a Pipeline looks at."""
+    """Has no attribute that shows that it is fitted, which a Pipeline checks."""
 
     def __init__(self, label=0):
         self.label = label
@@ -131,7 +130,7 @@ def search_of(estimator, grid, **params):
 
 SVM = {"last__C": [0.1, 1, 10]}
 NET = {"last__alpha": ALPHA}
-# What is searched, and how many of its fits scikit-learn must do by itself.
+# Searches, and how many of their fits must be run by scikit-learn one by one.
 CASES = {
     "prefix": (search_of(scaled(SVC()), SVM), 0),
     "network": (search_of(MLP, {"alpha": ALPHA}), 0),
@@ -400,23 +399,23 @@ CASES = {
 
 
 def run(case, monkeypatch=None, kind=RefiningGridSearchCV, **more):
-    """Fit a search quietly; return its results and the fits done one by one."""
+    """Fit a search; return its results and the number of fits run one by one."""
     case = dict(case)
     data = case.pop("data", (X, Y))
     fit_params = case.pop("fit", {})
     params = {"cv": 3, "refit": False, **case, **more}
     estimator, grid = clone(params.pop("estimator")), params.pop("grid")
-    alone = []
+    unshared = []
     if monkeypatch is not None:
         plain = _worker.run_unshared
-        wrapped = lambda *args: alone.append(args) or plain(*args)  # noqa: E731
+        wrapped = lambda *args: unshared.append(args) or plain(*args)  # noqa: E731
         monkeypatch.setattr(_worker, "run_unshared", wrapped)
     if kind is RefiningGridSearchCV:
         params = {"n_rounds": 1, **params}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         search = kind(estimator, grid, **params).fit(*data, **fit_params)
-    return search.cv_results_, len(alone)
+    return search.cv_results_, len(unshared)
 
 
 def assert_same(ours, theirs):
@@ -427,10 +426,10 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_same_results_on_the_right_path(name, monkeypatch):
-    case, n_alone = CASES[name]
-    ours, seen = run(case, monkeypatch)
-    assert seen == n_alone
+def test_results_and_number_of_unshared_fits(name, monkeypatch):
+    case, n_unshared = CASES[name]
+    ours, found = run(case, monkeypatch)
+    assert found == n_unshared
     assert_same(ours, run(case, kind=GridSearchCV)[0])
     assert_same(run(case, share_work=False)[0], ours)
 
@@ -448,11 +447,11 @@ def test_workers_change_no_score(name, backend):
     assert_same(parallel, run({**case, "n_rounds": 2})[0])
 
 
-def test_memory_is_used_as_it_is(tmp_path):
+def test_a_pipeline_with_memory_is_not_shared(tmp_path):
     case = search_of(scaled(SVC(), memory=str(tmp_path)), SVM)
     with pytest.MonkeyPatch.context() as patch:
-        ours, alone = run(case, patch)
-    assert alone == 9
+        ours, unshared = run(case, patch)
+    assert unshared == 9
     assert_same(ours, run(case, kind=GridSearchCV)[0])
 
 
@@ -464,8 +463,8 @@ def test_routed_weights_are_shared(where, monkeypatch):
         case = search_of(make_pipeline(scale, last), {"mlpclassifier__alpha": ALPHA})
         scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
         case.update(fit={"sample_weight": WEIGHT}, scoring=scorer)
-        ours, alone = run(case, monkeypatch)
-        assert alone == 0
+        ours, unshared = run(case, monkeypatch)
+        assert unshared == 0
         assert_same(ours, run(case, kind=GridSearchCV)[0])
 
 
@@ -474,7 +473,7 @@ def test_routed_weights_are_shared(where, monkeypatch):
     ("last", "name"),
     [(SVC(), "last"), (BaggingClassifier(SVC(), 2), "last__estimator")],
 )
-def test_what_the_last_estimator_asks_for_is_its_own(scale, last, name, monkeypatch):
+def test_metadata_requests_of_the_last_step_are_kept(scale, last, name, monkeypatch):
     with config_context(enable_metadata_routing=True):
         case = search_of(
             scaled(last),
@@ -492,10 +491,10 @@ def test_what_the_last_estimator_asks_for_is_its_own(scale, last, name, monkeypa
             last.set_params(random_state=0, estimator=case["grid"][name][0])
         else:
             case["estimator"].set_params(last=case["grid"][name][0])
-        ours, alone = run(case, monkeypatch)
+        ours, unshared = run(case, monkeypatch)
         theirs = run(case, kind=GridSearchCV)[0]
-        # Where nobody asks for the weights, passing them is an error.
-        assert alone == (0 if scale else 6)
+        # If no step requests the weights, passing them is an error.
+        assert unshared == (0 if scale else 6)
         assert np.isnan(theirs["mean_test_score"]).sum() == (0 if scale else 2)
         assert_same(ours, theirs)
 
@@ -522,7 +521,7 @@ def test_an_error_is_raised_as_scikit_learn_raises_it(name, message):
     assert errors[0] == errors[1]
 
 
-def test_a_target_around_what_predicts_nothing_fails_as_told_by_grid_search():
+def test_a_target_transformer_around_a_transformer_fails_as_in_grid_search():
     case = search_of(
         TransformedTargetRegressor(scaled(PCA())),
         {"regressor__last__n_components": [1, 2]},
@@ -563,7 +562,7 @@ def test_shared_time_is_divided():
     np.testing.assert_allclose(search.cv_results_["mean_fit_time"], 0.05, atol=0.03)
 
 
-def test_every_candidate_warns_for_itself():
+def test_every_fit_gives_its_own_warning():
     def messages(kind, **params):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -575,7 +574,7 @@ def test_every_candidate_warns_for_itself():
     assert ours == messages(GridSearchCV)
 
 
-def test_a_warning_made_an_error_fails_the_candidates_it_concerns():
+def test_a_warning_turned_into_an_error_fails_only_its_candidates():
     grid = {"last__alpha": ALPHA, "last__max_iter": [5, 2000]}
     network = scaled(clone(MLP).set_params(tol=1e-2))
     results = []
@@ -607,7 +606,7 @@ def test_later_rounds_and_the_refit_are_the_same_too():
     np.testing.assert_array_equal(ours.predict(X), plain.predict(X))
 
 
-def test_nothing_of_the_user_is_changed():
+def test_estimators_and_data_of_the_user_are_unchanged():
     network, scaler = clone(MLP), StandardScaler()
     pipe = Pipeline([("scale", scaler), ("last", network)])
     data, target = X.copy(), Y.copy()
@@ -623,7 +622,7 @@ def test_nothing_of_the_user_is_changed():
     ("name", "values"),
     [("alpha", [-1.0, 1.0]), ("learning_rate", ["none", "constant"])],
 )
-def test_errors_are_told_as_by_grid_search(name, values):
+def test_error_messages_equal_those_of_grid_search(name, values):
     model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=2, random_state=0))
     grid = {f"mlpclassifier__{name}": values}
     texts = []
@@ -631,7 +630,7 @@ def test_errors_are_told_as_by_grid_search(name, values):
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
             kind(model, grid, cv=2, refit=False, **more).fit(X, Y)
-        # The lines are those of scikit-learn's way with and without callbacks.
+        # Line numbers differ between scikit-learn's code with and without callbacks.
         told = [str(w.message) for w in seen if "failed" in str(w.message)]
         texts.append([re.sub(r"line \d+", "line", text) for text in told])
     assert texts[0] == texts[1] != []
@@ -650,7 +649,7 @@ def test_errors_are_told_as_by_grid_search(name, values):
         ("max_iter", [2, 0]),
     ],
 )
-def test_a_value_that_no_network_takes_fails_for_itself(name, values, n_jobs):
+def test_an_invalid_value_fails_only_its_candidate(name, values, n_jobs):
     model = MLPClassifier(max_iter=2, random_state=0)
     searches = [
         GridSearchCV(model, {name: values}, cv=2, n_jobs=n_jobs),
@@ -665,7 +664,7 @@ def test_a_value_that_no_network_takes_fails_for_itself(name, values, n_jobs):
     np.testing.assert_array_equal(second[:2], first)
 
 
-def test_a_target_that_ends_the_training_of_a_stack_is_told_as_by_grid_search():
+def test_an_invalid_target_raises_the_error_of_grid_search():
     grid = {"alpha": [0.1, 1.0]}
     errors = []
     for kind in (GridSearchCV, RefiningGridSearchCV):
@@ -675,14 +674,14 @@ def test_a_target_that_ends_the_training_of_a_stack_is_told_as_by_grid_search():
     assert errors[0] == errors[1]
 
 
-def test_fits_of_a_stack_that_fails_are_made_one_by_one(monkeypatch):
+def test_the_fits_of_a_failed_stack_run_one_by_one(monkeypatch):
     def no_memory(self):
         raise MemoryError("of a stack")
 
     expected = run(CASES["architectures"][0], kind=GridSearchCV)[0]
     monkeypatch.setattr("sklearn_refine.mlp._training.Stack.train", no_memory)
-    ours, n_alone = run(CASES["architectures"][0], monkeypatch)
-    assert n_alone == 18
+    ours, n_unshared = run(CASES["architectures"][0], monkeypatch)
+    assert n_unshared == 18
     assert_same(ours, expected)
 
 
@@ -776,7 +775,7 @@ IMPUTER = IterativeImputer(sample_posterior=True, random_state=0, max_iter=2)
         ),
     ],
 )
-def test_what_a_candidate_changes_in_place_is_not_seen_by_others(
+def test_changes_in_place_do_not_reach_other_candidates(
     estimator, grid, scoring, train_score
 ):
     rows = XR
@@ -805,35 +804,7 @@ def test_what_a_candidate_changes_in_place_is_not_seen_by_others(
             np.testing.assert_array_equal(found[1][name], found[0][name], err_msg=name)
 
 
-@pytest.mark.parametrize(
-    "view",
-    [
-        lambda a: a,
-        lambda a: a.T,
-        lambda a: a[::-1],
-        lambda a: a[:, ::-2],
-        lambda a: a[1:, 1:5],
-        lambda a: np.broadcast_to(a[0], (3, 8)),
-        lambda a: a[:0],
-    ],
-)
-def test_a_copy_lies_in_memory_as_what_it_is_of(view):
-    rows = view(np.arange(48.0).reshape(6, 8))
-    copied = sharing.own(rows)
-    np.testing.assert_array_equal(copied, rows)
-    assert copied.strides == rows.strides or not rows.size
-    assert copied.flags.writeable == rows.flags.writeable
-    assert not np.shares_memory(copied, rows)
-
-
-def test_a_copy_of_lists_has_lists_of_its_own():
-    for rows in ([["a"], ["b"]], np.array([{"a": 1}, {"b": 2}])):
-        copied = sharing.own(rows)
-        assert copied[0] == rows[0]
-        assert copied[0] is not rows[0]
-
-
-def test_what_is_passed_to_each_fit_is_the_users_own():
+def test_fit_parameters_without_rows_are_not_copied():
     stages = []
     search = RefiningGridSearchCV(
         scaled(GradientBoostingClassifier(n_estimators=2)),

@@ -1,0 +1,80 @@
+"""What the evaluations of all rounds of a search have in common.
+
+A change here may not break the store protocol, which the journal implements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sklearn_refine._history import Candidate, Outcome
+from sklearn_refine.evaluation._costs import CostModel
+from sklearn_refine.evaluation._inputs import FitInputs
+from sklearn_refine.evaluation._pool import WorkerPool
+from sklearn_refine.evaluation._signals import Interrupts
+
+
+class Store(Protocol):
+    """Keeps the outcomes of finished fits when the process ends."""
+
+    round: int
+
+    def known(self, candidate: Candidate, split: int) -> Outcome | None:
+        """Return the outcome of a fit that was finished before."""
+        ...
+
+    def claim(self, fits: Sequence[tuple[Candidate, int]]) -> set[int]:
+        """Announce fits; return the positions of fits that another process runs."""
+        ...
+
+    def save(self, fits: Sequence[tuple[Candidate, int, Outcome]]) -> None:
+        """Store the outcomes of finished fits."""
+        ...
+
+    def close(self) -> None:
+        """Write nothing more."""
+        ...
+
+
+@dataclass(frozen=True)
+class EvaluationContext:
+    """What the evaluations of all rounds have in common.
+
+    Attributes
+    ----------
+    pool : WorkerPool
+        Runs the fits.
+    inputs : FitInputs
+        The inputs that all fits share.
+    costs : CostModel
+        Predicts the times of fits, and learns from measured times.
+    share : bool
+        Whether candidates may share work. The outcomes are the same.
+    store : Store or None
+        Returns the outcomes of earlier fits and stores new ones.
+    deadline : float or None
+        The value of ``time.perf_counter`` by which all fits should be done.
+    interrupts : Interrupts
+        Remembers an interrupt that a fit has caught.
+    """
+
+    pool: WorkerPool
+    inputs: FitInputs
+    costs: CostModel
+    share: bool = True
+    store: Store | None = None
+    deadline: float | None = None
+    interrupts: Interrupts = field(default_factory=Interrupts)
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Keep the workers ready, and end them at once if the search is interrupted."""
+        try:
+            with self.pool:
+                yield
+        except KeyboardInterrupt:
+            self.pool.kill_workers()
+            raise
