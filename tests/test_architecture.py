@@ -1,6 +1,7 @@
 """A room imports only from the rooms below it, and one file touches privates."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,24 @@ def test_no_package_is_above_and_below_another():
     assert {room(path) for path in FILES} == set(order)
     for name, below in BELOW.items():
         assert all(order.index(other) < order.index(name) for other in below), name
+
+
+def test_the_design_page_tells_the_packages():
+    """The table of docs/design.md: names, imports, and lines to about a fifth."""
+    page = (Path(__file__).parents[1] / "docs" / "design.md").read_text()
+    told = {}
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 4 and cells[2].isdigit():
+            name = cells[0].strip("`/").removesuffix(".py")
+            told[name] = int(cells[2]), set(re.findall(r"`(\w+)`", cells[3]))
+    assert {name: below for name, (_, below) in told.items()} == {
+        name: below for name, below in BELOW.items() if not name.startswith("__")
+    }
+    for name, (lines, _) in told.items():
+        files = [path for path in FILES if room(path) == name]
+        real = sum(len(path.read_text().splitlines()) for path in files)
+        assert 0.8 * real <= lines <= 1.2 * real, (name, real)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
