@@ -55,7 +55,7 @@ class Journal:
     path : path-like
         The file; created if it is missing.
     fingerprint : str
-        Identifies the run.
+        Identifies the run: what was searched, then, after a space, where.
     search, estimator : str
         Names of the classes, shown by `read_journal`.
 
@@ -65,6 +65,12 @@ class Journal:
         If the file is not a journal, is damaged, locked, of another version or cannot
         be opened. The file is left as it is. A journal without permission to write is
         only read, with a warning.
+
+    Attributes
+    ----------
+    run_elsewhere : str or None
+        If the run has no fits yet: the fingerprint of the last run with fits that
+        differs only after the space.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Journal:
         self._last_row_id = 0
         self._data_version = -1
         self._can_write = True
+        self.run_elsewhere: str | None = None
         try:
             self._open((fingerprint, search, estimator, format_now()))
         except SQLITE_ERRORS as error:
@@ -97,8 +104,7 @@ class Journal:
         self._connection = open_file(self.path)
         try:
             # Existing rows are checked before anything is written.
-            self._run = self._find_run(run[0])
-            self._read_new_rows()
+            self._read_run(run[0])
             self._register_session(run)
             self._opened_file = self._identify_file()
             self._is_only_session = not self._find_other_sessions()
@@ -132,6 +138,21 @@ class Journal:
         OPEN_SESSIONS.add((self._absolute_path, self._session))
         sync_at_checkpoints(self._connection)
 
+    def _read_run(self, fingerprint: str) -> None:
+        """Read the fits of the run, or find the same run in another environment."""
+        self._run = self._find_run(fingerprint)
+        self._read_new_rows()
+        if self.is_empty:
+            content = fingerprint.partition(" ")[0]
+            row = self._connection.execute(
+                "SELECT fingerprint FROM runs "
+                "WHERE substr(fingerprint, 1, ?) = ? AND id != ? "
+                "AND EXISTS (SELECT 1 FROM fits WHERE fits.run = runs.id) "
+                "ORDER BY id DESC",
+                (len(content), content, self._run),
+            ).fetchone()
+            self.run_elsewhere = None if row is None else row[0]
+
     def _find_run(self, fingerprint: str) -> int:
         row = self._connection.execute(
             "SELECT id FROM runs WHERE fingerprint = ?", (fingerprint,)
@@ -142,8 +163,7 @@ class Journal:
         """Read the fits of a file that cannot be written."""
         try:
             self._connection = connect_read_only(self.path)
-            self._run = self._find_run(fingerprint)
-            self._read_new_rows()
+            self._read_run(fingerprint)
         except SQLITE_ERRORS as error:
             raise unusable_error(self.path, error) from error
 

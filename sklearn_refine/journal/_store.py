@@ -1,7 +1,9 @@
 """The journal as a search uses it: outcomes by candidate and split.
 
 The parts of the fingerprint and the texts of candidates may not change: they decide
-whether an existing journal is continued.
+whether an existing journal is continued. The identity of a run is a digest of the
+search, a space, and the environment as readable text. So a run that differs only in its
+environment can be found and named.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 
 from sklearn_refine._history import TIMED_OUT, Candidate, Outcome
 from sklearn_refine.journal._code import UnknownIdentityError, digest
+from sklearn_refine.journal._environment import describe_change, describe_environment
 from sklearn_refine.journal._fingerprint import describe, fingerprint
 from sklearn_refine.journal._journal import Journal
 
@@ -44,7 +47,10 @@ def open_store(search: Any, inputs: Any, space: dict[str, Any]) -> JournalStore 
         "search": type(search).__name__,
         **space,
     }
-    return JournalStore(search.journal, parts, search.error_score, search.fit_timeout)
+    store = JournalStore(search.journal, parts, search.error_score, search.fit_timeout)
+    if store.unused_fits is not None:
+        warnings.warn(store.unused_fits, UserWarning, stacklevel=3)
+    return store
 
 
 class JournalStore:
@@ -55,8 +61,8 @@ class JournalStore:
     path : path-like
         The journal.
     parts : dict of str to object
-        Everything that decides the scores of the run; see `fingerprint`. "search" is
-        the name of the class, and "estimator" the estimator.
+        Everything in the search that decides the scores of the run; see `fingerprint`.
+        "search" is the name of the class, and "estimator" the estimator.
     error_score : 'raise' or float
         The score of failed fits, including failed fits in the journal.
     fit_timeout : float or None
@@ -77,21 +83,26 @@ class JournalStore:
         fit_timeout: float | None,
     ) -> None:
         try:
-            run = fingerprint(parts)
+            content = fingerprint(parts)
         except UnknownIdentityError as error:
             raise _unknown_identity_error(path, error) from None
         self.round = 1
         #: Random seed for a search with `random_state=None`, so that it can be resumed.
-        self.seed = int(run[:8], 16)
+        self.seed = int(content[:8], 16)
         self._path = Path(os.fsdecode(path))
         self._error_score = error_score
         self._fit_timeout = fit_timeout
         self._texts: dict[int, tuple[Candidate, str, str]] = {}
+        environment = describe_environment()
         self._journal = Journal(
             self._path,
-            run,
+            f"{content} {environment}",
             search=parts["search"],
             estimator=type(parts["estimator"]).__name__,
+        )
+        #: Says that the journal has fits of another environment only, or None.
+        self.unused_fits = _describe_unused_fits(
+            self._path, self._journal.run_elsewhere, environment
         )
 
     def known(self, candidate: Candidate, split: int) -> Outcome | None:
@@ -172,6 +183,18 @@ def _unknown_identity_error(path: Any, error: UnknownIdentityError) -> ValueErro
         "could not know it again. Define it with a name (`def` or `class` at the top "
         "of a module), or give a value that is made of numbers, text and named "
         "functions."
+    )
+
+
+def _describe_unused_fits(path: Path, run: str | None, environment: str) -> str | None:
+    """Describe the fits of the same search that were run in another environment."""
+    if run is None:
+        return None
+    change = describe_change(run.partition(" ")[2], environment)
+    return (
+        f"journal={str(path)!r} has fits of this search that are not used, since they "
+        f"were run with {change}. All fits are run again. To resume from the earlier "
+        "fits, restore the version and the settings (sklearn.set_config)."
     )
 
 

@@ -55,8 +55,8 @@ def read_journal(path: Any) -> pd.DataFrame:
     fits : DataFrame
         One row for each finished fit, in the order of finishing, with these columns.
 
-        - `run`: int. Searches with the same data, splits, estimator and space are one
-          run.
+        - `run`: int. Searches with the same data, splits, estimator, space and
+          scikit-learn configuration are one run.
         - `session`: int. Each call of ``fit`` is one session.
         - `search` and `estimator`: names of the classes.
         - `round`: from 1.
