@@ -26,7 +26,7 @@ from sklearn_refine.space._axes import (
     value_key,
 )
 from sklearn_refine.space._infer import infer_axis
-from sklearn_refine.space._limits import legal_values
+from sklearn_refine.space._legal import legal_values
 
 #: The value of a parameter that a candidate does not set.
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "not set"})()

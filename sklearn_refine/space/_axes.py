@@ -195,7 +195,8 @@ class ChoiceAxis:
 class NumberAxis(ChoiceAxis):
     """Numbers on one dimension. Any other listed value is a choice.
 
-    On a logarithmic scale, zero is a choice too.
+    On a logarithmic scale, zero is a choice too. So are numbers with a meaning of
+    their own, such as -1 for "no limit".
 
     Parameters
     ----------
@@ -207,14 +208,22 @@ class NumberAxis(ChoiceAxis):
         The dimension of the numbers.
     kinds : tuple of type
         The number types that have a coordinate on the dimension.
+    sentinels : tuple of int or float, default=()
+        The numbers that are choices.
     """
 
     def __init__(
-        self, name: str, listed: Sequence[Any], dim: Dimension, kinds: tuple[type, ...]
+        self,
+        name: str,
+        listed: Sequence[Any],
+        dim: Dimension,
+        kinds: tuple[type, ...],
+        sentinels: tuple[int | float, ...] = (),
     ) -> None:
         super().__init__(name, listed)
         self.dim = dim
         self.kinds = kinds
+        self.sentinels = sentinels
 
     def dimension(self, key: Key) -> Dimension:
         return self.dim
@@ -222,7 +231,7 @@ class NumberAxis(ChoiceAxis):
     def coordinates(self, value: Any) -> dict[Key, float]:
         if not (is_number(value) and isinstance(value, self.kinds)):
             return {}
-        if self.dim.scale == "log" and value <= 0:
+        if value in self.sentinels or (self.dim.scale == "log" and value <= 0):
             return {}
         return {(self.name,): self.dim.encode(float(value))}
 
@@ -305,11 +314,27 @@ def layer_widths(value: Any) -> list[int]:
 
 
 def to_python(value: Any) -> Any:
-    """Convert numpy scalars to Python scalars, also inside tuples and lists."""
+    """Return a value with all numpy scalars replaced by Python's, also in containers.
+
+    A tuple, list or dict without any is returned as it is.
+    """
     if isinstance(value, np.generic):
-        return value.item()
+        plain = value.item()
+        # Some kinds, such as longdouble, are their own item.
+        if isinstance(plain, np.complexfloating):
+            return complex(plain)
+        return float(plain) if isinstance(plain, np.floating) else plain
     if type(value) in (tuple, list):
-        return type(value)(to_python(item) for item in value)
+        items = [to_python(item) for item in value]
+        same = all(a is b for a, b in zip(items, value, strict=True))
+        return value if same else type(value)(items)
+    if type(value) is dict:
+        pairs = [(to_python(k), to_python(v)) for k, v in value.items()]
+        same = all(
+            k is a and v is b
+            for (k, v), (a, b) in zip(pairs, value.items(), strict=True)
+        )
+        return value if same else dict(pairs)
     return value
 
 

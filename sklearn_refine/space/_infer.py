@@ -25,9 +25,11 @@ from sklearn_refine.space._axes import (
     layer_widths,
     value_key,
 )
-from sklearn_refine.space._limits import Legal, Limits, legal_values
+from sklearn_refine.space._legal import Legal, legal_values
+from sklearn_refine.space._limits import DECLARED, Limits, sentinels_of_list
 from sklearn_refine.space._overrides import (
     Bounds,
+    are_layers,
     check_overrides,
     check_overrides_apply,
     closed_limits,
@@ -68,7 +70,7 @@ def grid_space(
         Declares the legal range of each parameter. It is not changed.
     param_grid : sequence of mappings of str to sequence
         One mapping per subspace.
-    scales : mapping of str to {"linear", "log", "choice"}, optional
+    scales : mapping of str to {"linear", "log", "layers", "choice"}, optional
         Overrides of the inferred scales.
     bounds : mapping of str to (low, high), optional
         Closed ranges for the values of later rounds; None means no bound.
@@ -127,7 +129,7 @@ def infer_axis(
         The user's values, at least one.
     legal : Legal
         The legal values that the estimator declares.
-    scale : {"linear", "log", "choice"}, optional
+    scale : {"linear", "log", "layers", "choice"}, optional
         Override of the inferred scale.
     bounds : tuple of (low, high), optional
         Closed range for new values.
@@ -148,8 +150,10 @@ def infer_axis(
     if name.split("__")[-1] == "random_state":
         # Neighbouring seeds are unrelated, so a seed is a choice.
         return ChoiceAxis(name, listed)
-    if _are_layers(name, listed, legal):
-        return _layers_axis(name, listed, legal, scale, bounds)
+    if are_layers(listed) and (scale == "layers" or _holds_layers(name, legal)):
+        return _layers_axis(name, listed, scale, bounds)
+    if scale == "layers":  # of another dict that lists this parameter
+        return ChoiceAxis(name, listed)
     return _number_axis(name, listed, legal, scale, bounds)
 
 
@@ -162,36 +166,24 @@ def _has_illegal_nan(listed: list[Any], legal: Legal) -> bool:
     )
 
 
-def _are_layers(name: str, listed: list[Any], legal: Legal) -> bool:
-    """Whether the values are sequences of layer widths.
+def _holds_layers(name: str, legal: Legal) -> bool:
+    """Whether a parameter is known to hold the sizes of layers.
 
-    A pair of ints can also be a range, as in ``ngram_range=(1, 2)``. Therefore a
-    declared parameter must have a name for layers and accept any array-like.
+    A pair of ints can also be a range, as in ``ngram_range=(1, 2)``, or columns, lags
+    and orders. Therefore the name must say so, and a declaration must allow it.
     """
-    sequences = [v for v in listed if type(v) in (tuple, list)]
-    if not sequences:
-        return False
-    for value in listed:
-        widths = value if type(value) in (tuple, list) else [value]
-        if not widths or not all(
-            is_number(w) and isinstance(w, Integral) and int(w) >= 1 for w in widths
-        ):
-            return False
     leaf = name.split("__")[-1]
     called_layers = any(word in leaf for word in ("layer", "hidden", "units"))
-    return not legal.declared or (legal.array_like and called_layers)
+    return called_layers and (not legal.declared or legal.array_like)
 
 
 def _layers_axis(
-    name: str,
-    listed: list[Any],
-    legal: Legal,
-    scale: str | None,
-    bounds: Bounds | None,
+    name: str, listed: list[Any], scale: str | None, bounds: Bounds | None
 ) -> Axis:
     if scale == "choice" or len(set(map(value_key, listed))) == 1:
         return ChoiceAxis(name, listed)
-    limits = Limits(1, math.inf, True, False).intersect(closed_limits(bounds))
+    at_least_one = Limits(1, math.inf, True, False).because(DECLARED)
+    limits = at_least_one.intersect(closed_limits(bounds))
     geometry: Scale = "linear" if scale == "linear" else "log"
     dims: dict[Key, Dimension] = {}
     for depth in {len(layer_widths(value)) for value in listed}:
@@ -216,6 +208,10 @@ def _number_axis(
     """Return an axis for the numbers, or a choice axis if none can be refined."""
     choice = ChoiceAxis(name, listed)
     numbers = [value for value in listed if is_number(value)]
+    sentinels = legal.sentinels
+    if not legal.declared and scale is None:
+        sentinels = sentinels_of_list(numbers)
+    numbers = [number for number in numbers if number not in sentinels]
     integer, kinds, numbers = _select_numbers(numbers, legal)
     if scale is None:
         scale = _infer_scale(numbers, integer=integer)
@@ -229,13 +225,18 @@ def _number_axis(
     limits = legal.range_of(numbers, integer=integer)
     if scale == "choice" or limits is None or len(set(numbers)) < 2:
         return choice
-    limits = limits.intersect(closed_limits(bounds))
+    if legal.declared and not legal.known:
+        limits = limits.intersect(closed_limits(bounds))
+    else:
+        limits = limits.override(closed_limits(bounds))
     if not limits.low < limits.high:
         return choice
     low, high = float(min(numbers)), float(max(numbers))
     geometry: Scale = "log" if scale == "log" else "linear"
     dim = Dimension(geometry, integer, low, high, limits)
-    return choice if dim.is_flat else NumberAxis(name, listed, dim, kinds)
+    if dim.is_flat:
+        return choice
+    return NumberAxis(name, listed, dim, kinds, sentinels)
 
 
 def _select_numbers(
@@ -261,15 +262,9 @@ def _select_numbers(
 
 
 def _infer_scale(numbers: Sequence[float], *, integer: bool) -> Scale:
-    """Infer the scale of numbers.
-
-    Real numbers from zero on are logarithmic only if the positive numbers span two
-    decades or more.
-    """
-    if not integer and numbers and min(numbers) == 0:
-        numbers = [number for number in numbers if number > 0]
-        if not numbers or max(numbers) < 100 * (1 - 1e-12) * min(numbers):
-            return "linear"
+    """Infer the scale of numbers. Beside real numbers, zero does not count."""
+    if not integer:
+        numbers = [number for number in numbers if number != 0]
     return "log" if len(set(numbers)) > 1 and is_log(numbers) else "linear"
 
 

@@ -1,195 +1,113 @@
-"""Legal ranges of parameters, read from the estimator's declared constraints.
+"""Ranges of numbers, with the reason for each end.
 
-Later rounds propose only values within these ranges. The user's own values are not
+Later rounds propose only values within such ranges. The user's own values are not
 restricted by them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any
-
-from sklearn_refine._sklearn_compat import (
-    Interval,
-    RealNotInt,
-    make_constraint,
-)
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Integral
 
 #: Above this, not every integer has a float of its own.
 LARGEST_INT = 2**53
 
+#: Reasons for an end of a range, as they are shown where windows are shown.
+BOUNDS = "bounds"
+DECLARED = "declared limit"
+KNOWN = "known limit of the library"
+LISTED = "limit read from the list"
+LEARNED = "values beyond it failed"
+SIZE = "size limit"
+
 
 @dataclass(frozen=True)
 class Limits:
-    """A range of numbers. A closed end is part of the range."""
+    """A range of numbers. A closed end is part of the range.
+
+    Attributes
+    ----------
+    low, high : float
+        The ends.
+    low_closed, high_closed : bool
+        Whether they are part of the range.
+    low_reason, high_reason : str
+        Why the range ends there.
+    """
 
     low: float = -math.inf
     high: float = math.inf
     low_closed: bool = False
     high_closed: bool = False
+    low_reason: str = field(default="", compare=False, repr=False)
+    high_reason: str = field(default="", compare=False, repr=False)
 
     def __contains__(self, value: float) -> bool:
         above = value >= self.low if self.low_closed else value > self.low
         below = value <= self.high if self.high_closed else value < self.high
         return above and below
 
+    def because(self, reason: str) -> Limits:
+        """Return the same range with one reason for both of its ends."""
+        return Limits(
+            *(self.low, self.high, self.low_closed, self.high_closed, reason, reason)
+        )
+
     def intersect(self, other: Limits) -> Limits:
         """Return the intersection of two ranges."""
-        low, low_open = max(
-            (self.low, not self.low_closed), (other.low, not other.low_closed)
+        low = max((self, other), key=lambda r: (r.low, not r.low_closed))
+        high = min((self, other), key=lambda r: (r.high, r.high_closed))
+        return Limits(
+            *(low.low, high.high, low.low_closed, high.high_closed),
+            *(low.low_reason, high.high_reason),
         )
-        high, high_closed = min(
-            (self.high, self.high_closed), (other.high, other.high_closed)
+
+    def override(self, other: Limits) -> Limits:
+        """Return the range with the finite ends of another one in its place."""
+        low = self if math.isinf(other.low) else other
+        high = self if math.isinf(other.high) else other
+        return Limits(
+            *(low.low, high.high, low.low_closed, high.high_closed),
+            *(low.low_reason, high.high_reason),
         )
-        return Limits(low, high, not low_open, high_closed)
 
 
 #: The range of all numbers.
 UNLIMITED = Limits()
 
 
-@dataclass(frozen=True)
-class Legal:
-    """The legal values of one parameter, as declared by the estimator.
+def limits_of_list(numbers: Sequence[float]) -> Limits:
+    """Return what a list says about the legal range where nothing else is known.
 
-    Attributes
-    ----------
-    declared : bool
-        False if the estimator declares nothing; then every value is legal.
-    integers, reals, fractions : tuple of Limits
-        The ranges for ints only, for ints and floats, and for floats only.
-    array_like : bool
-        Whether a sequence is accepted.
-    constraints : tuple
-        The declared constraints themselves.
+    Numbers of one sign never reach zero, unless zero is listed. Ints that start at 1
+    or more stay at 1 or more. Numbers from 0 to 1 with 1 among them are fractions and
+    stay at most 1.
     """
-
-    declared: bool = False
-    integers: tuple[Limits, ...] = ()
-    reals: tuple[Limits, ...] = ()
-    fractions: tuple[Limits, ...] = ()
-    array_like: bool = True
-    constraints: tuple[Any, ...] = ()
-
-    def accepts(self, value: Any) -> bool:
-        """Whether `value` satisfies at least one declared constraint."""
-        return any(
-            make_constraint(constraint).is_satisfied_by(value)
-            for constraint in self.constraints
-        )
-
-    def range_of(self, values: Iterable[float], *, integer: bool) -> Limits | None:
-        """Return the declared range that holds most `values`; None if none does."""
-        if not self.declared:
-            return Limits()
-        values = list(values)
-        own = self.integers if integer else self.fractions
-        counts = [(sum(v in r for v in values), r) for r in (*own, *self.reals)]
-        count, best = max(counts, key=lambda pair: pair[0], default=(0, None))
-        return best if count else None
-
-
-def legal_values(
-    estimator: Any, name: str, replacements: Mapping[str, Sequence[Any]]
-) -> Legal:
-    """Return the legal values that an estimator declares for a parameter.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Any object with ``get_params``. It is not changed.
-    name : str
-        Name of the parameter; nested names are joined by ``__``.
-    replacements : mapping of str to sequence
-        The values that the search lists for each parameter. If the search replaces
-        ``"clf"``, the owner of ``"clf__C"`` is one of the listed estimators.
-
-    Returns
-    -------
-    Legal
-        The declaration of the first owner that has one. If there are several
-        owners, the ranges are narrowed to the ranges that all of them accept.
-    """
-    *path, leaf = name.split("__")
-    declared = []
-    for owner in _find_owners(estimator, path, replacements):
-        constraints = getattr(owner, "_parameter_constraints", {}).get(leaf)
-        if constraints is not None and constraints != "no_validation":
-            declared.append(_parse_constraints(constraints))
-    if not declared:
-        return Legal()
-    first, *others = declared
-    for other in others:
-        first = Legal(
-            declared=True,
-            integers=_intersect_all(first.integers, other.integers),
-            reals=_intersect_all(first.reals, other.reals),
-            fractions=_intersect_all(first.fractions, other.fractions),
-            array_like=first.array_like and other.array_like,
-            constraints=first.constraints,
-        )
-    return first
-
-
-def _find_owners(
-    estimator: Any, path: list[str], replacements: Mapping[str, Sequence[Any]]
-) -> list[Any]:
-    """Return the objects that may own the parameter below `path`."""
-    for depth in range(len(path), 0, -1):
-        listed = replacements.get("__".join(path[:depth]))
-        if listed is not None:
-            found = [_get_nested(value, path[depth:]) for value in listed]
-            return [owner for owner in found if owner is not None]
-    owner = _get_nested(estimator, path)
-    return [] if owner is None else [owner]
-
-
-def _get_nested(owner: Any, path: list[str]) -> Any:
-    """Return the nested parameter at `path`, or None if there is none."""
-    if not path:
-        return owner
-    if not hasattr(owner, "get_params") or isinstance(owner, type):
-        return None
-    return owner.get_params(deep=True).get("__".join(path))
-
-
-def _parse_constraints(constraints: Sequence[Any]) -> Legal:
-    """Read scikit-learn's ``_parameter_constraints`` of one parameter."""
-    ranges: dict[Any, list[Limits]] = {Integral: [], Real: [], RealNotInt: []}
-    array_like = False
-    for constraint in constraints:
-        inner = getattr(constraint, "constraint", constraint)  # unwraps Hidden
-        if isinstance(inner, Interval):
-            ranges[inner.type].append(
-                Limits(
-                    -math.inf if inner.left is None else float(inner.left),
-                    math.inf if inner.right is None else float(inner.right),
-                    inner.closed in ("left", "both"),
-                    inner.closed in ("right", "both"),
-                )
-            )
-        elif inner in (Integral, int):
-            ranges[Integral].append(Limits())
-        elif inner in (Real, float):
-            ranges[Real].append(Limits())
-        elif isinstance(inner, str) and inner == "array-like":
-            array_like = True
-    return Legal(
-        declared=True,
-        integers=tuple(ranges[Integral]),
-        reals=tuple(ranges[Real]),
-        fractions=tuple(ranges[RealNotInt]),
-        array_like=array_like,
-        constraints=tuple(constraints),
+    lowest, highest = min(numbers), max(numbers)
+    low, high = -math.inf, math.inf
+    if lowest >= 0:
+        low = 0.0
+    elif highest <= 0:
+        high = 0.0
+    if lowest >= 1 and all(isinstance(number, Integral) for number in numbers):
+        low = 1.0
+    if low == 0 and highest == 1:
+        high = 1.0
+    return Limits(low, high, lowest == 0 or low == 1, high in (1.0, highest)).because(
+        LISTED
     )
 
 
-def _intersect_all(
-    first: Sequence[Limits], second: Sequence[Limits]
-) -> tuple[Limits, ...]:
-    """Return all intersections of two ranges that are not empty."""
-    both = [a.intersect(b) for a in first for b in second]
-    return tuple(r for r in both if r.low < r.high)
+def sentinels_of_list(numbers: Sequence[float]) -> tuple[int, ...]:
+    """Return the listed ints that mean something else than their neighbours.
+
+    Where nothing is known, -1 and 0 among otherwise positive ints often stand for "no
+    limit" or "automatic".
+    """
+    if not all(isinstance(number, Integral) for number in numbers):
+        return ()
+    found = {int(number) for number in numbers if number in (-1, 0)}
+    others = [number for number in numbers if number not in found]
+    return tuple(sorted(found)) if others and min(others) > 0 else ()

@@ -6,12 +6,12 @@ All checks run before the first fit. Each error names the parameter and a remedy
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from numbers import Real
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 from sklearn_refine.space._axes import Axis, LayersAxis, is_number, layer_widths
-from sklearn_refine.space._limits import Limits
+from sklearn_refine.space._limits import BOUNDS, Limits
 
 #: A lower and an upper bound; None where there is no bound.
 Bounds: TypeAlias = tuple[float | None, float | None]
@@ -32,10 +32,10 @@ def check_overrides(
                     f"param_grid; it may name: {known}."
                 )
     for name, scale in scales.items():
-        if scale not in ("linear", "log", "choice"):
+        if scale not in ("linear", "log", "layers", "choice"):
             raise ValueError(
                 f"scales[{name!r}]={scale!r} is unknown; "
-                "use 'linear', 'log' or 'choice'."
+                "use 'linear', 'log', 'layers' or 'choice'."
             )
     for name, pair in bounds.items():
         _check_bounds(name, pair)
@@ -74,6 +74,14 @@ def check_overrides_apply(
     """
     for name, scale in scales.items():
         listed, numbers = _collect_values(name, subspaces)
+        if scale == "layers":
+            lists = [a.listed for axes in subspaces for a in axes if a.name == name]
+            if not any(map(are_layers, lists)):
+                raise ValueError(
+                    f"scales[{name!r}]='layers' needs tuples or lists of positive "
+                    f"ints, got {listed!r}; use 'choice', or list layer sizes."
+                )
+            continue
         if scale == "log":
             numbers = [number for number in numbers if number > 0]
         if scale != "choice" and not numbers:
@@ -117,6 +125,18 @@ def _collect_values(
     return listed, numbers
 
 
+def are_layers(listed: Iterable[Any]) -> bool:
+    """Whether the values can be layer sizes, with a tuple or list among them."""
+    listed = list(listed)
+    for value in listed:
+        widths = value if type(value) in (tuple, list) else [value]
+        if not widths or not all(
+            is_number(w) and isinstance(w, Integral) and int(w) >= 1 for w in widths
+        ):
+            return False
+    return any(type(value) in (tuple, list) for value in listed)
+
+
 def closed_limits(bounds: Bounds | None) -> Limits:
     """Return bounds as a closed range, without a limit where there is no bound."""
     low, high = bounds or (None, None)
@@ -125,4 +145,4 @@ def closed_limits(bounds: Bounds | None) -> Limits:
         math.inf if high is None else float(high),
         low is not None,
         high is not None,
-    )
+    ).because(BOUNDS)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import config_context
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import BaggingRegressor, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
@@ -28,7 +29,8 @@ from sklearn_refine.space._axes import (
     value_key,
 )
 from sklearn_refine.space._infer import grid_space, is_log
-from sklearn_refine.space._limits import Limits, legal_values
+from sklearn_refine.space._legal import legal_values
+from sklearn_refine.space._limits import BOUNDS, LISTED, Limits
 
 
 class Undeclared:
@@ -131,9 +133,8 @@ def test_zero_is_a_choice_on_a_logarithmic_axis(values, estimator, scale):
 @pytest.mark.parametrize(
     "values",
     [
-        [0, 1, 10, 100],  # ints
-        [0.0, 0.1, 1.0],  # one decade
         [0.0, 0.5, 1.0],
+        [0.0, 0.25, 0.5],
         [0.0, 1.0, 50.0, 100.0, 200.0, -1.0],
     ],
 )
@@ -228,7 +229,7 @@ def test_scales_and_bounds():
     assert axis_of([0.1, 1.0], bounds=np.array([0.05, 5])).dim.limits.high == 5
     bounded = axis_of([1.0, 2.0], estimator=Ridge(), name="alpha", bounds=(-3, 9))
     assert bounded.dim.limits == Limits(0, 9, True, True)
-    layers = axis_of([(8,), (16,)], bounds=(4, 32))
+    layers = axis_of([(8,), (16,)], name="layers", bounds=(4, 32))
     assert all(dim.limits == Limits(4, 32, True, True) for dim in layers.dims.values())
 
 
@@ -406,3 +407,138 @@ def test_to_python():
     assert value == (1, [0.5, "a"])
     assert type(value[0]) is int
     assert type(value[1][0]) is float
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high", "low_closed", "high_closed"),
+    [
+        ([0.6, 0.8, 0.9], 0, math.inf, False, False),
+        ([0.6, 0.8, 1.0], 0, 1, False, True),
+        ([0.0, 0.5, 1.0], 0, 1, True, True),
+        ([0.0, 0.25, 0.5], 0, math.inf, True, False),
+        ([1, 3, 5], 1, math.inf, True, False),
+        ([-0.1, -0.2], -math.inf, 0, False, False),
+        ([-0.1, -0.2, 0.0], -math.inf, 0, False, True),
+        ([-1.0, 0.5], -math.inf, math.inf, False, False),
+        ([0.5, 1, 2], 0, math.inf, False, False),
+        ([2.0, 3.0, 4.0], 0, math.inf, False, False),
+    ],
+)
+def test_a_list_says_how_far_later_rounds_may_go(
+    values, low, high, low_closed, high_closed
+):
+    limits = axis_of(values).dim.limits
+    assert limits == Limits(low, high, low_closed, high_closed)
+    assert limits.low_reason == limits.high_reason == LISTED
+
+
+@given(
+    st.lists(
+        st.floats(-1e6, 1e6) | st.integers(-20, 200),
+        min_size=2,
+        max_size=6,
+        unique=True,
+    )
+)
+def test_listed_limits_hold_all_listed_numbers(values):
+    axis = axis_of(values)
+    for value in values:
+        if axis.coordinates(value):
+            assert value in axis.dim.limits
+
+
+def test_bounds_widen_what_a_list_says():
+    limits = axis_of([0.6, 0.8, 1.0], bounds=(None, 1.5)).dim.limits
+    assert limits == Limits(0, 1.5, False, True)
+    assert (limits.low_reason, limits.high_reason) == (LISTED, BOUNDS)
+    limits = axis_of([0.0, 0.5, 1.0], bounds=(-1, None)).dim.limits
+    assert limits == Limits(-1, 1, True, True)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentinels"),
+    [
+        ([-1, 5, 10], {-1}),
+        ([0, 2, 4], {0}),
+        ([-1, 0, 3, 7], {-1, 0}),
+        ([-2, -1, 3, 7], set()),
+        ([-1, 0.5, 2], set()),
+        ([0.0, 2, 4], set()),
+    ],
+)
+def test_minus_one_and_zero_among_positive_ints_are_choices(values, sentinels):
+    axis = axis_of(values)
+    assert {v for v in values if not axis.coordinates(v)} == sentinels
+    if sentinels:
+        assert axis.dim.limits.low == 1
+        # A declaration or an override says that they are numbers.
+        assert all(axis_of(values, scales="linear").coordinates(v) for v in values)
+
+
+def test_zero_beside_real_numbers_does_not_change_their_scale():
+    for rest in ([0.001, 0.005, 0.01, 0.05], [1.0, 10.0], [0.1, 0.2, 0.4, 0.8]):
+        axis, plain = axis_of([0, *rest]), axis_of(rest)
+        assert axis.dim.scale == plain.dim.scale == "log"
+        assert not axis.coordinates(0)
+    assert axis_of([0, 1, 10]).dim.scale == "log"
+    assert axis_of([0, 1, 10]).dim.integer
+
+
+@pytest.mark.parametrize("name", ["columns", "lags", "order", "ngram_range"])
+def test_tuples_are_layers_only_where_the_name_says_so(name):
+    listed = [(1,), (2,), (1, 2)]
+    assert type(axis_of(listed, name=name)) is ChoiceAxis
+    assert isinstance(axis_of(listed, name=name, scales="layers"), LayersAxis)
+    for called in ("hidden_layer_sizes", "n_layers", "module__hidden", "units"):
+        assert isinstance(axis_of(listed, name=called), LayersAxis)
+
+
+def test_layers_are_forced_only_on_what_can_be_layers():
+    with pytest.raises(
+        ValueError, match=r"'layers' needs tuples or lists.*\[0.1, 1.0\]"
+    ):
+        axis_of([0.1, 1.0], scales="layers")
+
+
+def test_a_class_that_answers_every_attribute_declares_nothing():
+    class Eager(BaseEstimator):
+        def __init__(self, a=1):
+            self.a = a
+
+        def __getattr__(self, name):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return lambda *_, **__: self
+
+    assert not legal_values(Eager(), "a", {}).declared
+    assert axis_of([1, 2, 3], estimator=Eager()).dim.limits.low_reason == LISTED
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(np.ones(1, kind)[0] for kind in np.typecodes["All"] if kind not in "OMm"),
+        np.datetime64(1, "D"),
+        np.datetime64(1, "ns"),
+        np.timedelta64(1, "D"),
+        np.longdouble("0.1"),
+        np.clongdouble(1j),
+    ],
+    ids=repr,
+)
+def test_no_numpy_scalar_is_shown(value):
+    for held in (value, [value], (value, [value]), {"a": value}, {"a": (value,)}):
+        assert "numpy" not in {type(v).__module__ for v in flat(to_python(held))}
+
+
+def flat(value):
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list | tuple):
+        return [leaf for item in value for leaf in flat(item)]
+    return [value]
+
+
+def test_a_container_without_numpy_scalars_is_shown_itself():
+    for value in ([1, (2, "a")], {"a": [1]}, (None,)):
+        assert to_python(value) is value
