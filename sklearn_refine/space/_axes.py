@@ -175,13 +175,19 @@ class ChoiceAxis:
         """Return the dimension called `key`."""
         raise KeyError(key)
 
+    def numbers(self, value: Any) -> dict[Key, float]:
+        """Return the number that `value` has on each of its dimensions."""
+        return {}
+
     def coordinates(self, value: Any) -> dict[Key, float]:
         """Return the coordinate of `value` on each of its dimensions."""
-        return {}
+        numbers = self.numbers(value)
+        return {key: self.dimension(key).encode(n) for key, n in numbers.items()}
 
     def is_inside(self, value: Any) -> bool:
         """Whether all numbers in `value` are within their limits."""
-        return True
+        numbers = self.numbers(value)
+        return all(n in self.dimension(key).limits for key, n in numbers.items())
 
     def replace(self, value: Any, numbers: Mapping[Key, float]) -> Any:
         """Return `value` with new numbers on the given dimensions."""
@@ -228,21 +234,18 @@ class NumberAxis(ChoiceAxis):
     def dimension(self, key: Key) -> Dimension:
         return self.dim
 
-    def coordinates(self, value: Any) -> dict[Key, float]:
+    def numbers(self, value: Any) -> dict[Key, float]:
         if not (is_number(value) and isinstance(value, self.kinds)):
             return {}
         if value in self.sentinels or (self.dim.scale == "log" and value <= 0):
             return {}
-        return {(self.name,): self.dim.encode(float(value))}
-
-    def is_inside(self, value: Any) -> bool:
-        return not self.coordinates(value) or float(value) in self.dim.limits
+        return {(self.name,): float(value)}
 
     def replace(self, value: Any, numbers: Mapping[Key, float]) -> Any:
         return numbers.get((self.name,), value)
 
     def option(self, value: Any) -> Any:
-        return "number" if self.coordinates(value) else super().option(value)
+        return "number" if self.numbers(value) else super().option(value)
 
 
 class LayersAxis(ChoiceAxis):
@@ -267,19 +270,9 @@ class LayersAxis(ChoiceAxis):
     def dimension(self, key: Key) -> Dimension:
         return self.dims[key]
 
-    def coordinates(self, value: Any) -> dict[Key, float]:
+    def numbers(self, value: Any) -> dict[Key, float]:
         widths = layer_widths(value)
-        keys = [(self.name, len(widths), layer) for layer in range(len(widths))]
-        return {
-            key: self.dims[key].encode(w) for key, w in zip(keys, widths, strict=True)
-        }
-
-    def is_inside(self, value: Any) -> bool:
-        widths = layer_widths(value)
-        keys = self.coordinates(value)
-        return all(
-            w in self.dims[key].limits for key, w in zip(keys, widths, strict=True)
-        )
+        return {(self.name, len(widths), layer): w for layer, w in enumerate(widths)}
 
     def replace(self, value: Any, numbers: Mapping[Key, float]) -> Any:
         widths = layer_widths(value)

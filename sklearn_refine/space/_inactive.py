@@ -128,7 +128,7 @@ def inactive(owner: Any, params: Mapping[str, Any]) -> set[str]:
     return found
 
 
-class EffectiveKey:
+class ModelKey:
     """Keys that are equal for candidates which must give the same model.
 
     Parameters
@@ -138,7 +138,10 @@ class EffectiveKey:
     """
 
     def __init__(self, estimator: Any) -> None:
-        self._base = {"": estimator, **estimator.get_params(deep=True)}
+        self._owners = {"": estimator, **estimator.get_params(deep=True)}
+        self._owner_names: dict[tuple[str, ...], list[str]] = {}
+        #: Parameters of owners that have rules, by the id of the owner.
+        self._params: dict[int, tuple[Any, dict[str, Any]]] = {}
 
     def __call__(self, params: Mapping[str, Any]) -> Any:
         """Return the key of a candidate's parameters."""
@@ -147,16 +150,27 @@ class EffectiveKey:
     def active(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a candidate that have an effect."""
         off: set[str] = set()
-        for owner_name in {name.rpartition("__")[0] for name in params}:
-            owner = params.get(owner_name, self._base.get(owner_name))
-            if not hasattr(owner, "get_params") or isinstance(owner, type):
+        names = tuple(params)
+        if names not in self._owner_names:
+            owners = {name.rpartition("__")[0] for name in names}
+            self._owner_names[names] = sorted(owners)
+        for owner_name in self._owner_names[names]:
+            owner = params.get(owner_name, self._owners.get(owner_name))
+            if type(owner).__name__ not in _RULES:
                 continue
             start = owner_name + "__" if owner_name else ""
-            own = dict(owner.get_params(deep=False))
-            own |= {
+            own = {
                 name.removeprefix(start): value
                 for name, value in params.items()
                 if name.startswith(start)
             }
-            off |= {start + name for name in inactive(owner, own)}
+            off |= {start + name for name in inactive(owner, self._get(owner) | own)}
+        if not off:
+            return dict(params)
         return {name: value for name, value in params.items() if name not in off}
+
+    def _get(self, owner: Any) -> dict[str, Any]:
+        if id(owner) not in self._params:
+            # The owner is kept, so that its id stays its own.
+            self._params[id(owner)] = owner, owner.get_params(deep=False)
+        return self._params[id(owner)][1]

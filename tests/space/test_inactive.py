@@ -33,7 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
-from sklearn_refine.space._inactive import _RULES, EffectiveKey, inactive
+from sklearn_refine.space._inactive import _RULES, ModelKey, inactive
 
 X, Y = make_classification(80, 5, n_informative=4, n_redundant=0, random_state=0)
 X = np.abs(X)
@@ -208,7 +208,7 @@ def test_only_exact_classes_of_scikit_learn_are_known():
 
 def test_a_key_finds_the_owner_of_each_parameter():
     pipe = make_pipeline(StandardScaler(), SVC(kernel="linear"))
-    key = EffectiveKey(pipe)
+    key = ModelKey(pipe)
     assert key({"svc__gamma": 1.0}) == key({"svc__gamma": 2.0})
     assert key({"svc__gamma": 1.0, "svc__C": 1}) != key(
         {"svc__gamma": 1.0, "svc__C": 2}
@@ -223,6 +223,6 @@ def test_a_key_finds_the_owner_of_each_parameter():
 
 
 def test_values_that_cannot_be_compared_stay_active():
-    key = EffectiveKey(SVC())
+    key = ModelKey(SVC())
     params = {"kernel": np.array(["a", "b"]), "gamma": 1.0}
     assert key.active(params) == params
