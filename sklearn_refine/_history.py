@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from sklearn_refine.space._axes import Key, candidate_key, to_python
 
@@ -29,6 +28,11 @@ def was_run(outcome: Outcome) -> bool:
     return not math.isnan(outcome["fit_time"])
 
 
+def is_failed(outcomes: Sequence[Outcome]) -> bool:
+    """Whether all fits of a candidate that were run have failed."""
+    return all(outcome["fit_error"] for outcome in outcomes if was_run(outcome))
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One setting of the parameters.
@@ -40,10 +44,13 @@ class Candidate:
         copies.
     subspace : int
         Index of the dict of the search space that the candidate belongs to.
+    invented : bool
+        Whether it holds values that the search made up, which the user did not list.
     """
 
     params: Mapping[str, Any]
     subspace: int = 0
+    invented: bool = field(default=False, compare=False)
 
     @property
     def key(self) -> Any:
@@ -87,11 +94,21 @@ class Window:
     shown : mapping of str to tuple
         For each parameter, the smallest and largest number, or the choices or layer
         sizes of the window.
+    center : int or None
+        Index of the candidate in its center; None for the whole space.
+    reasons : mapping of str to str
+        For each parameter, why the window steps past an edge of the values tried, or
+        stops there.
+    n_too_large : int
+        Number of its combinations that were left out for their size.
     """
 
     subspace: int
     levels: Mapping[Key, Level]
     shown: Mapping[str, tuple[Any, ...]]
+    center: int | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    n_too_large: int = 0
 
     def holds(self, coordinates: Mapping[Key, float]) -> bool:
         """Whether a point with these coordinates is in the window."""
@@ -107,6 +124,11 @@ class Proposal:
 
     candidates: list[Candidate]
     windows: list[Window] = field(default_factory=list)
+
+    @property
+    def is_invented(self) -> bool:
+        """Whether the search made up the candidates, which the user did not list."""
+        return any(candidate.invented for candidate in self.candidates)
 
 
 @dataclass(frozen=True)
@@ -222,7 +244,8 @@ class History:
         """Return the standard error of each mean over the splits, 0 for one split."""
         if self.n_splits == 1:
             return np.zeros(len(self))
-        spread = self.split_scores().std(axis=1, ddof=1)
+        with np.errstate(invalid="ignore"):  # of infinite scores
+            spread = self.split_scores().std(axis=1, ddof=1)
         return np.asarray(spread / np.sqrt(self.n_splits))
 
     def ranking(self) -> list[int]:
@@ -248,8 +271,8 @@ class History:
         means = self.mean_scores()
         return float(means[~np.isnan(means)].max(initial=-np.inf))
 
-    def rounds_frame(self) -> pd.DataFrame:
-        """Return ``rounds_``: the size, windows, scores and time of each round."""
+    def rounds_table(self) -> list[dict[str, Any]]:
+        """Return ``rounds_`` as rows: size, scores, time and windows of each round."""
         means = np.where(np.isnan(self.mean_scores()), -np.inf, self.mean_scores())
         number = np.asarray(self.round_of)
         names = sorted({name for c in self.candidates for name in c.params})
@@ -261,8 +284,8 @@ class History:
             row: dict[str, Any] = {
                 "n_candidates": finished.n_candidates,
                 "n_fits": finished.n_fits,
-                "best_score": score if score > -np.inf else np.nan,
-                "best_so_far": best if best > -np.inf else np.nan,
+                "best_score": float(score) if score > -np.inf else math.nan,
+                "best_so_far": float(best) if best > -np.inf else math.nan,
                 "seconds": finished.seconds,
             }
             for name in names:
@@ -272,9 +295,28 @@ class History:
                     if name in window.shown
                 ]
             rows.append(row)
-        frame = pd.DataFrame(rows)
-        frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
-        return frame
+        return rows
+
+    def windows_table(self) -> list[dict[str, Any]]:
+        """Return ``windows_`` as rows: one per round, center and parameter."""
+        rows: list[dict[str, Any]] = []
+        for number, finished in enumerate(self.rounds, start=1):
+            for window in finished.windows:
+                for name in window.shown:
+                    reason = window.reasons.get(name, "")
+                    if window.n_too_large:
+                        left_out = f"{window.n_too_large} combinations too large"
+                        reason = "; ".join(filter(None, (reason, left_out)))
+                    rows.append(
+                        {
+                            "round": number,
+                            "center": -1 if window.center is None else window.center,
+                            "parameter": name,
+                            "values": window.shown[name],
+                            "why": reason,
+                        }
+                    )
+        return rows
 
 
 class Proposer(Protocol):
@@ -288,4 +330,8 @@ class Proposer(Protocol):
         self, history: History, limit: int, rng: np.random.RandomState
     ) -> Proposal:
         """Return the candidates of the next round, at most `limit`."""
+        ...
+
+    def explain_edges(self, history: History, index: int) -> dict[str, str]:
+        """Return the parameters of a candidate that lie on an end, and which end."""
         ...

@@ -1,6 +1,9 @@
 """Rounds of a proposer, played on a function of the parameters instead of models."""
 
+from numbers import Real
+
 import numpy as np
+from sklearn.utils._param_validation import Interval
 
 from sklearn_refine._history import History, Round
 
@@ -10,6 +13,19 @@ class NoParameters:
 
     def get_params(self, deep=True):
         return {}
+
+
+class AnyConstraint(dict):
+    """Constraints under which every number, int or float, is legal."""
+
+    def get(self, name, default=None):
+        return [Interval(Real, None, None, closed="neither")]
+
+
+class AnyNumber(NoParameters):
+    """Declares every number as legal for every parameter."""
+
+    _parameter_constraints = AnyConstraint()
 
 
 def play(proposer, score, *, n_splits=1, seed=0):

@@ -7,7 +7,8 @@ outwards by the old spacing. The random draws must keep their order.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,18 @@ from sklearn_refine._history import Candidate, History, Level, Proposal, Window
 from sklearn_refine.proposal._grid_features import GridFeatures
 from sklearn_refine.proposal._grid_points import (
     Choice,
+    IsAllowed,
     combinations,
     interleave,
     spanned_candidates,
     window_candidates,
 )
-from sklearn_refine.proposal._grid_steps import refine_dimension
+from sklearn_refine.proposal._grid_reach import Reach
+from sklearn_refine.proposal._grid_steps import (
+    explain_edge,
+    explain_ends,
+    refine_dimension,
+)
 from sklearn_refine.proposal._surrogate import (
     N_BEST,
     Surrogate,
@@ -33,6 +40,7 @@ from sklearn_refine.space._axes import (
     Axis,
     Key,
     LayersAxis,
+    candidate_key,
     to_python,
     value_key,
 )
@@ -68,6 +76,8 @@ class GridProposer:
     surrogate : "gp", regressor or None, default=None
         Model that ranks the centers, and that selects candidates if a round cannot
         try all. If None, mean scores rank the centers and the order is fixed.
+    model_key : callable, default=candidate_key
+        Maps parameters to a key that is equal for those which give the same model.
     """
 
     def __init__(
@@ -80,6 +90,7 @@ class GridProposer:
         n_points: int,
         max_candidates: int | None,
         surrogate: Any = None,
+        model_key: Callable[[Mapping[str, Any]], Any] = candidate_key,
     ) -> None:
         self.subspaces = subspaces
         self.grid = grid
@@ -88,6 +99,7 @@ class GridProposer:
         self.n_points = n_points
         self.max_candidates = max_candidates
         self.surrogate = surrogate
+        self.model_key = model_key
         self.features = GridFeatures(subspaces)
 
     def plan(self) -> list[int]:
@@ -140,38 +152,60 @@ class GridProposer:
         """Return a later round: windows, and up to `limit` of their candidates."""
         ranking = history.ranking() if fitted is None else fitted.rank(history)
         tried = TriedGrid(self.subspaces, history, ranking)
+        reach = Reach(self.subspaces, history)
+        known = {self.model_key(c.params) for c in history.candidates}
+        too_large: set[Any] = set()
+
+        def is_allowed(candidate: Candidate, may_go_first: bool) -> bool:
+            subspace, params = candidate.subspace, candidate.params
+            if reach.is_beyond_failures(subspace, params):
+                return False
+            if not may_go_first and reach.is_unproven(subspace, params):
+                return False
+            if reach.is_too_large(subspace, params):
+                too_large.add(candidate.key)
+                return False
+            return self.model_key(params) not in known
+
         windows = []
         near: list[list[Candidate]] = []
         far: list[list[Candidate]] = []
         choices_of: dict[int, list[list[list[Choice]]]] = {}  # of each subspace
         n_later_rounds = len(history.rounds) - 1
         for center in self._select_centers(tried):
-            window, choices = self._make_window(center, tried)
+            window, choices = self._make_window(center, tried, reach)
             subspace = history.candidates[center].subspace
             names = [axis.name for axis in self.subspaces[subspace].axes]
+            too_large.clear()
             neighbours, others = window_candidates(
-                history, subspace, names, choices, limit, n_later_rounds
+                is_allowed,
+                subspace,
+                names,
+                choices,
+                limit,
+                n_later_rounds,
+                goes_first=subspace not in choices_of,
             )
-            windows.append(window)
+            windows.append(replace(window, n_too_large=len(too_large)))
             near.append(neighbours)
             far.append(others)
             choices_of.setdefault(subspace, []).append(choices)
         # The neighbours of all centers come before the other candidates.
         fresh: dict[Any, Candidate] = {}
         for candidate in (*(c for part in near for c in part), *interleave(far)):
-            if candidate not in history:
-                fresh.setdefault(candidate.key, candidate)
+            fresh.setdefault(self.model_key(candidate.params), candidate)
         if fitted is not None and len(fresh) > limit:
             best = [history.candidates[place] for place in ranking[:N_BEST]]
             n = min(limit, MAX_SELECTED)
-            pool = self._make_pool(history, fresh, choices_of, n, rng)
+            pool = self._make_pool(history, is_allowed, fresh, choices_of, n, rng)
             selected = fitted.select(pool, best, n, rng)
-            fresh = {c.key: c for c in (*selected, *fresh.values())}
+            fresh = {self.model_key(c.params): c for c in (*selected, *fresh.values())}
         return Proposal(list(fresh.values())[:limit], windows)
 
     def _make_pool(
         self,
         history: History,
+        is_allowed: IsAllowed,
         fresh: Mapping[Any, Candidate],
         choices_of: Mapping[int, list[list[list[Choice]]]],
         n: int,
@@ -188,9 +222,9 @@ class GridProposer:
         for subspace, windows in choices_of.items():
             axes = self.subspaces[subspace].axes
             for candidate in spanned_candidates(
-                history, subspace, axes, windows, per_subspace, rng
+                history, is_allowed, subspace, axes, windows, per_subspace, rng
             ):
-                pool.setdefault(candidate.key, candidate)
+                pool.setdefault(self.model_key(candidate.params), candidate)
         return list(pool.values())
 
     def _propose_grid(self) -> Proposal:
@@ -212,6 +246,25 @@ class GridProposer:
         ]
         return Proposal(candidates, windows)
 
+    def explain_edges(self, history: History, index: int) -> dict[str, str]:
+        """Return the parameters of a candidate that lie on an end, and which end.
+
+        An end is the smallest or largest number tried. The text names the limit, or
+        says that the search has not gone past it.
+        """
+        tried = TriedGrid(self.subspaces, history, [index])
+        reach = Reach(self.subspaces, history)
+        candidate = history.candidates[index]
+        found: dict[str, str] = {}
+        for axis in self.subspaces[candidate.subspace].axes:
+            for key, number in axis.numbers(candidate.params[axis.name]).items():
+                below, above, _ = tried.neighbours(index, key)
+                dim = reach.dimension(candidate.subspace, axis, key)
+                text = explain_edge(dim, number, below, above)
+                if text:
+                    found.setdefault(axis.name, text)
+        return found
+
     def _select_centers(self, tried: TriedGrid) -> list[int]:
         """Return the indices of the best candidates that are apart from each other.
 
@@ -229,32 +282,37 @@ class GridProposer:
         return centers
 
     def _make_window(
-        self, center: int, tried: TriedGrid
+        self, center: int, tried: TriedGrid, reach: Reach
     ) -> tuple[Window, list[list[Choice]]]:
         """Return the window around a center, and its choices on each axis."""
         candidate = tried.history.candidates[center]
         levels: dict[Key, Level] = {}
         choices = []
         shown = {}
+        reasons = {}
         for axis in self.subspaces[candidate.subspace].axes:
             value = candidate.params[axis.name]
             numbers: dict[Key, list[float]] = {}
-            for key, x in axis.coordinates(value).items():
+            ends = []
+            for key, number in axis.numbers(value).items():
+                dim = reach.dimension(candidate.subspace, axis, key)
                 below, above, is_refined = tried.neighbours(center, key)
-                level, numbers[key] = refine_dimension(
-                    axis.dimension(key),
-                    x,
+                levels[key], numbers[key] = refine_dimension(
+                    dim,
+                    dim.encode(number),
                     below,
                     above,
                     self.n_points,
                     follows_step=is_refined,
                 )
-                levels[key] = level
+                ends.append(explain_ends(dim, number, below, above, numbers[key]))
             axis_choices = _combine_numbers(axis, value, numbers)
             axis_choices += tried.competitive_choices(center, axis)
             choices.append(axis_choices)
             shown[axis.name] = _summarize(axis, [c.value for c in axis_choices])
-        return Window(candidate.subspace, levels, shown), choices
+            reasons[axis.name] = "; ".join(dict.fromkeys(filter(None, ends)))
+        window = Window(candidate.subspace, levels, shown, center, reasons)
+        return window, choices
 
 
 def _combine_numbers(

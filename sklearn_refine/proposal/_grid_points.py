@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from scipy.stats import qmc
@@ -34,13 +34,20 @@ class Choice(NamedTuple):
     option: int = 0  # 0 for the center's own option, from 1 for other options
 
 
+#: Whether a candidate may be tried. The second argument tells whether it may be the
+#: first one past an end that nothing declares.
+IsAllowed: TypeAlias = Callable[[Candidate, bool], bool]
+
+
 def window_candidates(
-    history: History,
+    is_allowed: IsAllowed,
     subspace: int,
     names: Sequence[str],
     choices: list[list[Choice]],
     limit: int,
     n_later_rounds: int,
+    *,
+    goes_first: bool,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return the center's axis neighbours and the other candidates of a window.
 
@@ -49,8 +56,8 @@ def window_candidates(
 
     Parameters
     ----------
-    history : History
-        All rounds so far. Other candidates that were tried are left out.
+    is_allowed : callable
+        Says of a candidate whether it may be tried.
     subspace : int
         Index of the window's subspace.
     names : sequence of str
@@ -61,6 +68,8 @@ def window_candidates(
         Most candidates of the round.
     n_later_rounds : int
         Number of finished rounds after the first.
+    goes_first : bool
+        Whether neighbours may be the first ones past an undeclared end.
     """
     near: list[tuple[Choice, ...]] = []
     far: list[tuple[Choice, ...]] = []
@@ -74,9 +83,10 @@ def window_candidates(
 
     def build(combination: tuple[Choice, ...]) -> Candidate:
         params = {n: c.value for n, c in zip(names, combination, strict=True)}
-        return Candidate(params, subspace)
+        return Candidate(params, subspace, invented=True)
 
-    far = [c for c in far if build(c) not in history]
+    near = [c for c in near if is_allowed(build(c), goes_first)]
+    far = [c for c in far if is_allowed(build(c), False)]
     if far and len(far) > limit - len(near):
         far = _order_space_filling(near, far, limit)
     return [build(c) for c in near], [build(c) for c in far]
@@ -84,6 +94,7 @@ def window_candidates(
 
 def spanned_candidates(
     history: History,
+    is_allowed: IsAllowed,
     subspace: int,
     axes: Sequence[Axis],
     windows: Sequence[list[list[Choice]]],
@@ -100,6 +111,8 @@ def spanned_candidates(
     ----------
     history : History
         All rounds so far.
+    is_allowed : callable
+        Says of a candidate whether it may be tried.
     subspace : int
         Index of the windows' subspace.
     axes : sequence of Axis
@@ -140,8 +153,8 @@ def spanned_candidates(
             axis.name: values[i]
             for axis, values, i in zip(axes, levels, point, strict=True)
         }
-        candidate = Candidate(params, subspace)
-        if candidate not in history:
+        candidate = Candidate(params, subspace, invented=True)
+        if is_allowed(candidate, False):
             found.append(candidate)
         if len(found) == n:
             break

@@ -5,6 +5,8 @@ New numbers must be legal, new, and between the center's neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from sklearn_refine._history import Level
 from sklearn_refine.space._axes import Dimension
 
@@ -15,6 +17,7 @@ GROWTH = 3.0
 #: A step that ends within this fraction of its length from a limit ends on the limit.
 #: Numbers rounded to few digits do not halve exactly, so a step can narrowly miss it.
 SNAP_FRACTION = 0.05
+NOT_PASSED = "no round has gone past it"
 
 
 def refine_dimension(
@@ -45,6 +48,81 @@ def refine_dimension(
                 numbers.append(number)
     points = {x, *(dim.encode(number) for number in numbers)}
     return Level(tuple(sorted(points)), below, above), numbers
+
+
+def explain_ends(
+    dim: Dimension,
+    center: float,
+    below: float | None,
+    above: float | None,
+    numbers: Sequence[float],
+) -> str:
+    """Return why a window steps past the edges of what was tried, or does not.
+
+    Parameters
+    ----------
+    dim : Dimension
+        With the limits of the round.
+    center : float
+        The number in the center.
+    below, above : float or None
+        The nearest coordinates tried; None at an edge.
+    numbers : sequence of float
+        The new numbers.
+    """
+    reasons = []
+    limits = dim.limits
+    below, above = _drop_illegal(dim, below, above)
+    if below is None:
+        lower = [number for number in numbers if number < center]
+        at_end = min(lower, default=center) <= limits.low or not lower
+        reason = limits.low_reason if at_end else ""
+        reasons.append(_explain_end("below", center, lower, min, reason))
+    if above is None:
+        higher = [number for number in numbers if number > center]
+        at_end = max(higher, default=center) >= limits.high or not higher
+        reason = limits.high_reason if at_end else ""
+        reasons.append(_explain_end("above", center, higher, max, reason))
+    return "; ".join(reasons)
+
+
+def _explain_end(
+    side: str,
+    center: float,
+    numbers: list[float],
+    farthest: Callable[[list[float]], float],
+    reason: str,
+) -> str:
+    if not numbers:
+        return f"nothing {side} {center:g}: {reason or 'no other number'}"
+    text = f"steps {side} {center:g}, the edge tried, to {farthest(numbers):g}"
+    return f"{text}: {reason}" if reason else text
+
+
+def explain_edge(
+    dim: Dimension, number: float, below: float | None, above: float | None
+) -> str:
+    """Return which end of the numbers tried a number is, "" if it is none."""
+    limits = dim.limits
+    below, above = _drop_illegal(dim, below, above)
+    if above is None:
+        reason = limits.high_reason if number >= limits.high else ""
+        return f"{number:g} is the largest value tried ({reason or NOT_PASSED})"
+    if below is None:
+        reason = limits.low_reason if number <= limits.low else ""
+        return f"{number:g} is the smallest value tried ({reason or NOT_PASSED})"
+    return ""
+
+
+def _drop_illegal(
+    dim: Dimension, below: float | None, above: float | None
+) -> tuple[float | None, float | None]:
+    """Return the neighbours within the limits: values that failed are no neighbours."""
+    low, high = dim.span
+    return (
+        None if below is None or below < low else below,
+        None if above is None or above > high else above,
+    )
 
 
 def _clip_to_limits(dim: Dimension, x: float, target: float) -> float:

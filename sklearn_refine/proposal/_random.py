@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate, chain, islice
 from typing import Any
 
@@ -24,6 +25,7 @@ from sklearn_refine.proposal._random_draws import (
     take_new,
 )
 from sklearn_refine.proposal._surrogate import fit_surrogate, warn_surrogate_failed
+from sklearn_refine.space._axes import to_python
 from sklearn_refine.space._quantiles import (
     DistributionSubspace,
     ListAxis,
@@ -131,7 +133,9 @@ class RandomProposer:
             draws = chain(found, self._enumerate(rng))
             found = take_new(draws, history, limit, MAX_ENUMERATED)
         windows = [
-            self._make_window(history.candidates[center], half_width)
+            replace(
+                self._make_window(history.candidates[center], half_width), center=center
+            )
             for center in centers
         ]
         if not len(history):
@@ -309,6 +313,20 @@ class RandomProposer:
             index = bisect_right(ends, place)
             start = ends[index] - sizes[index]
             yield Candidate(self.subspaces[index].params_at(place - start), index)
+
+    def explain_edges(self, history: History, index: int) -> dict[str, str]:
+        """Return the parameters of a candidate that lie on an end, and which end."""
+        candidate = history.candidates[index]
+        found = {}
+        for name, axis in self.subspaces[candidate.subspace].axes.items():
+            if isinstance(axis, SampledAxis) or not (axis.ordered and axis.bounded):
+                continue
+            value = candidate.params[name]
+            low, high = axis.decode(np.repeat([[0.0], [1.0]], axis.n_dims, axis=1))
+            for end, text in ((low, "smallest"), (high, "largest")):
+                if low != high and to_python(value) == to_python(end):
+                    found[name] = f"{to_python(value)!r} is the {text} possible value"
+        return found
 
     def _make_window(self, center: Candidate, half_width: float) -> Window:
         """Return the window around a center."""

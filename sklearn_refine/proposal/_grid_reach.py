@@ -1,0 +1,199 @@
+"""How far the next round of a grid search may go beyond the candidates tried.
+
+Three rules narrow the legal ranges from round to round. They depend on the sizes and
+failures of candidates, never on measured times: the same search tries the same
+candidates on every machine.
+
+- Failures: where all fits beyond a value failed, that value is the limit.
+- Size: a number that is a size at most doubles per round, the depth of trees grows by
+  at most two, and all sizes together stay within `MAX_GROWTH` times the largest listed.
+- Undeclared ends: past the end of a range that nothing declares, only neighbours of the
+  best center go, in one parameter at a time, until a fit beyond it has succeeded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from sklearn_refine._history import History, is_failed
+from sklearn_refine.space._axes import (
+    Axis,
+    Dimension,
+    Key,
+    LayersAxis,
+    NumberAxis,
+    layer_widths,
+)
+from sklearn_refine.space._infer import Subspace
+from sklearn_refine.space._limits import (
+    BOUNDS,
+    DECLARED,
+    KNOWN,
+    LEARNED,
+    SIZE,
+    Limits,
+)
+
+#: A candidate is at most this many times as large as the largest listed one.
+MAX_GROWTH = 4.0
+#: Parameters whose cost doubles with each step, and how far they grow per round.
+DEPTHS = ("max_depth", "depth")
+DEPTH_STEP = 2
+#: The beginnings of the names of ints that make a model smaller, not larger.
+SHRINKING = ("min_",)
+
+
+class Reach:
+    """The limits of the next round.
+
+    Parameters
+    ----------
+    subspaces : sequence of Subspace
+        The axes, one entry for each of the user's dicts.
+    history : History
+        All rounds so far.
+    """
+
+    def __init__(self, subspaces: Sequence[Subspace], history: History) -> None:
+        self._subspaces = subspaces
+        self._largest_listed = [
+            {axis.name: _largest_listed(axis) for axis in subspace.axes}
+            for subspace in subspaces
+        ]
+        self._known: dict[tuple[int, str, int], tuple[Any, _Fact]] = {}
+        # Of each dimension: the numbers tried, and those of fits that succeeded.
+        self._tried: dict[tuple[int, Key], list[float]] = {}
+        self._succeeded: dict[tuple[int, Key], list[float]] = {}
+        self._failed: dict[tuple[int, Key], list[float]] = {}
+        for candidate, outcomes in zip(
+            history.candidates, history.outcomes, strict=True
+        ):
+            failed = is_failed(outcomes)
+            for axis in subspaces[candidate.subspace].axes:
+                for key, number in axis.numbers(candidate.params[axis.name]).items():
+                    place = (candidate.subspace, key)
+                    self._tried.setdefault(place, []).append(number)
+                    found = self._failed if failed else self._succeeded
+                    found.setdefault(place, []).append(number)
+
+    def dimension(self, subspace: int, axis: Axis, key: Key) -> Dimension:
+        """Return a dimension with the limits of this round."""
+        dim = axis.dimension(key)
+        learned = self._learned_limits((subspace, key))
+        size = self._size_limits(axis.name, dim, self._tried.get((subspace, key), []))
+        limits = dim.limits.intersect(learned).intersect(size)
+        return replace(dim, limits=limits)
+
+    def _learned_limits(self, place: tuple[int, Key]) -> Limits:
+        """Return the range outside of which every fit failed."""
+        succeeded, failed = self._succeeded.get(place), self._failed.get(place, [])
+        if not succeeded:
+            return Limits()
+        low, high = min(succeeded), max(succeeded)
+        below = any(number < low for number in failed)
+        above = any(number > high for number in failed)
+        return Limits(
+            low if below else -math.inf, high if above else math.inf, below, above
+        ).because(LEARNED)
+
+    def _size_limits(self, name: str, dim: Dimension, tried: list[float]) -> Limits:
+        """Return how large a size may become in this round."""
+        if not _is_size(dim) or not tried:
+            return Limits()
+        largest = max(tried)
+        high = largest + DEPTH_STEP if _is_depth(name) else 2 * max(largest, 1.0)
+        return Limits(high=high, high_closed=True).because(SIZE)
+
+    def is_too_large(self, subspace: int, params: Mapping[str, Any]) -> bool:
+        """Whether all sizes of a candidate together exceed the largest listed ones."""
+        growth = math.prod(fact.growth for fact in self._facts(subspace, params))
+        return growth > MAX_GROWTH * (1 + 1e-9)
+
+    def is_beyond_failures(self, subspace: int, params: Mapping[str, Any]) -> bool:
+        """Whether a candidate has a number beyond which every fit failed."""
+        return any(fact.beyond_failures for fact in self._facts(subspace, params))
+
+    def is_unproven(self, subspace: int, params: Mapping[str, Any]) -> bool:
+        """Whether a candidate lies past an undeclared end that no fit has passed."""
+        return any(fact.unproven for fact in self._facts(subspace, params))
+
+    def _facts(self, subspace: int, params: Mapping[str, Any]) -> list[_Fact]:
+        """Return what is known of each value; a window has few different ones."""
+        found = []
+        for axis in self._subspaces[subspace].axes:
+            value = params[axis.name]
+            place = (subspace, axis.name, id(value))
+            if place not in self._known:
+                # The value is kept, so that its id stays its own.
+                self._known[place] = value, self._examine(subspace, axis, value)
+            found.append(self._known[place][1])
+        return found
+
+    def _examine(self, subspace: int, axis: Axis, value: Any) -> _Fact:
+        beyond_failures = unproven = False
+        for key, number in axis.numbers(value).items():
+            beyond_failures |= number not in self._learned_limits((subspace, key))
+            if succeeded := self._succeeded.get((subspace, key)):
+                limits = axis.dimension(key).limits
+                above, below = number > max(succeeded), number < min(succeeded)
+                unproven |= above and not _is_declared(limits.high_reason)
+                unproven |= below and not _is_declared(limits.low_reason)
+        listed = self._largest_listed[subspace][axis.name]
+        size = _size(axis, value) if listed else None
+        growth = size / listed if listed and size is not None else 1.0
+        return _Fact(beyond_failures, unproven, growth)
+
+
+class _Fact(NamedTuple):
+    """What the rules say of one value of a parameter."""
+
+    beyond_failures: bool
+    unproven: bool
+    growth: float
+
+
+def _is_declared(reason: str) -> bool:
+    return reason in (BOUNDS, DECLARED, KNOWN)
+
+
+def _is_depth(name: str) -> bool:
+    return name.split("__")[-1] in DEPTHS
+
+
+def _is_size(dim: Dimension) -> bool:
+    """Whether larger numbers make a larger model, as far as a list can tell.
+
+    They do if they are whole and not negative. The user's upper bound says more.
+    """
+    bounded = dim.limits.high_reason == BOUNDS
+    return dim.integer and dim.low >= 0 and not bounded
+
+
+def _largest_listed(axis: Axis) -> float | None:
+    """Return the largest listed size on an axis; None if its numbers are no sizes."""
+    sizes = [size for value in axis.listed if (size := _size(axis, value)) is not None]
+    has_choices = any(not axis.numbers(value) for value in axis.listed)
+    if _is_depth(axis.name) and has_choices:
+        return None  # a listed "no limit" is larger than any number
+    return max(sizes, default=None) or None
+
+
+def _size(axis: Axis, value: Any) -> float | None:
+    """Return a number that grows with the cost of a value, None if it has none."""
+    if isinstance(axis, LayersAxis):
+        if not all(_is_size(axis.dimension(key)) for key in axis.numbers(value)):
+            return None
+        widths = layer_widths(value)
+        return float(sum(widths) + sum(a * b for a, b in pairwise(widths)))
+    numbers = axis.numbers(value)
+    name = axis.name.split("__")[-1]
+    if not isinstance(axis, NumberAxis) or not numbers or not _is_size(axis.dim):
+        return None
+    if name.startswith(SHRINKING):
+        return None
+    (number,) = numbers.values()
+    return 2.0 ** min(number, 1000.0) if _is_depth(axis.name) else number
