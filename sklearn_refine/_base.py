@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_refine._history import History, Proposal, Proposer, was_run
 from sklearn_refine._sklearn_compat import (
@@ -40,13 +41,18 @@ from sklearn_refine.evaluation._round import evaluate_round
 from sklearn_refine.evaluation._signals import Interrupts
 from sklearn_refine.journal._store import open_store
 from sklearn_refine.results._attributes import (
-    announce_round,
     cv_results,
     forget_results,
     leading_score,
     no_warnings,
     record_metrics,
+    select_best,
     select_preferred,
+)
+from sklearn_refine.results._messages import (
+    announce_edges,
+    announce_round,
+    warn_about_failures,
 )
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
@@ -100,6 +106,20 @@ class BaseRefiningSearchCV(BaseSearchCV):
     @abstractmethod
     def _n_rounds_asked(self) -> int:
         """Return the number of rounds that the parameters ask for."""
+
+    @property
+    def rounds_(self) -> pd.DataFrame:
+        """One row per round: its size, scores, time and windows."""
+        check_is_fitted(self, "_rounds_table")
+        frame = pd.DataFrame(self._rounds_table)
+        frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
+        return frame
+
+    @property
+    def windows_(self) -> pd.DataFrame:
+        """One row per round, center and parameter: what was searched, and why."""
+        check_is_fitted(self, "_windows_table")
+        return pd.DataFrame(self._windows_table)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -187,6 +207,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 self._run_rounds(setup, history, callbacks)
                 self._set_results(history)
                 self._select_best(history)
+                self._set_edges(setup.proposer, history)
             except BaseException as error:
                 # Neither an error nor an interrupt costs the work already done.
                 interrupted = isinstance(error, KeyboardInterrupt)
@@ -255,9 +276,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 if self.tol is not None and history.best_score() - best < self.tol:
                     self.stop_reason_ = "tol"
                     break
-        outcomes = [outcome for outcome in history.flat_outcomes() if was_run(outcome)]
-        if any(outcome["fit_error"] for outcome in outcomes):
-            warn_or_raise_about_fit_failures(outcomes, self.error_score)
+        warn_about_failures(self, history)
         callbacks.call_on_fit_task_end(estimator=self)
 
     def _run_round(
@@ -265,7 +284,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
     ) -> bool:
         """Evaluate and record a proposal; return whether a callback asked to stop."""
         fresh = history.without_outcome(proposal.candidates)
-        announce_round(self, history, len(fresh), len(setup.plan))
+        seconds = setup.evaluation.predict_seconds(list(fresh.values()))
+        announce_round(self, history, len(fresh), len(setup.plan), seconds)
         callbacks = callbacks.subcontext(
             task_name="round",
             max_subtasks=len(fresh) * history.n_splits,
@@ -320,7 +340,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
         forget_results(self, only_best=True)
         self.n_rounds_ = len(history.rounds)
         self.n_fits_ = history.n_fits()
-        self.rounds_ = history.rounds_frame()
+        self._rounds_table = history.rounds_table()
+        self._windows_table = history.windows_table()
         self.cv_results_ = cv_results(self, history)
 
     def _set_partial_results(self, history: History) -> None:
@@ -340,10 +361,18 @@ class BaseRefiningSearchCV(BaseSearchCV):
         if not self.refit and self.multimetric_:
             return
         results, metric = self.cv_results_, history.metric
-        self.best_index_ = self._select_best_index(self.refit, metric, results)
+        self.best_index_ = select_best(self, history)
         if not callable(self.refit):
             self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
         self.best_params_ = results["params"][self.best_index_]
+
+    def _set_edges(self, proposer: Proposer, history: History) -> None:
+        """Say once where the best candidate lies on an end of the space."""
+        self.best_on_edge_ = {}
+        if hasattr(self, "best_index_"):
+            self.best_on_edge_ = proposer.explain_edges(history, self.best_index_)
+        if len(history.rounds) > 1:
+            announce_edges(self, self.best_on_edge_)
 
     def _refit_best(
         self, inputs: FitInputs, history: History, callbacks: Any, data: dict[str, Any]

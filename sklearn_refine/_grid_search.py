@@ -14,6 +14,7 @@ from sklearn.model_selection import ParameterGrid
 from sklearn_refine._base import BaseRefiningSearchCV
 from sklearn_refine._sklearn_compat import Interval
 from sklearn_refine.proposal._grid import GridProposer
+from sklearn_refine.space._inactive import ModelKey
 from sklearn_refine.space._infer import grid_space
 from sklearn_refine.space._names import as_list, check_parameter_names
 
@@ -62,14 +63,17 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         Largest number of candidates in a later round. None means as many as in the
         first round. If the windows hold more, a model of the scores (surrogate)
         chooses among them. See :ref:`rounds`.
-    scales : dict of str to {'linear', 'log', 'choice'}, default=None
+    scales : dict of str to {'linear', 'log', 'layers', 'choice'}, default=None
         How to read a parameter's list of values, where the automatic reading does not
         fit. 'linear' and 'log' are scales for new numbers; with 'log', a zero is a
-        choice. 'choice' tries only the listed values.
+        choice. 'layers' reads tuples of ints as layer sizes, whatever the name of the
+        parameter. 'choice' tries only the listed values.
     bounds : dict of str to (low, high), default=None
         Smallest and largest value that later rounds may propose, both included, in
-        units of the parameter. None leaves a side open. Use it in addition to the
-        limits that the estimator declares. Listed values are tried in any case.
+        units of the parameter. None leaves a side open. Bounds narrow the limits that
+        the estimator declares. They replace limits that the search has read from the
+        list or knows for a library, and the limit on the growth of sizes. Listed values
+        are tried in any case. See :ref:`spaces`.
     tol : float, default=None
         Stop after a round that improves the best score by less than `tol`, in units of
         the score. None never stops early.
@@ -83,23 +87,24 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         :class:`joblib.parallel_config` context. -1 means all processors.
     refit : bool, str or callable, default=True
         Whether to refit the best candidate on all data. With several metrics, the name
-        of the metric that decides. A callable gets ``cv_results_`` and returns the
-        index of the best candidate. It is called after every round, because later
-        rounds follow its choice.
+        of the metric that decides. A callable gets ``cv_results_``, without failed
+        candidates that the user did not list, and returns the index of the best one. It
+        is called after every round, because later rounds follow its choice.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in GridSearchCV. An int is the number of folds; None
         means 5. The splits are drawn once and used in every round, so all candidates
         are compared on the same splits.
     verbose : int, default=0
         Amount of messages, as in GridSearchCV. With 1, one line per round with its
-        number of fits and the best score so far. With 2 or more, also one line per
-        fit; candidates then share no work.
+        number of fits, the best score so far and the expected time. With 2 or more,
+        also one line per fit; candidates then share no work.
     pre_dispatch : int or str, default='2*n_jobs'
         Number of tasks that are dispatched in advance, as in GridSearchCV. A task is
         one fit, or several fits that share work. Reduce it to save memory.
     error_score : 'raise' or numeric, default=np.nan
-        Score of a fit that raises an error. 'raise' raises the error instead. If all
-        fits of the first round fail, the search raises an error.
+        Score of a fit that raises an error. 'raise' raises the error instead, for
+        values of `param_grid`; later values that fail get NaN. If all fits of the first
+        round fail, the search raises an error.
     return_train_score : bool, default=False
         Whether ``cv_results_`` includes scores on the training data. They help to
         detect overfitting, and take additional time.
@@ -152,6 +157,13 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         the round), `best_so_far` and `seconds`. One column ``window_<parameter>`` per
         parameter lists the values searched around each center: the smallest and
         largest number, or the choices or layer sizes.
+    windows_ : DataFrame
+        One row per round, center and parameter: `round`, `center` (its index in
+        ``cv_results_``, -1 for the whole space), `parameter`, `values` (as in
+        `rounds_`) and `why`: why the window steps past the values tried, or stops.
+    best_on_edge_ : dict of str to str
+        Parameters whose best value lies on an end: the smallest or largest value tried,
+        a limit or a bound. The text says which. A wider range may hold better values.
     n_rounds_ : int
         Number of rounds run.
     n_fits_ : int
@@ -201,6 +213,12 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     RefiningGridSearchCV(estimator=Ridge(), param_grid={'alpha': [0.01, 0.1, 1.0]})
     >>> search.best_params_
     {'alpha': 0.0001}
+    >>> search.best_on_edge_
+    {'alpha': '0.0001 is the smallest value tried (no round has gone past it)'}
+    >>> search.rounds_["n_candidates"].tolist()
+    [3, 3, 3]
+    >>> search.windows_["values"].tolist()[:2]
+    [(0.01, 1.0), (0.001, 0.032)]
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -287,6 +305,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
             n_points=self.n_points,
             max_candidates=self.max_candidates,
             surrogate="gp",
+            model_key=ModelKey(self.estimator),
         )
 
     def _n_rounds_asked(self) -> int:

@@ -84,17 +84,17 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         :class:`joblib.parallel_config` context. -1 means all processors.
     refit : bool, str or callable, default=True
         Whether to refit the best candidate on all data. With several metrics, the name
-        of the metric that decides. A callable gets ``cv_results_`` and returns the
-        index of the best candidate. It is called after every round, because later
-        rounds follow its choice.
+        of the metric that decides. A callable gets ``cv_results_``, without failed
+        candidates that the user did not list, and returns the index of the best one. It
+        is called after every round, because later rounds follow its choice.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in GridSearchCV. An int is the number of folds; None
         means 5. The splits are drawn once and used in every round, so all candidates
         are compared on the same splits.
     verbose : int, default=0
         Amount of messages, as in GridSearchCV. With 1, one line per round with its
-        number of fits and the best score so far. With 2 or more, also one line per
-        fit; candidates then share no work.
+        number of fits, the best score so far and the expected time. With 2 or more,
+        also one line per fit; candidates then share no work.
     pre_dispatch : int or str, default='2*n_jobs'
         Number of tasks that are dispatched in advance, as in GridSearchCV. A task is
         one fit, or several fits that share work. Reduce it to save memory.
@@ -153,6 +153,13 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         the round), `best_so_far` and `seconds`. One column ``window_<parameter>`` per
         parameter lists the values searched around each center: the smallest and
         largest number, or the choices or layer sizes.
+    windows_ : DataFrame
+        One row per round, center and parameter: `round`, `center` (its index in
+        ``cv_results_``, -1 for the whole space), `parameter`, `values` (as in
+        `rounds_`) and `why`: why the window steps past the values tried, or stops.
+    best_on_edge_ : dict of str to str
+        Parameters whose best value lies on an end: the smallest or largest value tried,
+        a limit or a bound. The text says which. A wider range may hold better values.
     n_rounds_ : int
         Number of rounds run.
     n_fits_ : int
@@ -213,6 +220,10 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     >>> search = search.fit(X, y)
     >>> round(float(search.best_score_), 3)
     0.482
+    >>> search.rounds_["n_candidates"].tolist()
+    [3, 3, 3, 3]
+    >>> len(search.windows_)  # the whole space, then three centers in each round
+    10
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
 
 from sklearn_refine._history import Candidate, Outcome
 from sklearn_refine.evaluation._costs import CostModel
@@ -21,6 +23,7 @@ class Store(Protocol):
     """Keeps the outcomes of finished fits when the process ends."""
 
     round: int
+    error_score: Any
 
     def known(self, candidate: Candidate, split: int) -> Outcome | None:
         """Return the outcome of a fit that was finished before."""
@@ -68,6 +71,26 @@ class EvaluationContext:
     store: Store | None = None
     deadline: float | None = None
     interrupts: Interrupts = field(default_factory=Interrupts)
+
+    def for_round(self, number: int, *, invented: bool) -> EvaluationContext:
+        """Return the context of one round.
+
+        With ``error_score="raise"``, only candidates that the user listed raise. An
+        invented candidate that fails is a failed candidate.
+        """
+        error_score = self.inputs.options["error_score"]
+        if invented and error_score == "raise":
+            error_score = np.nan
+        if self.store is not None:
+            self.store.round, self.store.error_score = number, error_score
+        options = {**self.inputs.options, "error_score": error_score}
+        return replace(self, inputs=replace(self.inputs, options=options))
+
+    def predict_seconds(self, candidates: Sequence[Candidate]) -> float:
+        """Return how long candidates will take, from the times of earlier ones."""
+        times = self.costs.predict([candidate.params for candidate in candidates])
+        seconds: float = times.sum() * self.inputs.n_splits / self.pool.n_workers
+        return seconds
 
     @contextmanager
     def open(self) -> Iterator[None]:

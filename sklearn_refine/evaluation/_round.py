@@ -64,8 +64,8 @@ def evaluate_round(
         Decides which fits are needed. If None, all of them are.
     """
     start = time.perf_counter()
-    if context.store is not None:
-        context.store.round = len(history.rounds) + 1
+    number = len(history.rounds) + 1
+    context = context.for_round(number, invented=proposal.is_invented)
     evaluation = RoundEvaluation(context, new_candidates, callbacks, race)
     try:
         evaluation.run()

@@ -80,11 +80,7 @@ def run_unshared(inputs: FitInputs, fit: Fit) -> Outcome:
     except TimeUp:
         return handle_timeout(inputs, fit.split, time.perf_counter() - start)
     except Exception as error:
-        error.add_note(
-            f"This came of a fit with {fit.params!r}. Later rounds of "
-            "RefiningGridSearchCV may try values that are not listed; `bounds` says "
-            "which it may."
-        )
+        error.add_note(f"It was raised by a fit with {fit.params!r}.")
         raise
 
 

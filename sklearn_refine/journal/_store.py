@@ -90,7 +90,7 @@ class JournalStore:
         #: Random seed for a search with `random_state=None`, so that it can be resumed.
         self.seed = int(content[:8], 16)
         self._path = Path(os.fsdecode(path))
-        self._error_score = error_score
+        self.error_score = error_score
         self._fit_timeout = fit_timeout
         self._texts: dict[int, tuple[Candidate, str, str]] = {}
         environment = describe_environment()
@@ -116,7 +116,7 @@ class JournalStore:
             return None  # the scores hold another error_score
         if outcome["fit_error"] is None:
             return outcome
-        if self._error_score == "raise":
+        if self.error_score == "raise":
             return None  # the fit must raise its error again
         if outcome["fit_error"].startswith(TIMED_OUT):
             # `fit_time` may be a share of the time of several fits, so the error tells.
@@ -125,9 +125,9 @@ class JournalStore:
                 return None  # the fit has more time now
         for name in ("test_scores", "train_scores"):
             if isinstance(outcome.get(name), dict):
-                outcome[name] = dict.fromkeys(outcome[name], self._error_score)
+                outcome[name] = dict.fromkeys(outcome[name], self.error_score)
             elif name in outcome:
-                outcome[name] = self._error_score
+                outcome[name] = self.error_score
         return outcome
 
     def claim(self, fits: Sequence[tuple[Candidate, int]]) -> set[int]:
@@ -150,7 +150,7 @@ class JournalStore:
 
     def _is_unscored(self, outcome: Outcome) -> bool:
         """Whether a score is `error_score`, as it is if a metric failed."""
-        error_score = self._error_score
+        error_score = self.error_score
         found: list[Any] = []
         for name in ("test_scores", "train_scores"):
             scores = outcome.get(name, {})

@@ -6,7 +6,7 @@ Names, order and types must stay the same as in the searches of scikit-learn.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -19,9 +19,12 @@ from sklearn_refine._sklearn_compat import insert_error_scores
 #: Attributes that an earlier fit may have left, of the best candidate and of all.
 _BEST_ATTRIBUTES = (
     *("best_index_", "best_params_", "best_score_", "best_estimator_"),
-    *("refit_time_", "feature_names_in_"),
+    *("refit_time_", "feature_names_in_", "best_on_edge_"),
 )
-_OTHER_ATTRIBUTES = ("n_rounds_", "n_fits_", "rounds_", "cv_results_", "multimetric_")
+_OTHER_ATTRIBUTES = (
+    *("n_rounds_", "n_fits_", "cv_results_", "multimetric_"),
+    *("_rounds_table", "_windows_table"),
+)
 
 
 def forget_results(search: Any, *, only_best: bool = False) -> None:
@@ -71,58 +74,96 @@ def _leading_metric(search: Any, scores: Mapping[str, Any]) -> str:
     )
 
 
-def select_preferred(search: Any, history: History) -> int:
-    """Return the index of the candidate that a callable ``refit`` selects."""
-    with no_warnings():
-        results = cv_results(search, history)
-    index = search._select_best_index(search.refit, history.metric, results)
+def select_preferred(search: Any, history: History) -> int | None:
+    """Return the index of the candidate that a callable ``refit`` selects by now.
+
+    An error between rounds is no reason to end the search: the rounds still to come
+    may give the callable what it needs.
+    """
+    try:
+        with no_warnings():
+            return _call_refit(search, history)
+    except Exception as error:
+        warnings.warn(
+            f"refit={search.refit!r} raised {type(error).__name__}: {error}. This was "
+            "between rounds, so the search continues without its preference and calls "
+            "it again after the last round.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return None
+
+
+def select_best(search: Any, history: History) -> int:
+    """Return the index of the best candidate, as ``refit`` says."""
+    if callable(search.refit):
+        return _call_refit(search, history)
+    index = search._select_best_index(search.refit, history.metric, search.cv_results_)
     return int(index)
 
 
-def cv_results(search: Any, history: History) -> dict[str, Any]:
-    """Return the history in the form of ``cv_results_``."""
+def _call_refit(search: Any, history: History) -> int:
+    """Return the index of the candidate that a callable ``refit`` selects.
+
+    It sees what GridSearchCV could have shown it: candidates with a score on every
+    split, and listed ones that failed. Its index is mapped back to ``cv_results_``.
+    """
+    rows = [i for i in range(len(history)) if _is_presentable(history, i)]
+    results = cv_results(search, history, rows)
+    index = search._select_best_index(search.refit, history.metric, results)
+    return int(rows[index])
+
+
+def _is_presentable(history: History, index: int) -> bool:
+    """Whether a candidate has all its scores, or was listed and has failed."""
+    outcomes = history.outcomes[index]
+    scored = [
+        not outcome["fit_error"] and _has_all_scores(outcome)
+        for outcome in outcomes
+        if was_run(outcome)
+    ]
+    if all(scored):
+        return len(scored) == history.n_splits  # a race stopped the others
+    return not history.candidates[index].invented
+
+
+def _has_all_scores(outcome: Outcome) -> bool:
+    scores = outcome["test_scores"]
+    numbers = scores.values() if isinstance(scores, dict) else [scores]
+    return not any(number != number for number in numbers)
+
+
+def cv_results(
+    search: Any, history: History, rows: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Return the history, or some of its candidates, in the form of ``cv_results_``."""
+    rows = range(len(history)) if rows is None else rows
+    candidates = [history.candidates[row] for row in rows]
+    outcomes = [history.outcomes[row] for row in rows]
     more: dict[str, list[int]] = {}
     if search._n_rounds_asked() > 1:
-        more["round"] = [number + 1 for number in history.round_of]
-    n_run = [sum(map(was_run, splits)) for splits in history.outcomes]
+        more["round"] = [history.round_of[row] + 1 for row in rows]
+    n_run = [sum(map(was_run, splits)) for splits in outcomes]
     if search.racing:
         more["n_splits_evaluated"] = n_run
     complete = min(n_run) == history.n_splits
     # scikit-learn would warn of a split that was not run as if the fit had failed.
     with nullcontext() if complete else no_warnings():
         results: dict[str, Any] = search._format_results(
-            [candidate.params for candidate in history.candidates],
+            [candidate.params for candidate in candidates],
             history.n_splits,
-            history.flat_outcomes(),
+            [outcome for splits in outcomes for outcome in splits],
             more,
         )
     if not complete:
         for name in [name for name in results if name.startswith("rank_")]:
             results[name] = _ranks(results[f"mean_{name.removeprefix('rank_')}"])
         for name in ("fit_time", "score_time"):
-            times = history.times(name)
+            times = history.times(name)[list(rows)]
             results[f"mean_{name}"] = np.nanmean(times, axis=1)
             results[f"std_{name}"] = np.nanstd(times, axis=1)
-    results["params"] = [candidate.shown for candidate in history.candidates]
+    results["params"] = [candidate.shown for candidate in candidates]
     return results
-
-
-def announce_round(
-    search: Any, history: History, n_candidates: int, n_rounds: int
-) -> None:
-    """Print the number of fits of a round, if the search is `verbose`."""
-    if search.verbose <= 0:
-        return
-    at_most = "at most " if search.racing else ""
-    message = (
-        f"Fitting {at_most}{history.n_splits} folds for each of {n_candidates} "
-        f"candidates, totalling {at_most}{n_candidates * history.n_splits} fits"
-    )
-    if n_rounds > 1:
-        best = f", best {history.metric} so far {history.best_score():.5g}"
-        number = len(history.rounds) + 1
-        message += f" (round {number} of {n_rounds}{best if history.ranking() else ''})"
-    print(message)  # noqa: T201 - as scikit-learn does, at the same verbosity
 
 
 def _ranks(means: np.ndarray) -> np.ndarray:

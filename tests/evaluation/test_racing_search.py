@@ -128,15 +128,16 @@ def test_races_on_the_metric_of_refit(scoring):
     assert np.isnan(several.cv_results_["mean_train_accuracy"][dropped]).all()
 
 
-def test_a_callable_refit_gets_nan_for_missing_splits():
+def test_a_callable_refit_gets_complete_candidates_only():
     seen = []
 
     def best(results):
-        seen.append(np.isnan(results["mean_test_score"]).sum())
-        return int(np.nanargmax(results["mean_test_score"]))
+        seen.append(results)
+        return int(np.argmax(results["mean_test_score"]))
 
     search = fit(refit=best, n_rounds=1)
-    assert seen[0] > 0
+    assert np.isnan(search.cv_results_["mean_test_score"]).any()
+    assert not np.isnan(seen[0]["mean_test_score"]).any()
     assert search.best_index_ == np.nanargmax(search.cv_results_["mean_test_score"])
 
 

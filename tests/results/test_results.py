@@ -31,8 +31,7 @@ def read(values, name="a", estimator=None, scale=None):
         ([1e-4, 1e-2, 1], "log"),
         ([1, 2, 4, 8], "log"),
         ([-1, 0, 100], "linear"),
-        ([(4,), (8, 4), (16,)], "layers"),
-        ([[4], [8, 4]], "layers"),
+        ([(4,), (8, 4), (16,)], "choice"),
         (["a", "b"], "choice"),
         ([True, False], "choice"),
         ([None, 1, 2], "choice"),
@@ -46,6 +45,12 @@ def read(values, name="a", estimator=None, scale=None):
 def test_kind_of_a_parameter(values, kind):
     assert read(values).kind == kind
     assert read([*values, MISSING]).kind == kind
+
+
+@pytest.mark.parametrize("values", [[(4,), (8, 4), (16,)], [[4], [8, 4]]])
+def test_layers_are_known_by_the_name_of_the_parameter(values):
+    assert read(values, "mlp__hidden_layer_sizes").kind == "layers"
+    assert read([*values, MISSING], "layers").kind == "layers"
 
 
 @pytest.mark.parametrize("n", [20, 300])
@@ -150,7 +155,8 @@ def test_the_users_scale_and_the_estimator_come_first():
 
 def test_levels_are_sorted_and_labels_differ():
     assert read([3, 1, 2, 1]).levels == [1, 2, 3]
-    assert read([(8, 4), (4,), (16,)]).levels == [(4,), (16,), (8, 4)]
+    layers = read([(8, 4), (4,), (16,)], "layers").levels
+    assert layers == [(4,), (16,), (8, 4)]
     assert read(["b", 2, None, 1]).labels == ["1", "2", "b", "None"]
     assert read(["None", None, "1", 1]).labels == ["1", "'None'", "None", "'1'"]
     assert read([Ridge(), None]).labels == ["Ridge", "None"]

@@ -1,0 +1,116 @@
+"""Lines and warnings of a search for its user: rounds, failed fits, ends of ranges.
+
+Only `print_line` prints, at the verbosity at which scikit-learn does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from sklearn_refine._history import Candidate, History, is_failed, was_run
+from sklearn_refine._sklearn_compat import warn_or_raise_about_fit_failures
+from sklearn_refine.space._axes import to_python, value_key
+
+#: Most parameter values that a warning names.
+MAX_NAMED = 6
+
+
+def announce_round(
+    search: Any, history: History, n_candidates: int, n_rounds: int, seconds: float
+) -> None:
+    """Print the size of a round and, from the second on, how long it will take."""
+    at_most = "at most " if search.racing else ""
+    message = (
+        f"Fitting {at_most}{history.n_splits} folds for each of {n_candidates} "
+        f"candidates, totalling {at_most}{n_candidates * history.n_splits} fits"
+    )
+    if n_rounds > 1:
+        number = len(history.rounds) + 1
+        notes = [f"round {number} of {n_rounds}"]
+        if history.ranking():
+            best = history.best_score()
+            notes.append(f"best {history.metric} so far {best:.5g}")
+        if history.rounds:
+            notes.append(f"about {_duration(seconds)}")
+        message += f" ({', '.join(notes)})"
+    print_line(search, message)
+
+
+def announce_edges(search: Any, edges: Mapping[str, str]) -> None:
+    """Print the parameters of the best candidate that lie on an end."""
+    if edges:
+        texts = "; ".join(f"{name}: {text}" for name, text in edges.items())
+        print_line(search, f"The best candidate lies on an end of the space. {texts}")
+
+
+def print_line(search: Any, message: str) -> None:
+    """Print a line if the search is `verbose`."""
+    if search.verbose > 0:
+        print(message)  # noqa: T201 - as scikit-learn does, at the same verbosity
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.2g} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def warn_about_failures(search: Any, history: History) -> None:
+    """Give scikit-learn's warning about failed fits, and say which were invented."""
+    outcomes = [outcome for outcome in history.flat_outcomes() if was_run(outcome)]
+    if not any(outcome["fit_error"] for outcome in outcomes):
+        return
+    error_score = np.nan if search.error_score == "raise" else search.error_score
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_or_raise_about_fit_failures(outcomes, error_score)
+    for warning in caught:
+        text = f"{warning.message}{_explain_invented_failures(history)}"
+        warnings.warn(text, warning.category, stacklevel=4)
+
+
+def _explain_invented_failures(history: History) -> str:
+    """Return how many failures the search caused itself, and what they share."""
+    failed: list[Candidate] = []
+    others: list[Candidate] = []
+    n_fits = 0
+    for candidate, outcomes in zip(history.candidates, history.outcomes, strict=True):
+        n_failed = sum(bool(outcome["fit_error"]) for outcome in outcomes)
+        if candidate.invented and n_failed:
+            n_fits += n_failed
+        if candidate.invented and is_failed(outcomes):
+            failed.append(candidate)
+        else:
+            others.append(candidate)
+    if not n_fits:
+        return ""
+    text = (
+        f"\n\n{n_fits} of these failed fits are of candidates that the search itself "
+        "proposed in later rounds, with values that are not in param_grid."
+    )
+    shown = {
+        (name, value_key(value)): f"{name}={to_python(value)!r}"
+        for candidate in failed
+        for name, value in candidate.params.items()
+    }
+    names = "these parameters"
+    if only_failed := shown.keys() - _values(others):
+        texts = sorted(shown[place] for place in only_failed)
+        more = ", ..." if len(texts) > MAX_NAMED else ""
+        values = ", ".join(texts[:MAX_NAMED]) + more
+        text += f" No fit with these values succeeded: {values}."
+        names = ", ".join(sorted({repr(name) for name, _ in only_failed}))
+    return (
+        f"{text} Pass bounds={{name: (low, high)}} for {names} to say which values "
+        "later rounds may try."
+    )
+
+
+def _values(candidates: Iterable[Candidate]) -> set[tuple[str, Any]]:
+    return {(n, value_key(v)) for c in candidates for n, v in c.params.items()}
