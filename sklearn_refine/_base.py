@@ -255,8 +255,11 @@ class BaseRefiningSearchCV(BaseSearchCV):
     def _run_rounds(self, setup: _Setup, history: History, callbacks: Any) -> None:
         """Propose and evaluate until the plan, or a reason to stop, ends the search."""
         n_rounds = len(setup.plan)
-        callbacks = callbacks.subcontext(task_name="search", max_subtasks=n_rounds)
-        callbacks.call_on_fit_task_begin(estimator=self)
+        # A search of one round has the callback tree of scikit-learn's searches.
+        has_rounds = self._n_rounds_asked() > 1
+        if has_rounds:
+            callbacks = callbacks.subcontext(task_name="search", max_subtasks=n_rounds)
+            callbacks.call_on_fit_task_begin(estimator=self)
         self.stop_reason_ = "completed"
         with setup.evaluation.open():
             for limit in setup.plan["n_candidates"]:
@@ -277,7 +280,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
                     self.stop_reason_ = "tol"
                     break
         warn_about_failures(self, history)
-        callbacks.call_on_fit_task_end(estimator=self)
+        if has_rounds:
+            callbacks.call_on_fit_task_end(estimator=self)
 
     def _run_round(
         self, setup: _Setup, history: History, proposal: Proposal, callbacks: Any
@@ -287,7 +291,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
         seconds = setup.evaluation.predict_seconds(list(fresh.values()))
         announce_round(self, history, len(fresh), len(setup.plan), seconds)
         callbacks = callbacks.subcontext(
-            task_name="round",
+            task_name="round" if self._n_rounds_asked() > 1 else "search",
             max_subtasks=len(fresh) * history.n_splits,
             sequential_subtasks=False,
         )
@@ -326,11 +330,12 @@ class BaseRefiningSearchCV(BaseSearchCV):
         has_scores = bool(history.ranking())
         if not has_scores and not any(outcome["fit_error"] for outcome in outcomes):
             raise ValueError(
-                f"Round 1 has no candidate with a score on every split, so there is "
-                f"nothing to refine around: scoring={self.scoring!r} returned NaN or "
-                "raised (the warnings above say where). Correct the scorer, pass "
-                "error_score='raise' to see its first error, or n_rounds=1 to keep "
-                "the results as they are. The scores are in cv_results_."
+                "Round 1 has no candidate with a score on every split, so there is "
+                f"nothing to refine around: with scoring={self.scoring!r}, predicting "
+                "or scoring returned NaN or raised an error (the warnings above say "
+                "where). Pass error_score='raise' to see the first error, or "
+                "n_rounds=1 to keep the results as they are. The scores are in "
+                "cv_results_."
             )
         if callable(self.refit) and has_scores:
             history.preferred = select_preferred(self, history)

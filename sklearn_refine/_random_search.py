@@ -296,7 +296,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         for part in parts:
             if not isinstance(part, dict):
                 raise TypeError(f"Parameter distribution is not a dict ({part!r})")
-        if not any(parts):
+        if not parts or (self._n_rounds_asked() > 1 and not any(parts)):
             raise ValueError(
                 f"param_distributions={self.param_distributions!r} names no parameter, "
                 "so there is nothing to search; name at least one parameter."

@@ -144,8 +144,12 @@ def _has_callbacks(search: Any) -> bool:
     if hasattr(search, "_parent_callback_ctx"):
         return True
     values = [search]
+    seen: dict[int, Any] = {}  # holds the objects, so that no id is used again
     while values:
         value = values.pop()
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
         if isinstance(value, dict):
             values.extend(value.values())
         elif isinstance(value, list | tuple):

@@ -113,13 +113,13 @@ def test_callbacks_of_the_estimator_and_of_listed_estimators():
     RefiningGridSearchCV(model, {"C": [0.1, 1.0]}, cv=2, n_rounds=1).fit(X, target)
     outermost = {path[0][0] for path in recorder.paths}
     assert outermost == {"fit"}
-    assert any(("round", 0) in path for path in recorder.paths)
+    assert any(("search", 0) in path for path in recorder.paths)
 
     recorder.paths.clear()
     pipeline = Pipeline([("model", LogisticRegression())])
     search = RefiningGridSearchCV(pipeline, {"model": [model]}, cv=2, n_rounds=1)
     search.fit(X, target)
-    assert any(("round", 0) in path for path in recorder.paths)
+    assert any(("search", 0) in path for path in recorder.paths)
 
 
 @with_callbacks

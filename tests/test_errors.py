@@ -330,7 +330,7 @@ def test_only_listed_values_raise():
             return super().fit(X, y)
 
     search = RefiningGridSearchCV(BreaksBetween(), GOOD_GRID, error_score="raise")
-    message = r"(?s)10 of these failed fits.*proposed in later.*alpha=.*Pass bounds="
+    message = r"(?s)20 of these failed fits.*proposed in later.*alpha=.*Pass bounds="
     with (
         pytest.warns(FitFailedWarning, match=message),
         pytest.warns(UserWarning, match="non-finite"),

@@ -121,15 +121,15 @@ def check_inputs(
     n_splits = cv.get_n_splits(X, y, **routed.splitter.split)
     if not n_splits:
         raise ValueError(
-            f"No fits were performed: cv={search.cv!r} gives no splits. "
-            "Was the CV iterator empty?"
+            "No fits were performed. Was the CV iterator empty? "
+            f"Were there no candidates? cv={search.cv!r} gives no splits."
         )
     splits = []
     if draw_splits:
         splits = list(cv.split(X, y, **routed.splitter.split))
         if len(splits) != n_splits:
             raise ValueError(
-                "cv.split and cv.get_n_splits returned inconsistent results. "
+                "cv.split and cv.get_n_splits return inconsistent results. "
                 f"Expected {n_splits} splits, got {len(splits)}"
             )
     options = {

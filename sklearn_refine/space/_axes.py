@@ -347,7 +347,7 @@ def value_key(value: Any) -> Any:
         return (type(value).__name__, "nan" if math.isnan(value) else value)
     if type(value) in (tuple, list):
         return (type(value).__name__, tuple(value_key(item) for item in value))
-    if isinstance(value, dict):
+    if type(value) is dict:
         return (
             "dict",
             frozenset((value_key(k), value_key(v)) for k, v in value.items()),

@@ -542,3 +542,13 @@ def flat(value):
 def test_a_container_without_numpy_scalars_is_shown_itself():
     for value in ([1, (2, "a")], {"a": [1]}, (None,)):
         assert to_python(value) is value
+
+
+def test_a_value_that_leads_back_to_itself_has_a_key():
+    class Book(dict):
+        pass
+
+    owner = Ridge(alpha=Book())
+    owner.alpha["owner"] = owner
+    assert value_key(owner) == value_key(owner)
+    assert value_key(owner) != value_key(Ridge(alpha=Book()))
