@@ -225,7 +225,8 @@ def _find_training_rows(
     # With one unit, each product is a product with a vector, whose bits may change.
     use_bias_column = model.coefs_[0].shape[1] > 1
     key = (
-        (id(fit.X), id(fit.y), id(fit.weight)),
+        # The class decides how the target is encoded.
+        (id(fit.X), id(fit.y), id(fit.weight), type(model)),
         use_bias_column,
         cache.rng_state(rng) if is_seeded else id(model),
         model.early_stopping and model.validation_fraction,

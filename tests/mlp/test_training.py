@@ -385,6 +385,20 @@ def test_more_models_than_a_stack_holds():
     _check(_models("binary", alphas, max_iter=3), *DATA["binary"])
 
 
+def test_classifiers_and_regressors_on_the_same_rows_share_no_target():
+    X, y = DATA["binary"][0], np.array([1, 2] * (len(DATA["binary"][0]) // 2))
+    X = X[: len(y)]
+    settings = {"hidden_layer_sizes": (5,), "max_iter": 5, "random_state": 0}
+    models = [MLPClassifier(**settings), MLPRegressor(**settings)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        alone = [clone(model).fit(X, y) for model in models]
+        train_together([MLPFit(model, X, y) for model in models])
+    for model, expected in zip(models, alone, strict=True):
+        for coef, own in zip(model.coefs_, expected.coefs_, strict=True):
+            assert coef.tobytes() == own.tobytes()
+
+
 def test_an_invalid_parameter_fails_only_its_own_fit():
     X, y = DATA["binary"]
     models = _models("binary", [{}, {"alpha": -1.0}, {"momentum": 2}])
