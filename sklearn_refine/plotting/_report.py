@@ -176,6 +176,9 @@ def _best_section(search: Any, results: Results) -> list[str]:
     parts = ["<h2>Best parameters</h2>"]
     if results.params[chosen]:
         parts.append(table_html(sorted(results.params[chosen].items())))
+    for name, text in getattr(search, "best_on_edge_", {}).items():
+        note = f"{name}: {text}. A wider range may hold better values."
+        parts.append(paragraph_html(note, note=True))
     if chosen != results.best:
         parts.append(
             paragraph_html(
@@ -266,6 +269,11 @@ def _rounds_section(search: Any) -> list[str]:
         header = ["round", *(name.removeprefix("window_") for name in names)]
         text = "The windows of each round, one line per distinct window:"
         parts += [paragraph_html(text), table_html(rows, header, wrap=False)]
+    windows = search.windows_[["round", "parameter", "why"]].drop_duplicates()
+    rows = [[str(row[0]), *row[1:]] for row in windows.values.tolist() if row[-1]]
+    if rows:
+        text = "Why windows step past the values tried, or stop there:"
+        parts += [paragraph_html(text), table_html(rows, ["round", "parameter", "why"])]
     return parts
 
 

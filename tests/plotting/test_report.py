@@ -232,3 +232,12 @@ def test_invalid_inputs_raise(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r"pip install sklearn-refine\[plot\]"):
         search_report(search, path)
     assert not path.exists()
+
+
+def test_the_report_says_why_windows_stop_and_that_the_best_lies_on_an_end(tmp_path):
+    search = RefiningGridSearchCV(
+        Ridge(), {"alpha": [50.0, 500.0]}, n_rounds=2, bounds={"alpha": (20, None)}
+    ).fit(*load_diabetes(return_X_y=True))
+    page = write_report(search, tmp_path)
+    assert "alpha: 20 is the smallest value tried (bounds)." in page.text
+    assert "steps below 50, the edge tried, to 20: bounds" in page.text
