@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import ParameterGrid
 
 from sklearn_refine._base import BaseRefiningSearchCV
@@ -209,6 +210,9 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     >>> search = RefiningGridSearchCV(Ridge(), {"alpha": [0.01, 0.1, 1.0]})
     >>> search.plan(X, y)["n_fits"].tolist()
     [15, 15, 15]
+    >>> search.describe_space()
+       grid parameter read_as  lowest  highest             why
+    0     0     alpha     log     0.0      inf  declared limit
     >>> search.fit(X, y)
     RefiningGridSearchCV(estimator=Ridge(), param_grid={'alpha': [0.01, 0.1, 1.0]})
     >>> search.best_params_
@@ -282,6 +286,28 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         self.journal = journal
         self.time_budget = time_budget
         self.fit_timeout = fit_timeout
+
+    def describe_space(self) -> pd.DataFrame:
+        """Return how each list is read, and how far later rounds may go.
+
+        Nothing is fitted, and no data are needed.
+
+        Returns
+        -------
+        space : DataFrame
+            One row per parameter of each dict of `param_grid`: `grid` (index of the
+            dict), `parameter`, `read_as` ('linear', 'log', 'integer linear', 'integer
+            log', 'layers' or 'choice'), `lowest` and `highest` (the limits of new
+            values, infinite where there are none) and `why`: where these limits come
+            from, and how fast a size may grow.
+
+        Raises
+        ------
+        ValueError
+            If `param_grid`, `scales` or `bounds` is wrong, as in ``fit``.
+        """
+        self._validate_params()
+        return pd.DataFrame(self._make_proposer().describe_axes())
 
     def _make_proposer(self) -> GridProposer:
         if self.n_points % 2 == 0:

@@ -244,3 +244,24 @@ def test_the_end_is_said_once_in_a_line(capsys):
     assert last.startswith("The best candidate lies on an end of the space. alpha: ")
     RefiningGridSearchCV(Ridge(), grid, n_rounds=1, verbose=1).fit(X, Y)
     assert "lies on an end" not in capsys.readouterr().out
+
+
+def test_the_limits_are_known_before_the_cost():
+    grid = [
+        {"alpha": [0.2, 0.6, 1.0], "limit": [1.0, 2.0], "fails": [True, False]},
+        {"alpha": [1, 5, 9]},
+    ]
+    space = RefiningGridSearchCV(
+        Picky(), grid, bounds={"limit": (None, 3)}
+    ).describe_space()
+    rows = space.set_index(["grid", "parameter"])
+    assert rows.loc[(0, "alpha")].tolist() == [
+        *("linear", 0.0, 1.0, "limit read from the list")
+    ]
+    assert rows.loc[(0, "limit"), "highest"] == 3
+    assert rows.loc[(0, "limit"), "why"] == "limit read from the list; bounds"
+    assert rows.loc[(0, "fails"), "read_as"] == "choice"
+    assert rows.loc[(1, "alpha"), "read_as"] == "integer linear"
+    assert rows.loc[(1, "alpha"), "why"].endswith("at most doubles per round")
+    with pytest.raises(ValueError, match="which is not in param_grid"):
+        RefiningGridSearchCV(Picky(), grid, scales={"x": "log"}).describe_space()

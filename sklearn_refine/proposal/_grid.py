@@ -23,7 +23,7 @@ from sklearn_refine.proposal._grid_points import (
     spanned_candidates,
     window_candidates,
 )
-from sklearn_refine.proposal._grid_reach import Reach
+from sklearn_refine.proposal._grid_reach import Reach, describe_axis
 from sklearn_refine.proposal._grid_steps import (
     explain_edge,
     explain_ends,
@@ -114,6 +114,14 @@ class GridProposer:
             for subspace in refinable
         )
         return [first] + [min(cap, self.n_centers * largest)] * (self.n_rounds - 1)
+
+    def describe_axes(self) -> list[dict[str, Any]]:
+        """Return how each list is read, and how far later rounds may go, as rows."""
+        return [
+            {"grid": index, "parameter": axis.name, **describe_axis(axis)}
+            for index, subspace in enumerate(self.subspaces)
+            for axis in subspace.axes
+        ]
 
     def propose(
         self, history: History, limit: int, rng: np.random.RandomState

@@ -156,6 +156,30 @@ class _Fact(NamedTuple):
     growth: float
 
 
+def describe_axis(axis: Axis) -> dict[str, Any]:
+    """Return how the values of an axis are read, and how far later rounds may go."""
+    keys = sorted(
+        {key for value in axis.listed for key in axis.numbers(value)}, key=str
+    )
+    if not keys:
+        return {"read_as": "choice", "lowest": None, "highest": None, "why": ""}
+    dim = axis.dimension(keys[0])
+    limits = dim.limits
+    read_as: str = "layers" if isinstance(axis, LayersAxis) else dim.scale
+    if dim.integer and read_as != "layers":
+        read_as = f"integer {read_as}"
+    reasons = [limits.low_reason, limits.high_reason]
+    if _is_size(dim):
+        step = "grows by 2" if _is_depth(axis.name) else "at most doubles"
+        reasons.append(f"{step} per round")
+    return {
+        "read_as": read_as,
+        "lowest": limits.low,
+        "highest": limits.high,
+        "why": "; ".join(dict.fromkeys(reasons)),
+    }
+
+
 def _is_declared(reason: str) -> bool:
     return reason in (BOUNDS, DECLARED, KNOWN)
 

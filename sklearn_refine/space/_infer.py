@@ -26,7 +26,12 @@ from sklearn_refine.space._axes import (
     value_key,
 )
 from sklearn_refine.space._legal import Legal, legal_values
-from sklearn_refine.space._limits import DECLARED, Limits, sentinels_of_list
+from sklearn_refine.space._limits import (
+    DECLARED,
+    Limits,
+    are_indices,
+    sentinels_of_list,
+)
 from sklearn_refine.space._overrides import (
     Bounds,
     are_layers,
@@ -210,6 +215,8 @@ def _number_axis(
     numbers = [value for value in listed if is_number(value)]
     sentinels = legal.sentinels
     if not legal.declared and scale is None:
+        if are_indices(numbers):
+            return choice
         sentinels = sentinels_of_list(numbers)
     numbers = [number for number in numbers if number not in sentinels]
     integer, kinds, numbers = _select_numbers(numbers, legal)

@@ -111,3 +111,10 @@ def sentinels_of_list(numbers: Sequence[float]) -> tuple[int, ...]:
     found = {int(number) for number in numbers if number in (-1, 0)}
     others = [number for number in numbers if number not in found]
     return tuple(sorted(found)) if others and min(others) > 0 else ()
+
+
+def are_indices(numbers: Sequence[float]) -> bool:
+    """Whether a list holds 0, 1, 2, ... without a gap, as the indices of choices do."""
+    if not all(isinstance(number, Integral) for number in numbers):
+        return False
+    return {int(number) for number in numbers} == set(range(len(set(numbers))))

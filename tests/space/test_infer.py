@@ -552,3 +552,11 @@ def test_a_value_that_leads_back_to_itself_has_a_key():
     owner.alpha["owner"] = owner
     assert value_key(owner) == value_key(owner)
     assert value_key(owner) != value_key(Ridge(alpha=Book()))
+
+
+def test_indices_of_choices_are_no_numbers():
+    for indices in ([0, 1, 2], [2, 0, 1, 3], [0, 1], list(range(20))):
+        assert type(axis_of(indices)) is ChoiceAxis
+        assert isinstance(axis_of(indices, scales="linear"), NumberAxis)
+    assert isinstance(axis_of([0, 1, 3, 4]), NumberAxis)
+    assert isinstance(axis_of([1, 2, 3]), NumberAxis)
