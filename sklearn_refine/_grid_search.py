@@ -44,8 +44,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     Parameters
     ----------
     estimator : estimator object
-        Any estimator with scikit-learn's interface, including pipelines and
-        meta-estimators. It needs a ``score`` method unless `scoring` is given.
+        Any estimator, including pipelines and meta-estimators. It needs a ``score``
+        method unless `scoring` is given.
     param_grid : dict of str to sequence, or list of such dicts
         Parameter names and the values of the first round, as in GridSearchCV. Each
         dict of a list is searched separately. See :ref:`spaces` for the values that
@@ -70,11 +70,10 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         choice. 'layers' reads tuples of ints as layer sizes, whatever the name of the
         parameter. 'choice' tries only the listed values.
     bounds : dict of str to (low, high), default=None
-        Smallest and largest value that later rounds may propose, both included, in
-        units of the parameter. None leaves a side open. Bounds narrow the limits that
-        the estimator declares. They replace limits that the search has read from the
-        list or knows for a library, and the limit on the growth of sizes. Listed values
-        are tried in any case. See :ref:`spaces`.
+        Smallest and largest value that later rounds may propose, both included. None
+        leaves a side open. Bounds narrow the limits that the estimator declares, and
+        replace all other limits; see :ref:`spaces`. Listed values are tried in any
+        case.
     tol : float, default=None
         Stop after a round that improves the best score by less than `tol`, in units of
         the score. None never stops early.
@@ -89,26 +88,25 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     refit : bool, str or callable, default=True
         Whether to refit the best candidate on all data. With several metrics, the name
         of the metric that decides. A callable gets ``cv_results_``, without failed
-        candidates that the user did not list, and returns the index of the best one. It
-        is called after every round, because later rounds follow its choice.
+        candidates that the user did not list, and returns an index. It is called after
+        every round, because later rounds follow its choice.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in GridSearchCV. An int is the number of folds; None
-        means 5. The splits are drawn once and used in every round, so all candidates
-        are compared on the same splits.
+        means 5. The splits are drawn once and used in every round.
     verbose : int, default=0
         Amount of messages, as in GridSearchCV. With 1, one line per round with its
         number of fits, the best score so far and the expected time. With 2 or more,
         also one line per fit; candidates then share no work.
     pre_dispatch : int or str, default='2*n_jobs'
         Number of tasks that are dispatched in advance, as in GridSearchCV. A task is
-        one fit, or several fits that share work. Reduce it to save memory.
+        one fit, or several that share work.
     error_score : 'raise' or numeric, default=np.nan
-        Score of a fit that raises an error. 'raise' raises the error instead, for
-        values of `param_grid`; later values that fail get NaN. If all fits of the first
-        round fail, the search raises an error.
+        Score of a fit that fails. 'raise' raises the error instead, for values of
+        `param_grid`; later values get NaN. If all fits of the first round fail, the
+        search raises an error.
     return_train_score : bool, default=False
-        Whether ``cv_results_`` includes scores on the training data. They help to
-        detect overfitting, and take additional time.
+        Whether ``cv_results_`` includes scores on the training data, which help to
+        detect overfitting.
     racing : bool, default=False
         Stop evaluating unpromising candidates early. Every candidate of a round is
         scored on the first split; only candidates that could still win are scored on
@@ -159,12 +157,12 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         parameter lists the values searched around each center: the smallest and
         largest number, or the choices or layer sizes.
     windows_ : DataFrame
-        One row per round, center and parameter: `round`, `center` (its index in
-        ``cv_results_``, -1 for the whole space), `parameter`, `values` (as in
-        `rounds_`) and `why`: why the window steps past the values tried, or stops.
+        One row per round, center and parameter: `round`, `center` (index in
+        ``cv_results_``, or -1), `parameter`, `values` and `why`: why the window steps
+        past the values tried, or stops there.
     best_on_edge_ : dict of str to str
-        Parameters whose best value lies on an end: the smallest or largest value tried,
-        a limit or a bound. The text says which. A wider range may hold better values.
+        Parameters whose best value is the smallest or largest one, and why no better
+        one was tried. A wider range may hold better values.
     n_rounds_ : int
         Number of rounds run.
     n_fits_ : int
@@ -184,9 +182,9 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     classes_ : ndarray of shape (n_classes,)
         Class labels. Only if `refit` is not False and the estimator is a classifier.
     n_features_in_ : int
-        Number of features seen during ``fit``. Only if `best_estimator_` has it.
+        Number of features. Only if `best_estimator_` has it.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during ``fit``. Only if `best_estimator_` has it.
+        Names of features. Only if `best_estimator_` has it.
 
     See Also
     --------
@@ -197,9 +195,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     -----
     The search has no seed: repeating it tries the same candidates.
 
-    ``best_score_`` is the best of many noisy scores, so it is biased upwards. The bias
-    grows with the number of candidates and shrinks with the number of splits and rows.
-    Evaluate the model on data that the search has not seen; see :ref:`nested`.
+    ``best_score_`` is the best of many noisy scores, so it is biased upwards. Evaluate
+    the model on data that the search has not seen; see :ref:`nested`.
 
     Examples
     --------
@@ -210,15 +207,12 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     >>> search = RefiningGridSearchCV(Ridge(), {"alpha": [0.01, 0.1, 1.0]})
     >>> search.plan(X, y)["n_fits"].tolist()
     [15, 15, 15]
-    >>> search.describe_space()
-       grid parameter read_as  lowest  highest             why
-    0     0     alpha     log     0.0      inf  declared limit
+    >>> search.describe_space()["why"].tolist()
+    ['declared limit']
     >>> search.fit(X, y)
     RefiningGridSearchCV(estimator=Ridge(), param_grid={'alpha': [0.01, 0.1, 1.0]})
     >>> search.best_params_
     {'alpha': 0.0001}
-    >>> search.best_on_edge_
-    {'alpha': '0.0001 is the smallest value tried (no round has gone past it)'}
     >>> search.rounds_["n_candidates"].tolist()
     [3, 3, 3]
     >>> search.windows_["values"].tolist()[:2]

@@ -121,6 +121,11 @@ def test_methods_are_shown(name):
         assert call in shown, method
 
 
+@pytest.mark.parametrize("cls", SEARCHES)
+def test_a_search_is_described_in_1500_words(cls):
+    assert len(inspect.getdoc(cls).split()) <= 1500
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_examples_run(name):
     """No line of an example is kept from doctest."""
