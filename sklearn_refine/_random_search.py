@@ -40,8 +40,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     - Long searches: `journal` makes a search resumable (checkpoints), `time_budget` and
       `fit_timeout` limit its time.
 
-    No value outside the given lists and distributions is tried. Candidates differ from
-    those of RandomizedSearchCV with the same `random_state`, even in the first round.
+    No other values are tried. Candidates differ from those of RandomizedSearchCV with
+    the same `random_state`, even in the first round.
 
     Parameters
     ----------
