@@ -10,7 +10,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_refine._history import History, Proposal, Proposer, was_run
+from sklearn_refine._interrupts import Interrupts
 from sklearn_refine._sklearn_compat import (
     BaseSearchCV,
     Interval,
@@ -38,7 +39,6 @@ from sklearn_refine.evaluation._inputs import FitInputs, check_inputs
 from sklearn_refine.evaluation._pool import WorkerPool, one_blas_thread
 from sklearn_refine.evaluation._racing import Race
 from sklearn_refine.evaluation._round import evaluate_round
-from sklearn_refine.evaluation._signals import Interrupts
 from sklearn_refine.journal._store import open_store
 from sklearn_refine.results._attributes import (
     cv_results,
@@ -162,8 +162,9 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 f"cv={self.cv!r} can be read only once, and plan would leave nothing "
                 "for fit. Pass cv=list(...) instead."
             )
-        inputs = check_inputs(self, X, y, params, draw_splits=False)
-        return _plan(self._make_proposer(), inputs.n_splits)
+        with Interrupts():
+            inputs = check_inputs(self, X, y, params, draw_splits=False)
+            return _plan(self._make_proposer(), inputs.n_splits)
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -190,39 +191,42 @@ class BaseRefiningSearchCV(BaseSearchCV):
             If the search was interrupted. ``cv_results_``, ``rounds_`` and the
             attributes of the best candidate then describe the complete candidates.
             With `racing`, the first two also hold candidates that ran on some splits.
-            Nothing is refitted.
+            Nothing is refitted. The same holds for any exception that a signal handler
+            of yours raises, such as the handler of an alarm.
         ValueError
             If a parameter is wrong (before any fit), if all fits of the first round of
             a grid search or of a whole random search fail, or if `time_budget` ends
             before any candidate is complete.
         """
-        setup = self._set_up(X, y, params)
-        inputs, store = setup.evaluation.inputs, setup.evaluation.store
-        data = {"X": inputs.X, "y": inputs.y, "metadata": inputs.metadata}
-        callbacks = init_callbacks(self, 1 + (self.refit is not False))
-        callbacks.call_on_fit_task_begin(estimator=self, **data)
-        history = History(inputs.n_splits)
-        with setup.evaluation.interrupts:
+        raise_in_fits = isinstance(self.error_score, str)
+        with Interrupts(raise_in_fits=raise_in_fits) as interrupts:
+            setup = self._set_up(X, y, params, interrupts)
+            inputs, store = setup.evaluation.inputs, setup.evaluation.store
+            data = {"X": inputs.X, "y": inputs.y, "metadata": inputs.metadata}
+            history = History(inputs.n_splits)
             try:
-                self._run_rounds(setup, history, callbacks)
-                self._set_results(history)
-                self._select_best(history)
-                self._set_edges(setup.proposer, history)
+                with nullcontext() if store is None else closing(store):
+                    callbacks = init_callbacks(self, 1 + (self.refit is not False))
+                    callbacks.call_on_fit_task_begin(estimator=self, **data)
+                    self._run_rounds(setup, history, callbacks)
+                    self._set_results(history)
+                    self._select_best(history)
+                    self._set_edges(setup.proposer, history)
+                interrupts.check()
             except BaseException as error:
                 # Neither an error nor an interrupt costs the work already done.
-                interrupted = isinstance(error, KeyboardInterrupt)
+                interrupted = interrupts.caused(error)
                 self.stop_reason_ = "interrupted" if interrupted else "error"
                 self._set_partial_results(history)
                 raise
-            finally:
-                if store is not None:
-                    store.close()
         if self.refit:
             self._refit_best(inputs, history, callbacks, data)
         callbacks.call_on_fit_task_end(estimator=self, **data)
         return self
 
-    def _set_up(self, X: Any, y: Any, params: dict[str, Any]) -> _Setup:
+    def _set_up(
+        self, X: Any, y: Any, params: dict[str, Any], interrupts: Interrupts
+    ) -> _Setup:
         """Check everything that can be checked before the first fit."""
         start = time.perf_counter()
         inputs = check_inputs(self, X, y, params)
@@ -247,7 +251,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
             share=self.share_work,
             store=store,
             deadline=deadline,
-            interrupts=Interrupts(),
+            interrupts=interrupts,
         )
         rng = self._make_rng(None if store is None else store.seed)
         return _Setup(proposer, _plan(proposer, inputs.n_splits), rng, evaluation)
@@ -266,6 +270,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 best = history.best_score()
                 with one_blas_thread():
                     proposal = setup.proposer.propose(history, limit, setup.rng)
+                setup.evaluation.interrupts.check()
                 if not proposal.candidates:
                     self.stop_reason_ = "exhausted"
                     break

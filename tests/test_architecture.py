@@ -14,16 +14,22 @@ ROOT = Path(sklearn_refine.__file__).parent
 #: Each package or module, with the ones it may import from.
 BELOW = {
     "_sklearn_compat": set(),
+    "_interrupts": set(),
     "space": {"_sklearn_compat"},
     "_history": {"space"},
-    "proposal": {"_history", "space"},
+    "proposal": {"_history", "space", "_interrupts"},
     "mlp": {"_sklearn_compat"},
     "sharing": {"mlp", "space", "_sklearn_compat"},
-    "evaluation": {"sharing", "mlp", "_history", "space", "_sklearn_compat"},
-    "journal": {"_history", "_sklearn_compat"},
-    "results": {"proposal", "_history", "space", "_sklearn_compat"},
+    "evaluation": {
+        *("sharing", "mlp", "_history", "space", "_interrupts", "_sklearn_compat")
+    },
+    "journal": {"_history", "_interrupts", "_sklearn_compat"},
+    "results": {"proposal", "_history", "space", "_interrupts", "_sklearn_compat"},
     "plotting": {"results", "space"},
-    "_base": {"results", "journal", "evaluation", "_history", "_sklearn_compat"},
+    "_base": {
+        *("results", "journal", "evaluation"),
+        *("_history", "_interrupts", "_sklearn_compat"),
+    },
     "_grid_search": {"_base", "proposal", "space", "_sklearn_compat"},
     "_random_search": {"_base", "proposal", "space", "_sklearn_compat"},
     "__init__": {

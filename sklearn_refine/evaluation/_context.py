@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from sklearn_refine._history import Candidate, Outcome
+from sklearn_refine._interrupts import Interrupts
 from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._inputs import FitInputs
 from sklearn_refine.evaluation._pool import WorkerPool
-from sklearn_refine.evaluation._signals import Interrupts
 
 
 class Store(Protocol):
@@ -61,7 +61,7 @@ class EvaluationContext:
     deadline : float or None
         The value of ``time.perf_counter`` by which all fits should be done.
     interrupts : Interrupts
-        Remembers an interrupt that a fit has caught.
+        Remembers an exception of a signal handler that other code has caught.
     """
 
     pool: WorkerPool
@@ -98,6 +98,7 @@ class EvaluationContext:
         try:
             with self.pool:
                 yield
-        except KeyboardInterrupt:
-            self.pool.kill_workers()
+        except BaseException as error:
+            if self.interrupts.caused(error):
+                self.pool.kill_workers()
             raise

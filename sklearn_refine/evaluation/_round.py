@@ -16,6 +16,7 @@ from typing import Any
 from sklearn.utils.parallel import delayed
 
 from sklearn_refine._history import Candidate, History, Outcome, Proposal, Round
+from sklearn_refine._interrupts import defer_interrupts
 from sklearn_refine._sklearn_compat import calls_back, fit_task
 from sklearn_refine.evaluation._context import EvaluationContext
 from sklearn_refine.evaluation._failures import handle_dead_worker
@@ -70,7 +71,8 @@ def evaluate_round(
     try:
         evaluation.run()
     finally:
-        _add_round(history, proposal, evaluation, time.perf_counter() - start)
+        with defer_interrupts():
+            _add_round(history, proposal, evaluation, time.perf_counter() - start)
     return evaluation
 
 
@@ -317,10 +319,11 @@ class RoundEvaluation:
         with closing(results):
             for number, outcomes, seconds in results:
                 self._context.interrupts.check()
-                task = running.pop(number)
-                if number not in saved:
-                    self._save(task, outcomes)
-                self._record(task, outcomes, seconds)
+                with defer_interrupts():
+                    task = running.pop(number)
+                    if number not in saved:
+                        self._save(task, outcomes)
+                    self._record(task, outcomes, seconds)
         return [running[number] for number in pool.lost]
 
     def _make_call(self, number: int, task: Task) -> Any:

@@ -1,7 +1,7 @@
-"""Interruptions of a fit from outside: its time limit, and Ctrl-C.
+"""Interruptions of a fit from outside: its time limit, and Ctrl-C in a worker.
 
-A change here may not break that a worker always returns or dies, that signal handlers
-and timers of the user are restored, and that Ctrl-C reaches the search as an exception.
+A change here may not break that a worker always returns or dies, and that signal
+handlers and timers of the user are restored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from traceback import format_exc
@@ -133,49 +133,3 @@ def _can_be_pickled(error: Exception) -> bool:
         return type(pickle.loads(pickle.dumps(error))) is type(error)
     except Exception:
         return False
-
-
-class Interrupts:
-    """Let the first Ctrl-C through, and ignore the following ones.
-
-    After the first one, results are saved and workers are ended. A second one would
-    break that off. Only the main thread receives Ctrl-C.
-
-    Attributes
-    ----------
-    seen : bool
-        Whether there was a Ctrl-C.
-    """
-
-    def __init__(self) -> None:
-        self.seen = False
-        self._previous: Callable[..., Any] | None = None
-
-    def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            previous = signal.getsignal(signal.SIGINT)
-            if callable(previous):
-                self._previous = previous
-                signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _handle(self, *signal_arguments: Any) -> None:
-        if self.seen or self._previous is None:
-            return
-        try:
-            self._previous(*signal_arguments)
-        except KeyboardInterrupt:
-            self.seen = True
-            raise
-
-    def check(self) -> None:
-        """Raise the interrupt again, if a fit has caught it, as the fit of an MLP does.
-
-        Does nothing if there was no interrupt.
-        """
-        if self.seen:
-            raise KeyboardInterrupt

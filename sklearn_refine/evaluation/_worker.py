@@ -12,6 +12,7 @@ from collections.abc import Hashable, Sequence
 from sklearn.base import clone
 
 from sklearn_refine._history import Outcome
+from sklearn_refine._interrupts import fit_of_scikit_learn, raise_interrupt
 from sklearn_refine._sklearn_compat import run_fit_and_score
 from sklearn_refine.evaluation._failures import handle_timeout
 from sklearn_refine.evaluation._inputs import Fit, FitInputs
@@ -63,7 +64,7 @@ def run_unshared(inputs: FitInputs, fit: Fit) -> Outcome:
     train, test = inputs.splits[fit.split]
     start = time.perf_counter()
     try:
-        with time_limit(inputs.fit_timeout, inputs.may_exit):
+        with time_limit(inputs.fit_timeout, inputs.may_exit), fit_of_scikit_learn():
             return run_fit_and_score(
                 clone(inputs.estimator),
                 inputs.X,
@@ -120,5 +121,6 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
         shared, shared_fits[i] = shared_fits[i], None
         outcome = None if shared is None else shared.run()
         del shared
+        raise_interrupt()  # what was shared may have caught it
         outcomes.append(run_unshared(inputs, fit) if outcome is None else outcome)
     return outcomes

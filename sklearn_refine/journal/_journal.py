@@ -1,7 +1,9 @@
 """The fits of one run in a journal: claimed, saved, and read by several processes.
 
 Nothing in the file is ever unpickled or run: parameters and scores are text. A repeated
-search proposes its candidates again. A failure to write may not end the search.
+search proposes its candidates again. A failure to write may not end the search. The
+exception of an alarm, such as TimeoutError, is an OSError and may not be taken for one:
+it is raised after the file was read or written.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_refine._history import Outcome
+from sklearn_refine._interrupts import defer_interrupts
 from sklearn_refine.journal._connection import (
     SQLITE_ERRORS,
     JournalError,
@@ -88,8 +91,13 @@ class Journal:
         self._data_version = -1
         self._can_write = True
         self.run_elsewhere: str | None = None
+        with defer_interrupts():
+            self._open_or_read((fingerprint, search, estimator, format_now()))
+
+    def _open_or_read(self, run: tuple[str, str, str, str]) -> None:
+        """Open the file; only read it if it cannot be written."""
         try:
-            self._open((fingerprint, search, estimator, format_now()))
+            self._open(run)
         except SQLITE_ERRORS as error:
             is_there = self.path.exists() and self.path.stat().st_size > 0
             code = getattr(error, "sqlite_errorcode", 0)
@@ -97,7 +105,7 @@ class Journal:
             if not is_write_failure(error) or (cannot_be_made and not is_there):
                 raise unusable_error(self.path, error) from error
             if is_there:
-                self._open_read_only(fingerprint)
+                self._open_read_only(run[0])
             self._stop_writing(error)
 
     def _open(self, run: tuple[str, str, str, str]) -> None:
@@ -211,7 +219,7 @@ class Journal:
         taken : set of (str, int)
             The fits that another process is running.
         """
-        with self._lock:
+        with defer_interrupts(), self._lock:
             if not self._can_write:
                 return set()
             try:
@@ -287,7 +295,7 @@ class Journal:
         fits : sequence of (position, params, outcome)
             The finished fits, with the parameters as text.
         """
-        with self._lock:
+        with defer_interrupts(), self._lock:
             if not self._can_write:
                 return
             try:
@@ -311,7 +319,7 @@ class Journal:
 
     def close(self) -> None:
         """Release the claims of this session, and close the file."""
-        with self._lock:
+        with defer_interrupts(), self._lock:
             try:
                 with suppress(*SQLITE_ERRORS, OSError, JournalError):
                     self._release_claims()

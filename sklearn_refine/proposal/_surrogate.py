@@ -17,6 +17,7 @@ from scipy.stats import norm, rankdata
 from sklearn.base import clone
 
 from sklearn_refine._history import Candidate, History, was_run
+from sklearn_refine._interrupts import raise_interrupt
 from sklearn_refine.proposal._gaussian_process import SMOOTH, Prior, gaussian_process
 
 #: Most candidates that a surrogate is fitted to. Half of them are the best candidates,
@@ -276,7 +277,11 @@ def _nan_as_lowest(scores: np.ndarray) -> np.ndarray:
 
 
 def warn_surrogate_failed(error: Exception, fallback: str) -> None:
-    """Warn that a model failed, and name the fallback of the next round."""
+    """Warn that a model failed, and name the fallback of the next round.
+
+    If the error came from the user's signal handler, it is raised again.
+    """
+    raise_interrupt()
     warnings.warn(
         f"The surrogate failed ({type(error).__name__}: {error}), so the next round "
         f"{fallback}.",

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from sklearn_refine._history import History, Outcome, was_run
+from sklearn_refine._interrupts import raise_interrupt
 from sklearn_refine._sklearn_compat import insert_error_scores
 
 #: Attributes that an earlier fit may have left, of the best candidate and of all.
@@ -84,6 +85,7 @@ def select_preferred(search: Any, history: History) -> int | None:
         with no_warnings():
             return _call_refit(search, history)
     except Exception as error:
+        raise_interrupt()
         warnings.warn(
             f"refit={search.refit!r} raised {type(error).__name__}: {error}. This was "
             "between rounds, so the search continues without its preference and calls "

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_refine._interrupts import raise_interrupt
 from sklearn_refine.results._smoothing import expected_normal_scores
 from sklearn_refine.results._table import find_metrics, read_results, read_splits
 
@@ -234,6 +235,7 @@ class _SmoothedBest:
         try:
             expected = expected_normal_scores(results, rows)
         except (ValueError, np.linalg.LinAlgError) as error:
+            raise_interrupt()
             warnings.warn(
                 f"smoothed_best: the scores were not smoothed, since {error}; the "
                 "candidate with the best mean is chosen.",
