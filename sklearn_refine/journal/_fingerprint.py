@@ -11,6 +11,7 @@ import copyreg
 import functools
 import inspect
 import io
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -277,6 +278,8 @@ def _describe_object(value: Any, path: str, parents: _Parents) -> str | None:
         return f"{name_of(type(value.dist))}({held})"
     if isinstance(value, rv_continuous | rv_discrete):
         return _describe_distribution(value, path, parents)
+    if _is_random_variable(value):
+        return _describe_random_variable(value, path, parents)
     if hasattr(value, "get_params"):
         return _describe_estimator(value, path, parents)
     parents = parents._replace(kept=True)
@@ -311,6 +314,32 @@ def _describe_distribution(value: Any, path: str, parents: _Parents) -> str:
         names = (vars(value).keys() - vars(base()).keys()) | {"a", "b"}
     held = {name.strip("_"): vars(value)[name] for name in names}
     return _describe_attributes(type(value), held, path, parents)
+
+
+def _is_random_variable(value: Any) -> bool:
+    """Whether an object has scipy's newer interface of distributions."""
+    return all(
+        callable(getattr(value, name, None)) for name in ("sample", "icdf", "support")
+    )
+
+
+def _describe_random_variable(value: Any, path: str, parents: _Parents) -> str:
+    """Describe a random variable of scipy by its parameters and its code.
+
+    Its other attributes are caches. The class of ``make_distribution`` has no name of
+    its own, but its methods belong to a named distribution.
+    """
+    cls = type(value)
+    with np.printoptions(floatmode="unique", threshold=sys.maxsize):
+        text = repr(value)
+    code: list[Any] = [cls]
+    if "<locals>" in cls.__qualname__:
+        methods = [m for m in vars(cls).values() if isinstance(m, types.MethodType)]
+        code = list({id(m.__self__): m.__self__ for m in methods}.values())
+    for held in vars(value).values():
+        items = held if isinstance(held, list) else [held]
+        code += [item for item in items if _is_random_variable(item)]
+    return f"{text} of {_describe(code, path, parents)}"
 
 
 def _describe_estimator(value: Any, path: str, parents: _Parents) -> str:

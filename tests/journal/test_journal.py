@@ -25,7 +25,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse, special
+from scipy import sparse, special, stats
 from scipy.stats import (
     expon,
     loguniform,
@@ -562,6 +562,67 @@ def test_equal_values_have_equal_texts():
     text = describe(vectorized)
     vectorized([4.0])
     assert describe(vectorized) == text
+
+
+class Power:
+    """A distribution of a user for ``make_distribution``."""
+
+    __make_distribution_version__ = "1.16.0"
+
+    def __init__(self, exponent):
+        self.exponent = exponent
+        self.parameters = {"b": {"endpoints": (0, np.inf), "inclusive": (False, False)}}
+        self.support = {"endpoints": (0, "b"), "inclusive": (True, True)}
+
+    def cdf(self, x, b):
+        return (x / b) ** self.exponent
+
+
+def random_variables():
+    """Return different random variables, each of them new."""
+    Gamma, Wald = map(stats.make_distribution, (stats.gamma, stats.wald))
+    return [
+        stats.Normal(mu=0.0, sigma=1.0),
+        stats.Normal(mu=0.0, sigma=1.0 + 1e-12),
+        stats.Uniform(a=0.0, b=1.0),
+        Gamma(a=2.0),
+        Gamma(a=3.0),
+        Wald(),
+        stats.make_distribution(Power(2.0))(b=1.0),
+        stats.make_distribution(Power(3.0))(b=1.0),
+        stats.exp(stats.make_distribution(Power(2.0))(b=1.0)),
+        stats.exp(stats.make_distribution(Power(3.0))(b=1.0)),
+        stats.Mixture([stats.Normal(mu=1.0, sigma=2.0)]),
+        stats.truncate(stats.Normal(mu=0.0, sigma=1.0), lb=0.0),
+    ]
+
+
+@pytest.mark.skipif(
+    not hasattr(stats, "Binomial"),
+    reason="make_distribution takes classes of the user since scipy 1.16",
+)
+def test_random_variables_are_described_by_parameters_and_code():
+    variables = random_variables()
+    texts = [describe(variable) for variable in variables]
+    assert len(set(texts)) == len(texts)
+    for variable in variables:
+        variable.sample(rng=np.random.default_rng(0))
+        variable.icdf(0.3)  # it fills caches
+    with np.printoptions(precision=2):
+        assert texts == [describe(variable) for variable in variables]
+    assert texts == [describe(variable) for variable in random_variables()]
+    code = (
+        "from test_journal import *; "
+        "print(*map(describe, random_variables()), sep=chr(10), end='')"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parent,
+    ).stdout
+    assert out == "\n".join(texts)
 
 
 def test_distributions_are_described_by_their_parameters():
