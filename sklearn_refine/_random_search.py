@@ -20,6 +20,7 @@ from sklearn_refine._sklearn_compat import HasMethods, Interval, StrOptions
 from sklearn_refine.proposal._random import RandomProposer
 from sklearn_refine.space._names import as_list, check_parameter_names
 from sklearn_refine.space._quantiles import distribution_space
+from sklearn_refine.space._random_variables import as_distribution
 
 
 class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
@@ -51,8 +52,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     param_distributions : dict of str to list or distribution, or list of such dicts
         Parameter names and their lists or distributions, as in RandomizedSearchCV. A
         distribution needs an ``rvs`` method. Later rounds narrow it if it also has
-        ``ppf`` and ``cdf``, as scipy's distributions have. Each dict of a list is
-        searched separately. See :ref:`spaces`.
+        ``ppf`` and ``cdf``, as scipy's distributions have. scipy's newer distributions,
+        such as ``scipy.stats.Normal()``, work too. Each dict of a list is searched
+        separately. See :ref:`spaces`.
     n_iter : int, default=10
         Number of candidates in all rounds together. If lists and discrete
         distributions hold fewer, all are tried, and a UserWarning says so.
@@ -307,8 +309,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
                 f"surrogate={surrogate!r} is no instance of a regressor; pass one, "
                 "such as RandomForestRegressor(), or 'gp', or None for plain windows."
             )
-        subspaces = distribution_space(parts)
-        if not any(hasattr(v, "rvs") for part in parts for v in part.values()):
+        subspaces = distribution_space(parts, self.n_iter)
+        values = [as_distribution(v) for part in parts for v in part.values()]
+        if not any(hasattr(value, "rvs") for value in values):
             ParameterGrid(parts)  # raises the errors of RandomizedSearchCV
         check_parameter_names("param_distributions", self.estimator, parts)
         proposer = RandomProposer(

@@ -12,12 +12,10 @@ import numpy as np
 
 from sklearn_refine._history import Candidate
 from sklearn_refine.space._axes import is_number, value_key
-from sklearn_refine.space._quantiles import (
-    DistributionSubspace,
-    ListAxis,
-    SampledAxis,
-    UnitAxis,
-)
+from sklearn_refine.space._continuous_axes import QuantileAxis, SampledAxis
+from sklearn_refine.space._list_axis import ListAxis
+from sklearn_refine.space._quantiles import DistributionSubspace, UnitAxis
+from sklearn_refine.space._support import has_fast_quantiles
 
 #: Value of the features of a parameter that a candidate does not have.
 ABSENT = 0.5
@@ -91,6 +89,8 @@ def _axis_key(axis: UnitAxis | SampledAxis) -> Any:
     if isinstance(axis, ListAxis):
         return ("list", axis.identity)
     distribution: Any = axis.distribution
+    if isinstance(axis, QuantileAxis) and not has_fast_quantiles(distribution):
+        return ("slow", id(axis))  # each axis knows the quantiles of its own values
     frozen = getattr(distribution, "dist", None)
     if frozen is None:
         return ("object", repr(distribution))

@@ -26,11 +26,9 @@ from sklearn_refine.proposal._random_draws import (
 )
 from sklearn_refine.proposal._surrogate import fit_surrogate, warn_surrogate_failed
 from sklearn_refine.space._axes import to_python
-from sklearn_refine.space._quantiles import (
-    DistributionSubspace,
-    ListAxis,
-    SampledAxis,
-)
+from sklearn_refine.space._continuous_axes import SampledAxis
+from sklearn_refine.space._list_axis import ListAxis
+from sklearn_refine.space._quantiles import DistributionSubspace, shown_values
 
 #: Smallest fraction of all candidates in the first round.
 FIRST_FRACTION = 0.2
@@ -125,9 +123,10 @@ class RandomProposer:
             draws = self._sobol_design(limit, rng)
         else:
             centers, draws = self._draw_later_round(history, half_width, limit, rng)
+        draws = map(self._compute, draws)
         found = take_new(draws, history, limit, MAX_FAILED_DRAWS)
         if len(found) < limit and self.n_values > MAX_ENUMERATED:
-            draws = chain(found, self._draw_uniform(limit, rng))
+            draws = chain(found, map(self._compute, self._draw_uniform(limit, rng)))
             found = take_new(draws, history, limit, MAX_FAILED_DRAWS)
         if len(found) < limit:
             draws = chain(found, self._enumerate(rng))
@@ -144,6 +143,11 @@ class RandomProposer:
                 for index, subspace in enumerate(self.subspaces)
             ]
         return Proposal(found, windows)
+
+    def _compute(self, candidate: Candidate) -> Candidate:
+        """Return a candidate with all its values computed."""
+        subspace = self.subspaces[candidate.subspace]
+        return Candidate(subspace.compute(candidate.params), candidate.subspace)
 
     def _draw_later_round(
         self,
@@ -231,14 +235,19 @@ class RandomProposer:
             yield from self._decode(indices if several else indices * 0, points, rng)
 
     def _decode(
-        self, subspaces: np.ndarray, units: np.ndarray, rng: np.random.RandomState
+        self,
+        subspaces: np.ndarray,
+        units: np.ndarray,
+        rng: np.random.RandomState,
+        *,
+        new: bool = False,
     ) -> list[Candidate]:
         """Return the candidate at each point of the unit cube, in its subspace."""
         found: dict[int, Candidate] = {}
         for index in np.unique(subspaces).tolist():
             rows = np.flatnonzero(subspaces == index)
             subspace = self.subspaces[index]
-            decoded = subspace.decode(units[rows, : subspace.n_dims], rng)
+            decoded = subspace.decode(units[rows, : subspace.n_dims], rng, new=new)
             for row, params in zip(rows.tolist(), decoded, strict=True):
                 found[row] = Candidate(params, index)
         return [found[row] for row in range(len(units))]
@@ -284,6 +293,7 @@ class RandomProposer:
         """Yield random candidates, in proportion to the sizes of the subspaces.
 
         If some subspaces are infinite, only these are drawn from, equally often.
+        Objects with only ``rvs`` draw new values.
         """
         sizes = [subspace.n_values for subspace in self.subspaces]
         if self.n_values == math.inf:
@@ -292,7 +302,8 @@ class RandomProposer:
         n_dims = max(subspace.n_dims for subspace in self.subspaces)
         while True:
             indices = rng.choice(len(sizes), size=batch, p=weights)
-            yield from self._decode(indices, rng.uniform(size=(batch, n_dims)), rng)
+            units = rng.uniform(size=(batch, n_dims))
+            yield from self._decode(indices, units, rng, new=True)
 
     def _enumerate(self, rng: np.random.RandomState) -> Iterator[Candidate]:
         """Yield the candidates of the finite subspaces in random order.
@@ -340,7 +351,7 @@ class RandomProposer:
                 shown[name] = tuple(axis.values)
             else:
                 ends = axis.encode(value) + half_width * np.array([[-1], [1]])
-                shown[name] = tuple(axis.decode(np.clip(ends, 0, 1)))
+                shown[name] = tuple(shown_values(axis, np.clip(ends, 0, 1)))
         return Window(center.subspace, {}, shown)
 
     @staticmethod
@@ -354,5 +365,5 @@ class RandomProposer:
                 shown[name] = tuple(axis.values)
             else:
                 ends = np.repeat([[0.0], [1.0]], axis.n_dims, axis=1)
-                shown[name] = tuple(axis.decode(ends))
+                shown[name] = tuple(shown_values(axis, ends))
         return shown

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from sklearn_refine._history import Candidate, History
-from sklearn_refine.space._quantiles import ListAxis, SampledAxis, UnitAxis
+from sklearn_refine.space._continuous_axes import SampledAxis
+from sklearn_refine.space._list_axis import ListAxis
+from sklearn_refine.space._quantiles import UnitAxis
 
 #: Probability that a parameter moves within its window; at least one parameter moves.
 #: A moving parameter without an order takes a random value with the second probability.

@@ -12,6 +12,7 @@ import numpy as np
 
 from sklearn_refine.space._axes import Scale, is_number
 from sklearn_refine.space._infer import is_log
+from sklearn_refine.space._random_variables import as_distribution
 
 #: The fewest different numbers that show the shape of a distribution.
 MIN_SAMPLE = 8
@@ -26,7 +27,7 @@ def infer_scale(given: Sequence[Any], values: list[Any], rounds: np.ndarray) -> 
 
 def _scale_of_space(given: Sequence[Any]) -> Scale | None:
     """Return the scale of distributions or lists, or None if they do not show it."""
-    for part in given:
+    for part in map(as_distribution, given):
         if hasattr(part, "ppf"):
             return _scale_of_distribution(part)
     lists = [part for part in given if isinstance(part, Sequence | np.ndarray)]

@@ -13,150 +13,35 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sklearn_refine.space._axes import is_number, layer_widths, to_python, value_key
+from sklearn_refine.space._axes import layer_widths
+from sklearn_refine.space._continuous_axes import (
+    DrawnAxis,
+    Quantile,
+    QuantileAxis,
+    SampledAxis,
+)
+from sklearn_refine.space._discrete_axes import (
+    MAX_TABLE,
+    DiscreteAxis,
+    TableAxis,
+    tabulate_pmf,
+)
 from sklearn_refine.space._distributions import layer_sizes, log_randint
+from sklearn_refine.space._list_axis import ListAxis
+from sklearn_refine.space._random_variables import RandomVariable, as_distribution
 from sklearn_refine.space._support import (
-    DISCRETE_MARGIN,
+    MARGIN,
     describe,
+    has_fast_quantiles,
     has_unreachable_quantiles,
-    is_bounded,
     is_discrete,
     is_unbounded,
+    overrides,
     support_points,
 )
 
-#: Quantiles are kept this far inside (0, 1), where unbounded distributions are finite.
-MARGIN = 1e-9
-
-
-class ListAxis:
-    """A list. Only its values are candidates.
-
-    Numbers are sorted, so that near numbers are close in quantile space. A list with
-    any other value has no order. Ranges and arrays of numbers are not converted to
-    lists, because they may be long.
-    """
-
-    n_dims = 1
-    bounded = True
-
-    def __init__(self, listed: Collection[Any]) -> None:
-        numbers = _sorted_numbers(listed)
-        self.ordered = numbers is not None or all(map(is_number, listed))
-        self.values: Any = numbers
-        self._index_by_key: dict[Any, int] = {}
-        self._first_indices: Sequence[int] = range(len(listed))
-        if numbers is None:
-            self.values = sorted(listed) if self.ordered else list(listed)
-            for place, value in enumerate(self.values):
-                self._index_by_key.setdefault(value_key(value), place)
-            self._first_indices = list(self._index_by_key.values())
-        elif not isinstance(numbers, range) and (numbers[1:] == numbers[:-1]).any():
-            self._first_indices = np.unique(numbers, return_index=True)[1].tolist()
-
-    @property
-    def identity(self) -> Any:
-        """A hashable that is equal for lists of the same type with equal values."""
-        if isinstance(self.values, np.ndarray):
-            return (self.values.dtype.str, self.values.tobytes())
-        if isinstance(self.values, range):
-            return self.values
-        return tuple(map(value_key, self.values))
-
-    @property
-    def n_distinct(self) -> int:
-        """Number of distinct values."""
-        return len(self._first_indices)
-
-    def decode(self, units: np.ndarray) -> list[Any]:
-        """Return the values at `units`, an (n, 1) array of points in [0, 1]."""
-        last = len(self.values) - 1
-        places = np.minimum(units[:, 0] * len(self.values), last).astype(int)
-        return [self.values[place] for place in places.tolist()]
-
-    def encode(self, value: Any) -> np.ndarray:
-        """Return the middle of the interval of `value`."""
-        return np.array([(self.index_of(value) + 0.5) / len(self.values)])
-
-    def encode_all(self, values: Sequence[Any]) -> np.ndarray:
-        """Return the points of several values, shape (n_values, 1)."""
-        return np.array([self.encode(value) for value in values]).reshape(-1, 1)
-
-    def distinct_value(self, index: int) -> Any:
-        """Return the distinct value at `index`."""
-        return self.values[self._first_indices[index]]
-
-    def index_of(self, value: Any) -> int:
-        """Return the index of the first value that equals `value`."""
-        if isinstance(self.values, range):
-            return self.values.index(int(value))
-        if isinstance(self.values, np.ndarray):
-            return int(np.searchsorted(self.values, value))
-        return self._index_by_key[value_key(value)]
-
-
-class QuantileAxis:
-    """A distribution with ``ppf`` and ``cdf``. Its quantiles are the coordinates."""
-
-    n_dims = 1
-    ordered = True
-
-    def __init__(self, distribution: Any) -> None:
-        self.distribution = distribution
-        self.bounded = is_bounded(distribution)
-        self._margin = MARGIN
-        self._kind: type[int] | type[float] = float
-        # The step is the smallest distance of two discrete values. The cdf is
-        # evaluated at a shifted value, so that rounding cannot move it past a value.
-        self._step = self._shift = 0.0
-        #: The values of a scipy distribution that was given them one by one.
-        self._points: list[Any] = []
-        if is_discrete(distribution):
-            if is_unbounded(distribution):
-                self._margin = DISCRETE_MARGIN
-            points = support_points(distribution)
-            if (points % 1 == 0).all():
-                self._kind, self._step = int, 1.0
-            else:
-                self._step = float(np.diff(points).min(initial=1.0))
-                self._shift = self._step / 2
-            # Encoding and decoding removes values of probability zero.
-            self._points = sorted(set(self.decode(self.encode_all(points.tolist()))))
-
-    @property
-    def n_distinct(self) -> float:
-        """Number of distinct values; infinite if they are continuous."""
-        if not self._step or self._points:
-            return len(self._points) or math.inf
-        first, last = self.distribution.ppf([self._margin, 1 - self._margin])
-        finite = np.isfinite([first, last]).all()
-        return int(last) - int(first) + 1 if finite else math.inf
-
-    def distinct_value(self, index: int) -> Any:
-        """Return the value at `index` of a discrete distribution."""
-        if self._points:
-            return self._points[index]
-        # Encoding and decoding replaces an int of probability zero.
-        value = int(self.distribution.ppf(self._margin)) + index
-        return self.decode(self.encode_all([value]))[0]
-
-    def decode(self, units: np.ndarray) -> list[Any]:
-        """Return the values at `units`, an (n, 1) array of quantiles."""
-        inside = np.clip(units[:, 0], self._margin, 1 - self._margin)
-        values = self.distribution.ppf(inside)
-        return [self._kind(value) for value in values]
-
-    def encode(self, value: Any) -> np.ndarray:
-        """Return the quantile of `value`, or the middle of its step in the cdf."""
-        return np.asarray(self.encode_all([value])[0])
-
-    def encode_all(self, values: Sequence[Any]) -> np.ndarray:
-        """Return the quantiles of several values, shape (n_values, 1)."""
-        numbers = np.asarray(values, dtype=np.float64)
-        q = self.distribution.cdf(numbers + self._shift)
-        if self._step:
-            q = (q + self.distribution.cdf(numbers + self._shift - self._step)) / 2
-        return np.asarray(np.clip(q, 0.0, 1.0)).reshape(-1, 1)
+#: Margin of quantiles that are roots of the cdf, because tails are hard to find.
+ROOT_MARGIN = 1e-4
 
 
 class LayersQuantileAxis:
@@ -169,7 +54,7 @@ class LayersQuantileAxis:
         self.distribution = distribution
         low, high = distribution.depth
         self._depth = ListAxis(range(low, high + 1))
-        self._width = QuantileAxis(
+        self._width = DiscreteAxis(
             log_randint(distribution.width[0], distribution.width[1] + 1)
         )
         self.n_dims = 1 + high
@@ -212,21 +97,9 @@ class LayersQuantileAxis:
         return units
 
 
-class SampledAxis:
-    """An object with ``rvs`` only. Its values are sampled and have no coordinate."""
-
-    n_dims = 0
-    n_distinct = math.inf
-
-    def __init__(self, distribution: Any) -> None:
-        self.distribution = distribution
-
-    def draw(self, rng: np.random.RandomState) -> Any:
-        """Draw a value."""
-        return to_python(self.distribution.rvs(random_state=rng))
-
-
-UnitAxis: TypeAlias = ListAxis | QuantileAxis | LayersQuantileAxis
+UnitAxis: TypeAlias = (
+    ListAxis | QuantileAxis | DiscreteAxis | TableAxis | LayersQuantileAxis
+)
 
 
 @dataclass(frozen=True)
@@ -247,17 +120,18 @@ class DistributionSubspace:
         return math.inf if math.inf in numbers else math.prod(numbers)
 
     def decode(
-        self, units: np.ndarray, rng: np.random.RandomState
+        self, units: np.ndarray, rng: np.random.RandomState, *, new: bool = False
     ) -> list[dict[str, Any]]:
         """Return the parameters at `units`, (n, n_dims) points of the unit cube.
 
-        Values of axes without coordinates are drawn with `rng`.
+        Values of axes without coordinates are drawn with `rng`. Continuous values are
+        not computed yet.
         """
         columns = []
         start = 0
         for axis in self.axes.values():
             if isinstance(axis, SampledAxis):
-                columns.append([axis.draw(rng) for _ in units])
+                columns.append([axis.draw(rng, new=new) for _ in units])
             else:
                 columns.append(axis.decode(units[:, start : start + axis.n_dims]))
             start += axis.n_dims
@@ -266,11 +140,20 @@ class DistributionSubspace:
             for row in range(len(units))
         ]
 
+    def compute(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `params` with the values of quantiles that are not computed yet."""
+        computed = dict(params)
+        for name, axis in self.axes.items():
+            if isinstance(params[name], Quantile):
+                assert isinstance(axis, QuantileAxis)
+                computed[name] = axis.compute(params[name])
+        return computed
+
     def params_at(self, index: int) -> dict[str, Any]:
         """Return the parameters at `index`, out of finitely many candidates."""
         params = {}
         for name, axis in reversed(list(self.axes.items())):
-            assert not isinstance(axis, SampledAxis)
+            assert not isinstance(axis, SampledAxis | QuantileAxis)
             index, place = divmod(index, int(axis.n_distinct))
             params[name] = axis.distinct_value(place)
         return {name: params[name] for name in self.axes}
@@ -285,8 +168,15 @@ class DistributionSubspace:
         return np.concatenate(parts) if parts else np.empty(0)
 
 
+def shown_values(axis: UnitAxis, units: np.ndarray) -> list[Any]:
+    """Return the values at `units` to show; slow quantiles are approximate."""
+    if isinstance(axis, QuantileAxis):
+        return axis.shown_values(units)
+    return axis.decode(units)
+
+
 def distribution_space(
-    param_distributions: Sequence[Mapping[str, Any]],
+    param_distributions: Sequence[Mapping[str, Any]], n_iter: int = 10
 ) -> list[DistributionSubspace]:
     """Read lists and distributions as axes in quantile space.
 
@@ -294,6 +184,9 @@ def distribution_space(
     ----------
     param_distributions : sequence of mappings of str to list or distribution
         One mapping per subspace.
+    n_iter : int, default=10
+        Number of candidates of the search. A slow distribution is evaluated about as
+        often.
 
     Returns
     -------
@@ -310,20 +203,29 @@ def distribution_space(
     """
     return [
         DistributionSubspace(
-            {name: _unit_axis(name, given) for name, given in sorted(part.items())}
+            {
+                name: _unit_axis(name, as_distribution(given), n_iter)
+                for name, given in sorted(part.items())
+            }
         )
         for part in param_distributions
     ]
 
 
-def _unit_axis(name: str, given: Any) -> UnitAxis | SampledAxis:
+def _unit_axis(name: str, given: Any, n_iter: int) -> UnitAxis | SampledAxis:
     if isinstance(given, layer_sizes):
         return LayersQuantileAxis(given)
-    if hasattr(given, "rvs"):
+    if hasattr(given, "rvs") and not isinstance(given, type):
         if not (hasattr(given, "ppf") and hasattr(given, "cdf")):
-            return SampledAxis(given)
-        return _quantile_axis(name, given)
+            return SampledAxis(given, n_iter)
+        return _distribution_axis(name, given, n_iter)
     # Sets are refused: their order, and so the draws, would not be reproducible.
+    if isinstance(given, type):
+        raise TypeError(
+            f"Parameter {name!r} in param_distributions is the class "
+            f"{given.__name__}. Pass an instance, such as {given.__name__}(...), or "
+            "a list of values."
+        )
     no_list = isinstance(given, str | Mapping) or not hasattr(given, "__getitem__")
     if no_list or not isinstance(given, Collection | np.ndarray):
         raise TypeError(
@@ -339,26 +241,10 @@ def _unit_axis(name: str, given: Any) -> UnitAxis | SampledAxis:
     return ListAxis(given)
 
 
-def _sorted_numbers(listed: Any) -> range | np.ndarray | None:
-    """Return a range or an array of numbers in ascending order, otherwise None."""
-    numbers: range | np.ndarray
-    if isinstance(listed, range):
-        numbers = listed if listed.step > 0 else listed[::-1]
-    elif (
-        type(listed) is np.ndarray
-        and listed.ndim == 1
-        and listed.dtype.kind in "iuf"
-        and listed.itemsize <= 8  # value_key distinguishes longer floats by type
-    ):
-        numbers = np.sort(listed, kind="stable")
-    else:
-        return None
-    # Sorting moves NaN and infinity to the ends.
-    return numbers if is_number(numbers[0]) and is_number(numbers[-1]) else None
-
-
-def _quantile_axis(name: str, distribution: Any) -> QuantileAxis | SampledAxis:
-    """Return a quantile axis if the quantiles are usable, otherwise a sampled axis.
+def _distribution_axis(
+    name: str, distribution: Any, n_iter: int
+) -> UnitAxis | SampledAxis:
+    """Return an axis with coordinates if possible, otherwise a sampled axis.
 
     Raise if the arguments of the distribution are missing or invalid.
     """
@@ -368,23 +254,83 @@ def _quantile_axis(name: str, distribution: Any) -> QuantileAxis | SampledAxis:
             f"scipy without its arguments; pass {distribution.name}"
             f"({distribution.shapes}) with numbers for them."
         )
+    if isinstance(distribution, RandomVariable):
+        _check_variable(name, distribution)
+    sampled = SampledAxis(distribution, n_iter)
     try:
         if has_unreachable_quantiles(distribution):
-            return SampledAxis(distribution)
+            return sampled
         # scipy accepts invalid arguments and then returns NaN.
-        if not np.isnan(distribution.ppf(np.array([0.25, 0.5]))).any():
-            axis = QuantileAxis(distribution)
-            axis.encode_all(axis.decode(np.array([[0.0], [0.5], [1.0]])))
-            return axis
+        if not _is_invalid(distribution):
+            return _coordinate_axis(distribution, n_iter)
     except Exception:  # rvs may still work
-        return SampledAxis(distribution)
+        return sampled
     try:
-        distribution.rvs(random_state=0)
+        distribution.rvs(random_state=np.random.RandomState(0))
     except ValueError as error:
+        raise _invalid_arguments(name, distribution) from error
+    return sampled  # scale=0: one value, quantiles are NaN
+
+
+def _is_invalid(distribution: Any) -> bool:
+    if has_fast_quantiles(distribution):
+        return bool(np.isnan(distribution.ppf(np.array([0.25, 0.5]))).any())
+    support = getattr(distribution, "support", None)
+    return callable(support) and bool(np.isnan(support()).any())
+
+
+def _coordinate_axis(distribution: Any, n_iter: int) -> UnitAxis:
+    """Return the axis of a distribution, which decides how often it is evaluated.
+
+    The decision reads which methods a class has. A measured time would make the
+    candidates depend on the machine.
+    """
+    if is_discrete(distribution):
+        return _discrete_axis(distribution, n_iter)
+    if isinstance(distribution, RandomVariable):
+        own_quantiles = distribution.has_formula
+        own_draws = True
+    else:
+        own_quantiles = overrides(distribution, "_ppf")
+        own_draws = overrides(distribution, "_rvs")
+    if own_draws and not own_quantiles:
+        return DrawnAxis(distribution, n_iter)
+    return QuantileAxis(distribution, MARGIN if own_quantiles else ROOT_MARGIN)
+
+
+def _discrete_axis(distribution: Any, n_iter: int) -> UnitAxis:
+    if has_fast_quantiles(distribution) or len(support_points(distribution)):
+        return DiscreteAxis(distribution)
+    if hasattr(distribution, "pmf") and hasattr(distribution, "support"):
+        if is_unbounded(distribution) or np.ptp(distribution.support()) < MAX_TABLE:
+            return TableAxis(distribution, *tabulate_pmf(distribution))
+        if overrides(distribution, "_rvs") and not overrides(distribution, "_ppf"):
+            return DrawnAxis(distribution, n_iter)
+        return QuantileAxis(distribution, ROOT_MARGIN, int)
+    axis = QuantileAxis(distribution, MARGIN, int)
+    low, high = axis.shown_values(np.array([[0.0], [1.0]]))
+    if high - low >= 2 * n_iter:
+        return axis
+    values = np.arange(low, high + 1)
+    return TableAxis(distribution, values, np.asarray(distribution.cdf(values)))
+
+
+def _check_variable(name: str, distribution: RandomVariable) -> None:
+    """Raise if a random variable is an array of them, or has invalid parameters."""
+    ends = distribution.support()
+    if np.ndim(ends) > 1:
         raise ValueError(
-            f"Parameter {name!r} in param_distributions cannot be drawn from: the "
-            f"arguments of {describe(distribution)} are invalid. Correct them; most "
-            "distributions need a scale that is not negative or a low below high, "
-            "loguniform a low above 0."
-        ) from error
-    return SampledAxis(distribution)  # scale=0: one value, quantiles are NaN
+            f"Parameter {name!r} in param_distributions is {distribution!r}, which is "
+            "an array of distributions; give it numbers as parameters, not arrays."
+        )
+    if np.isnan(ends).any():
+        raise _invalid_arguments(name, distribution)
+
+
+def _invalid_arguments(name: str, distribution: Any) -> ValueError:
+    return ValueError(
+        f"Parameter {name!r} in param_distributions cannot be drawn from: the "
+        f"arguments of {describe(distribution)} are invalid. Correct them; most "
+        "distributions need a scale that is not negative or a low below high, "
+        "loguniform a low above 0."
+    )

@@ -11,9 +11,13 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy.stats import rv_continuous, rv_discrete
 
 from sklearn_refine.space._distributions import log_randint
+from sklearn_refine.space._random_variables import RandomVariable
 
+#: Quantiles are kept this far inside (0, 1), where unbounded distributions are finite.
+MARGIN = 1e-9
 #: Quantiles of unbounded discrete distributions are kept this far inside (0, 1),
 #: because scipy looks for these quantiles step by step.
 DISCRETE_MARGIN = 1e-4
@@ -27,9 +31,40 @@ def has_unreachable_quantiles(distribution: Any) -> bool:
     if not (is_unbounded(distribution) and is_discrete(distribution)):
         return False
     if distribution.support()[0] == -math.inf:
-        return True  # skellam.ppf raises for some q (scipy 1.17)
+        # scipy looks from 0 on; skellam.ppf raises for some q (scipy 1.17).
+        return not overrides(distribution, "_ppf")
     is_far = bool(distribution.cdf(MAX_STEPS) < 1 - DISCRETE_MARGIN)
     return is_far and not math.isfinite(distribution.var())
+
+
+def is_scipy_class(distribution: Any) -> bool:
+    """Whether scipy defines the class of a distribution, and not the user."""
+    if isinstance(distribution, RandomVariable):
+        return True
+    unfrozen = getattr(distribution, "dist", distribution)
+    return type(unfrozen).__module__.startswith("scipy.")
+
+
+def overrides(distribution: Any, method: str) -> bool:
+    """Whether a distribution of scipy has its own version of a method.
+
+    Without an own ``_ppf``, scipy looks for the root of the cdf. Without an own
+    ``_rvs``, scipy draws quantiles. Classes of another kind define all their methods.
+    """
+    unfrozen = getattr(distribution, "dist", distribution)
+    for base in (rv_continuous, rv_discrete):
+        if isinstance(unfrozen, base):
+            return getattr(type(unfrozen), method) is not getattr(base, method)
+    return True
+
+
+def has_fast_quantiles(distribution: Any) -> bool:
+    """Whether quantiles are known to be fast, thousands of them at once."""
+    return type(distribution) is log_randint or (
+        not isinstance(distribution, RandomVariable)
+        and is_scipy_class(distribution)
+        and overrides(distribution, "_ppf")
+    )
 
 
 def describe(distribution: Any) -> str:
@@ -44,8 +79,12 @@ def describe(distribution: Any) -> str:
 
 def is_discrete(distribution: Any) -> bool:
     """Whether the values of a distribution are separate points."""
+    if isinstance(distribution, RandomVariable):
+        return distribution.discrete
     if isinstance(distribution, log_randint):
         return True
+    if isinstance(distribution, rv_continuous):
+        return False
     # A frozen scipy distribution holds the unfrozen one in `dist`. Only discrete
     # distributions have a pmf.
     if hasattr(distribution, "dist") or hasattr(distribution, "pmf"):

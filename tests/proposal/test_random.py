@@ -161,6 +161,7 @@ def test_pool_moves_few_parameters_far():
     outcomes = [[{"test_scores": 1.0, "fit_error": None}]]
     history.add_round([center], outcomes, Round([], 1, 1, 0.0))
     pool = proposer._make_pool(history, [0], 1e-3, 50, np.random.RandomState(0))
+    pool = [proposer._compute(candidate) for candidate in pool]
     points = np.array([[c.params[name] for name in names[:-1]] for c in pool])
     jumped = (abs(points - 0.5) > 0.01).sum(axis=1)
     jumped += [c.params["h"] != "x" for c in pool]

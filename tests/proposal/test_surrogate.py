@@ -301,7 +301,7 @@ def test_time_of_a_proposal_after_many_candidates(n):
     )
     history = History(n_splits=1)
     rng = np.random.RandomState(0)
-    candidates = list(itertools.islice(proposer._sobol_design(n, rng), n))
+    candidates = proposer.propose(history, n, rng).candidates
     record(history, candidates, [[bowl(c.params)] for c in candidates])
     start = time.perf_counter()
     found = proposer.propose(history, 12, rng).candidates

@@ -14,7 +14,8 @@ from sklearn.neural_network import MLPRegressor
 
 from sklearn_refine import layer_sizes, log_randint
 from sklearn_refine.proposal._features import Features
-from sklearn_refine.space._quantiles import ListAxis, distribution_space
+from sklearn_refine.space._list_axis import ListAxis
+from sklearn_refine.space._quantiles import distribution_space
 
 SHARES = stats.rv_discrete(values=([0.1, 0.25, 0.7], [0.2, 0.3, 0.5]))
 
@@ -77,6 +78,12 @@ def test_in_randomized_search():
     assert len(clone(search).fit(X, y).cv_results_["params"]) == 3
 
 
+def decode(subspace, units, rng=None):
+    """Return the parameters at `units`, with computed values."""
+    decoded = subspace.decode(units, rng or np.random.RandomState(0))
+    return [subspace.compute(params) for params in decoded]
+
+
 @pytest.mark.parametrize(
     "given_values",
     [
@@ -100,8 +107,8 @@ def test_in_randomized_search():
 def test_axes_invert(given_values):
     (subspace,) = distribution_space([{"a": given_values}])
     rng = np.random.RandomState(0)
-    for params in subspace.decode(rng.uniform(size=(50, subspace.n_dims)), rng):
-        (again,) = subspace.decode(subspace.encode(params)[np.newaxis], rng)
+    for params in decode(subspace, rng.uniform(size=(50, subspace.n_dims)), rng):
+        (again,) = decode(subspace, subspace.encode(params)[np.newaxis], rng)
         value = params["a"]
         if isinstance(value, float):
             assert again["a"] == pytest.approx(value, rel=1e-6)
@@ -192,9 +199,9 @@ class LogInts:
     ],
 )
 def test_ints_of_a_class_without_pmf(distribution, kind):
-    (subspace,) = distribution_space([{"a": distribution}])
+    (subspace,) = distribution_space([{"a": distribution}], n_iter=49)
     units = np.linspace(0, 1, 99)[:, np.newaxis]
-    found = [p["a"] for p in subspace.decode(units, np.random.RandomState(0))]
+    found = [p["a"] for p in decode(subspace, units)]
     assert {type(value) for value in found} == {kind}
     assert subspace.n_values == (49 if kind is int else np.inf)
     middles = subspace.axes["a"].encode_all(found)
