@@ -50,14 +50,13 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         Any estimator, including pipelines and meta-estimators. It needs a ``score``
         method unless `scoring` is given.
     param_distributions : dict of str to list or distribution, or list of such dicts
-        Parameter names and their lists or distributions, as in RandomizedSearchCV. A
-        distribution needs an ``rvs`` method. Later rounds narrow it if it also has
-        ``ppf`` and ``cdf``, as scipy's distributions have. scipy's newer distributions,
-        such as ``scipy.stats.Normal()``, work too. Each dict of a list is searched
-        separately. See :ref:`spaces`.
+        Parameter names and their lists or distributions, as in RandomizedSearchCV.
+        Later rounds narrow a distribution if it has ``ppf`` and ``cdf``, not only
+        ``rvs``. scipy's newer distributions, such as ``Normal()``, work too. Each dict
+        of a list is searched separately. See :ref:`spaces`.
     n_iter : int, default=10
-        Number of candidates in all rounds together. If lists and discrete
-        distributions hold fewer, all are tried, and a UserWarning says so.
+        Number of candidates in all rounds together. A UserWarning says if lists and
+        distributions have fewer.
     random_state : int, RandomState instance or None, default=None
         Seed of all random choices of the search. An int gives the same candidates
         in every run, for any `n_jobs` and backend.
@@ -330,6 +329,19 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
                 stacklevel=2,
             )
         return proposer
+
+    def _run_rounds(self, setup: Any, history: Any, callbacks: Any) -> None:
+        super()._run_rounds(setup, history, callbacks)
+        # A limit that the user set ends a search without a warning.
+        has_limit_ended = self.stop_reason_ not in ("completed", "exhausted")
+        if len(history) < setup.proposer.n_iter and not has_limit_ended:
+            warnings.warn(
+                f"Only {len(history)} candidates were tried, fewer than n_iter="
+                f"{self.n_iter}. Further draws from param_distributions only repeated "
+                "them. Lower n_iter, or give lists and distributions with more values.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _n_rounds_asked(self) -> int:
         if self.n_rounds is not None:

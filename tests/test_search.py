@@ -3,6 +3,7 @@
 import inspect
 import pickle
 import re
+import time
 
 import joblib
 import numpy as np
@@ -191,6 +192,45 @@ def test_small_space_warns_as_randomized_search(values):
         search.fit(X, Y)
     assert search.n_fits_ == 10
     assert search.stop_reason_ == "completed"
+
+
+class Dice:
+    """A distribution without quantiles that repeats its values."""
+
+    def rvs(self, random_state=None):
+        return float(random_state.randint(1, 4))
+
+
+@pytest.mark.parametrize("n_rounds", [1, 4])
+def test_fewer_candidates_than_n_iter_warn(n_rounds):
+    search = SuccessiveRandomSearchCV(
+        Ridge(), {"alpha": Dice()}, n_iter=10, n_rounds=n_rounds, random_state=0
+    )
+    with pytest.warns(UserWarning, match="Only 3 candidates .* n_iter=10.*Lower n_ite"):
+        search.fit(X, Y)
+    assert len(search.cv_results_["params"]) == 3
+
+
+@pytest.mark.parametrize("options", [{"tol": 1e9}, {"time_budget": 0.3}])
+def test_a_limit_of_the_user_ends_a_search_without_a_warning(options):
+    search = SuccessiveRandomSearchCV(
+        Slow() if "time_budget" in options else Ridge(),
+        {"alpha": uniform()},
+        n_iter=40,
+        random_state=0,
+        **options,
+    )
+    search.fit(X, Y)  # warnings are errors
+    assert len(search.cv_results_["params"]) < 40
+    assert search.stop_reason_ in options
+
+
+class Slow(Ridge):
+    """A model whose fits take a while."""
+
+    def fit(self, X, y):
+        time.sleep(0.02)
+        return super().fit(X, y)
 
 
 def test_a_value_listed_twice_keeps_its_row_and_is_fitted_once():
