@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from sklearn_refine import (
     RefiningGridSearchCV,
@@ -244,6 +245,15 @@ def test_the_end_is_said_once_in_a_line(capsys):
     assert last.startswith("The best candidate lies on an end of the space. alpha: ")
     RefiningGridSearchCV(Ridge(), grid, n_rounds=1, verbose=1).fit(X, Y)
     assert "lies on an end" not in capsys.readouterr().out
+
+
+def test_a_limit_that_was_not_given_is_no_reason():
+    # SVC declares C up to and including infinity.
+    space = RefiningGridSearchCV(SVC(), {"C": [1, 10, 100]}).describe_space()
+    assert space["why"].tolist() == ["declared limit"]
+    bounds = {"C": (None, 500)}
+    space = RefiningGridSearchCV(SVC(), {"C": [1, 10, 100]}, bounds=bounds)
+    assert space.describe_space()["why"].tolist() == ["declared limit; bounds"]
 
 
 def test_the_limits_are_known_before_the_cost():

@@ -59,6 +59,9 @@ class Limits:
         """Return the intersection of two ranges."""
         low = max((self, other), key=lambda r: (r.low, not r.low_closed))
         high = min((self, other), key=lambda r: (r.high, r.high_closed))
+        # An end at infinity limits nothing, and so its reason is none.
+        low = self if math.isinf(other.low) else low
+        high = self if math.isinf(other.high) else high
         return Limits(
             *(low.low, high.high, low.low_closed, high.high_closed),
             *(low.low_reason, high.high_reason),
