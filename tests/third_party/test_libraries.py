@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import re
 import runpy
 import subprocess
 import sys
@@ -418,3 +419,28 @@ def test_aliases_are_no_names_of_their_own():
     for library, aliases in ALIASES.items():
         assert not {*aliases} & {*RANGES[library]}
         assert {*aliases.values()} <= {*RANGES[library]}
+
+
+def test_the_user_guide_shows_the_ranges():
+    docs = Path(__file__).parents[2] / "docs"
+    page = (docs / "user_guide" / "boosting_libraries.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \| (ints in )?(\S+, \S+) \| (.*)\|$", page, re.M)
+    assert len(rows) > 8
+    for parameters, whole, interval, choices in rows:
+        only = re.findall("XGBoost|LightGBM|CatBoost", parameters)
+        for name in re.findall("`(.*?)`", parameters):
+            found = {
+                library: RANGES[library].get(ALIASES[library].get(name, name))
+                for library in [library.lower() for library in only] or RANGES
+            }
+            known = [entry for entry in found.values() if entry is not None]
+            assert known
+            for limits, integer, sentinels in known:
+                shown = (
+                    f"{'[' if limits.low_closed else '('}{limits.low:g}, "
+                    f"{limits.high:.0f}{']' if limits.high_closed else ')'}"
+                )
+                assert (name, shown) == (name, interval)
+                assert (name, integer) == (name, bool(whole))
+                listed = re.findall(r"-?\d+", choices)
+                assert sorted(map(str, sentinels)) == sorted(listed)
