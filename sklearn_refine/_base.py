@@ -39,6 +39,7 @@ from sklearn_refine.evaluation._inputs import FitInputs, check_inputs
 from sklearn_refine.evaluation._pool import WorkerPool, one_blas_thread
 from sklearn_refine.evaluation._racing import Race
 from sklearn_refine.evaluation._round import evaluate_round
+from sklearn_refine.evaluation._trackers import autologging_paused
 from sklearn_refine.journal._store import open_store
 from sklearn_refine.results._attributes import (
     cv_results,
@@ -199,7 +200,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
             before any candidate is complete.
         """
         raise_in_fits = isinstance(self.error_score, str)
-        with Interrupts(raise_in_fits=raise_in_fits) as interrupts:
+        interrupts = Interrupts(raise_in_fits=raise_in_fits)
+        with interrupts, autologging_paused:
             setup = self._set_up(X, y, params, interrupts)
             inputs, store = setup.evaluation.inputs, setup.evaluation.store
             data = {"X": inputs.X, "y": inputs.y, "metadata": inputs.metadata}

@@ -19,6 +19,7 @@ from sklearn_refine.evaluation._inputs import Fit, FitInputs
 from sklearn_refine.evaluation._shared_fit import SharedFit
 from sklearn_refine.evaluation._shared_prefix import SharedPrefix
 from sklearn_refine.evaluation._signals import TimeUp, time_limit, worker_process
+from sklearn_refine.evaluation._trackers import autologging_paused
 from sklearn_refine.mlp._training import train_together
 
 #: The number of a task, the outcomes of its fits, and the seconds that it took.
@@ -51,7 +52,7 @@ def run_task(
         The time that the task took.
     """
     start = time.perf_counter()
-    with worker_process(inputs.parent_pid, inputs.may_exit):
+    with worker_process(inputs.parent_pid, inputs.may_exit), autologging_paused:
         if share:
             outcomes = run_shared(inputs, fits)
         else:
