@@ -2,11 +2,11 @@
 
     python docs/run_code.py [PAGE ...]
 
-Without arguments, README.md and every page that was written by hand are run. Each page
-is run by itself: in a process of its own and an empty directory, with warnings as
-errors, all its blocks top to bottom in one namespace. A block with `>>>` in it is a
-doctest, one without is executed. The exit status is 1 if a page failed; page and line
-of the block that failed are printed.
+Without arguments, README.md and every page that was written by hand are run, except
+`RUN_BY_TESTS`. Each page is run by itself: in a process of its own and an empty
+directory, with warnings as errors, all its blocks top to bottom in one namespace. A
+block with `>>>` in it is a doctest, one without is executed. The exit status is 1 if a
+page failed; page and line of the block that failed are printed.
 
 What should not run has another label than ``python``, such as ``text`` or ``diff``.
 """
@@ -30,6 +30,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_BY_HAND = ("_build", "generated", "gallery", "changelog.md")
+# These need the dependency group "neighbours", which warns. tests/neighbours runs them.
+RUN_BY_TESTS = ("user_guide/mlflow.md", "user_guide/saving.md")
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 OPENING = re.compile(r" *(?P<fence>`{3,}|~{3,})(?P<label>[^`]*)$")
 # Labels that colour Python all the same, and would hide a block from this program.
@@ -50,6 +52,7 @@ def default_pages() -> list[Path]:
         page
         for page in sorted(docs.rglob("*.md"))
         if page.relative_to(docs).parts[0] not in NOT_BY_HAND
+        and page.relative_to(docs).as_posix() not in RUN_BY_TESTS
     ]
     return [ROOT / "README.md", *pages]
 
