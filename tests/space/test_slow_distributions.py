@@ -125,7 +125,9 @@ class CountingDraws(CountingPdf):
 
 @pytest.mark.parametrize("n_iter", [1, 5, 40])
 @pytest.mark.parametrize(
-    "distribution", [Counting(), Counting(int), CountingRvs()], ids=repr
+    "distribution",
+    [Counting(), Counting(int), CountingRvs()],
+    ids=["real", "int", "rvs only"],
 )
 def test_no_object_of_a_user_is_evaluated_often(distribution, n_iter):
     distribution.n.clear()
