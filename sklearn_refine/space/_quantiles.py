@@ -30,6 +30,7 @@ from sklearn_refine.space._distributions import layer_sizes, log_randint
 from sklearn_refine.space._list_axis import ListAxis
 from sklearn_refine.space._random_variables import RandomVariable, as_distribution
 from sklearn_refine.space._support import (
+    DISCRETE_MARGIN,
     MARGIN,
     describe,
     has_fast_quantiles,
@@ -41,7 +42,10 @@ from sklearn_refine.space._support import (
 )
 
 #: Margin of quantiles that are roots of the cdf, because tails are hard to find.
-ROOT_MARGIN = 1e-4
+ROOT_MARGIN = 1e-3
+#: Most values that are tabulated although quantiles are fast. A look into a table takes
+#: less time than a call of scipy.
+SMALL_TABLE = 4096
 
 
 class LayersQuantileAxis:
@@ -299,8 +303,15 @@ def _coordinate_axis(distribution: Any, n_iter: int) -> UnitAxis:
 
 
 def _discrete_axis(distribution: Any, n_iter: int) -> UnitAxis:
-    if has_fast_quantiles(distribution) or len(support_points(distribution)):
+    if len(support_points(distribution)):
         return DiscreteAxis(distribution)
+    if has_fast_quantiles(distribution):
+        margin = DISCRETE_MARGIN if is_unbounded(distribution) else MARGIN
+        low, high = distribution.ppf([margin, 1 - margin])
+        if high - low >= SMALL_TABLE:
+            return DiscreteAxis(distribution)
+        values = np.arange(int(low), int(high) + 1)
+        return TableAxis(distribution, values, distribution.cdf(values))
     if hasattr(distribution, "pmf") and hasattr(distribution, "support"):
         if is_unbounded(distribution) or np.ptp(distribution.support()) < MAX_TABLE:
             return TableAxis(distribution, *tabulate_pmf(distribution))
