@@ -338,7 +338,7 @@ def search_zoom(table, n_iter, seed, surrogate="gp", **options):
     )
     proposer = search._make_proposer()
     proposer.surrogate = surrogate  # the search has "gp"
-    return run(table, proposer, search._random_state(None))
+    return run(table, proposer, search._make_rng(None))
 
 
 def search_rounds(table, n_iter, seed, surrogate="gp", **options):

@@ -268,6 +268,8 @@ class GridProposer:
             for key, number in axis.numbers(candidate.params[axis.name]).items():
                 below, above, _ = tried.neighbours(index, key)
                 dim = reach.dimension(candidate.subspace, axis, key)
+                if reach.is_as_large_as_allowed(candidate, axis, key):
+                    dim = reach.end_at(dim, number)
                 text = explain_edge(dim, number, below, above)
                 if text:
                     found.setdefault(axis.name, text)

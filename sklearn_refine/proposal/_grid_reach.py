@@ -19,7 +19,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sklearn_refine._history import History, is_failed
+from sklearn_refine._history import Candidate, History, is_failed
 from sklearn_refine.space._axes import (
     Axis,
     Dimension,
@@ -107,6 +107,23 @@ class Reach:
         largest = max(tried)
         high = largest + DEPTH_STEP if _is_depth(name) else 2 * max(largest, 1.0)
         return Limits(high=high, high_closed=True).because(SIZE)
+
+    def is_as_large_as_allowed(
+        self, candidate: Candidate, axis: Axis, key: Key
+    ) -> bool:
+        """Whether a candidate is too large with a number that is larger by one."""
+        value = candidate.params[axis.name]
+        if not axis.dimension(key).integer:
+            return False
+        larger = axis.replace(value, {key: int(axis.numbers(value)[key]) + 1})
+        params = {**candidate.params, axis.name: larger}
+        return self.is_too_large(candidate.subspace, params)
+
+    @staticmethod
+    def end_at(dim: Dimension, number: float) -> Dimension:
+        """Return a dimension whose size limit is a number."""
+        size = Limits(high=number, high_closed=True).because(SIZE)
+        return replace(dim, limits=dim.limits.intersect(size))
 
     def is_too_large(self, subspace: int, params: Mapping[str, Any]) -> bool:
         """Whether all sizes of a candidate together exceed the largest listed ones."""

@@ -214,10 +214,11 @@ def _number_axis(
     choice = ChoiceAxis(name, listed)
     numbers = [value for value in listed if is_number(value)]
     sentinels = legal.sentinels
-    if not legal.declared and scale is None:
-        if are_indices(numbers):
-            return choice
-        sentinels = sentinels_of_list(numbers)
+    if not legal.declared and scale is None and are_indices(numbers):
+        return choice
+    if legal.known or (not legal.declared and scale is None):
+        read = sentinels_of_list(numbers)
+        sentinels += tuple(value for value in read if not legal.holds(value))
     numbers = [number for number in numbers if number not in sentinels]
     integer, kinds, numbers = _select_numbers(numbers, legal)
     if scale is None:

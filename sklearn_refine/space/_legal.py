@@ -54,6 +54,12 @@ class Legal:
             for constraint in self.constraints
         )
 
+    def holds(self, value: float) -> bool:
+        """Whether a number lies in a legal range."""
+        return any(
+            value in limits for limits in (*self.integers, *self.reals, *self.fractions)
+        )
+
     def range_of(self, values: Iterable[float], *, integer: bool) -> Limits | None:
         """Return the legal range that holds most `values`; None if none does."""
         values = list(values)

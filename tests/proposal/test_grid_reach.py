@@ -254,7 +254,7 @@ def test_windows_say_why_they_step_or_stop():
         ({"a": [0.1, 1.0, 10.0]}, 1, {"a": (None, 20)}, r"20 is the largest.*bounds"),
         ({"a": [0.25, 0.5, 1.0]}, 1, None, r"1 is the largest.*read from the list"),
         ({"n": [1, 2, 3]}, -1, None, r"1 is the smallest.*read from the list"),
-        ({"n": [10, 20, 40]}, 1, None, r"160 is the largest.*no round"),
+        ({"n": [10, 20, 40]}, 1, None, r"160 is the largest.*size limit"),
     ],
 )
 def test_the_end_on_which_the_best_lies_is_explained(grid, score, bounds, text):

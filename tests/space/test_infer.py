@@ -560,3 +560,23 @@ def test_indices_of_choices_are_no_numbers():
         assert isinstance(axis_of(indices, scales="linear"), NumberAxis)
     assert isinstance(axis_of([0, 1, 3, 4]), NumberAxis)
     assert isinstance(axis_of([1, 2, 3]), NumberAxis)
+
+
+def test_what_is_outside_a_known_range_is_a_choice():
+    class XGBClassifier(BaseEstimator):
+        __module__ = "xgboost.sklearn"
+
+        def __init__(self, max_depth=None, n_estimators=None):
+            self.max_depth = max_depth
+            self.n_estimators = n_estimators
+
+    model = XGBClassifier()
+    axis = axis_of([-1, 0, 3, 5], estimator=model, name="max_depth")
+    assert [bool(axis.coordinates(v)) for v in axis.listed] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    axis = axis_of([0, 50, 100], estimator=model, name="n_estimators")
+    assert not axis.coordinates(0)
