@@ -104,12 +104,8 @@ def test_history(name):
 
 def test_history_labels_dropped_failed_and_worse_candidates():
     display = SearchHistoryDisplay.from_search(fitted("racing")).plot()
-    assert set(legend_texts(display.ax_)) == {
-        "candidate",
-        "dropped",
-        "failed",
-        "best so far",
-    }
+    labels = {"candidate", "dropped", "failed", "best so far"}
+    assert labels <= set(legend_texts(display.ax_))
     scores = [0.5, 0.6, 0.7, 0.65, -1e6]
     search = search_with_scores(scores)
     display = SearchHistoryDisplay.from_search(search).plot(x="seconds")
