@@ -333,12 +333,30 @@ def test_only_listed_values_raise():
     message = r"(?s)20 of these failed fits.*proposed in later.*alpha=.*Pass bounds="
     with (
         pytest.warns(FitFailedWarning, match=message),
-        pytest.warns(UserWarning, match="non-finite"),
+        pytest.warns(UserWarning, match=r"(?s)non-finite.*proposed 4 of.*Pass bounds="),
     ):
         search.fit(X, Y)
     assert search.best_params_["alpha"] in (0.1, 1.0, 10.0)
     search.set_params(param_grid={"alpha": [0.1, 1.0, 2.0]})
     with pytest.raises(RuntimeError, match="only what the user listed"):
+        search.fit(X, Y)
+
+
+def test_missing_scores_of_later_rounds_name_a_remedy():
+    def score(estimator, X, y):
+        return 1.0 if estimator.alpha in (0.1, 1.0, 10.0) else np.nan
+
+    message = r"(?s)non-finite.*search itself proposed \d+ of.*Pass bounds="
+    with pytest.warns(UserWarning, match=message):
+        RefiningGridSearchCV(Counting(), GOOD_GRID, scoring=score).fit(X, Y)
+
+
+def test_missing_scores_of_listed_values_are_warned_of_as_by_scikit_learn():
+    def score(estimator, X, y):
+        return 1.0 if estimator.alpha < 10.0 else np.nan
+
+    search = RefiningGridSearchCV(Counting(), GOOD_GRID, scoring=score, n_rounds=1)
+    with pytest.warns(UserWarning, match=r"non-finite: \[[^\]]*\]$"):
         search.fit(X, Y)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 from sklearn_refine._history import History, Outcome, was_run
 from sklearn_refine._interrupts import raise_interrupt
 from sklearn_refine._sklearn_compat import insert_error_scores
+from sklearn_refine.results._messages import warn_about_missing_scores
 
 #: Attributes that an earlier fit may have left, of the best candidate and of all.
 _BEST_ATTRIBUTES = (
@@ -149,15 +150,18 @@ def cv_results(
     if search.racing:
         more["n_splits_evaluated"] = n_run
     complete = min(n_run) == history.n_splits
-    # scikit-learn would warn of a split that was not run as if the fit had failed.
-    with nullcontext() if complete else no_warnings():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         results: dict[str, Any] = search._format_results(
             [candidate.params for candidate in candidates],
             history.n_splits,
             [outcome for splits in outcomes for outcome in splits],
             more,
         )
-    if not complete:
+    if complete:
+        warn_about_missing_scores(caught, results, candidates)
+    else:
+        # scikit-learn warned of a split that was not run as if the fit had failed.
         for name in [name for name in results if name.startswith("rank_")]:
             results[name] = _ranks(results[f"mean_{name.removeprefix('rank_')}"])
         for name in ("fit_time", "score_time"):

@@ -6,7 +6,7 @@ Only `print_line` prints, at the verbosity at which scikit-learn does.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,31 @@ def _explain_invented_failures(history: History) -> str:
         f"{text} Pass bounds={{name: (low, high)}} for {names} to say which values "
         "later rounds may try."
     )
+
+
+def warn_about_missing_scores(
+    caught: Iterable[warnings.WarningMessage],
+    results: Mapping[str, Any],
+    candidates: Sequence[Candidate],
+) -> None:
+    """Give scikit-learn's warnings about scores, and say which were invented."""
+    means = [results[name] for name in results if name.startswith("mean_test_")]
+    missing = ~np.isfinite(np.array(means)).all(axis=0)
+    invented = np.array([candidate.invented for candidate in candidates])
+    note = ""
+    if n_invented := int((missing & invented).sum()):
+        note = (
+            f"\n\nThe search itself proposed {n_invented} of the candidates without a "
+            "score in later rounds. Pass bounds={name: (low, high)} to say "
+            "which values later rounds may try."
+        )
+    for warning in caught:
+        warnings.warn_explicit(
+            f"{warning.message}{note}",
+            warning.category,
+            warning.filename,
+            warning.lineno,
+        )
 
 
 def _values(candidates: Iterable[Candidate]) -> set[tuple[str, Any]]:
