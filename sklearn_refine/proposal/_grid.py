@@ -208,7 +208,7 @@ class GridProposer:
             pool = self._make_pool(history, is_allowed, fresh, choices_of, n, rng)
             selected = fitted.select(pool, best, n, rng)
             fresh = {self.model_key(c.params): c for c in (*selected, *fresh.values())}
-        return Proposal(list(fresh.values())[:limit], windows)
+        return Proposal(reach.affordable(fresh.values(), limit), windows)
 
     def _make_pool(
         self,

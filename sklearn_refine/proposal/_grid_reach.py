@@ -7,6 +7,9 @@ candidates on every machine.
 - Failures: where all fits beyond a value failed, that value is the limit.
 - Size: a number that is a size at most doubles per round, the depth of trees grows by
   at most two, and all sizes together stay within `MAX_GROWTH` times the largest listed.
+- Budget: the candidates of a later round cost about `MAX_ROUND` times as much as those
+  of the first round, if costs grow in proportion to each size: to a number of trees,
+  to their depth, to the units in all layers.
 - Undeclared ends: past the end of a range that nothing declares, only neighbours of the
   best center go, in one parameter at a time, until a fit beyond it has succeeded.
 """
@@ -14,7 +17,7 @@ candidates on every machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -40,6 +43,9 @@ from sklearn_refine.space._limits import (
 
 #: A candidate is at most this many times as large as the largest listed one.
 MAX_GROWTH = 4.0
+#: A later round costs about this many times as much as the first one, at most. With the
+#: refit and its own work, a search of three rounds so takes up to four times as long.
+MAX_ROUND = 1.25
 #: Parameters whose cost doubles with each step, and how far they grow per round.
 DEPTHS = ("max_depth", "depth")
 DEPTH_STEP = 2
@@ -64,6 +70,11 @@ class Reach:
             {axis.name: _largest_listed(axis) for axis in subspace.axes}
             for subspace in subspaces
         ]
+        self._largest_of_all: dict[str, float] = {}
+        for axis in (axis for subspace in subspaces for axis in subspace.axes):
+            costs = [_cost(axis, value) for value in axis.listed]
+            known = self._largest_of_all.get(axis.name, 0.0)
+            self._largest_of_all[axis.name] = max(known, *costs)
         self._known: dict[tuple[int, str, int], tuple[Any, _Fact]] = {}
         # Of each dimension: the numbers tried, and those of fits that succeeded.
         self._tried: dict[tuple[int, Key], list[float]] = {}
@@ -79,6 +90,9 @@ class Reach:
                     self._tried.setdefault(place, []).append(number)
                     found = self._failed if failed else self._succeeded
                     found.setdefault(place, []).append(number)
+        listed = [c for c in history.candidates if not c.invented]
+        self._n_listed = len(listed)
+        self._listed_cost = sum(self._cost(c) for c in listed)
 
     def dimension(self, subspace: int, axis: Axis, key: Key) -> Dimension:
         """Return a dimension with the limits of this round."""
@@ -130,6 +144,29 @@ class Reach:
         growth = math.prod(fact.growth for fact in self._facts(subspace, params))
         return growth > MAX_GROWTH * (1 + 1e-9)
 
+    def affordable(
+        self, candidates: Iterable[Candidate], limit: int
+    ) -> list[Candidate]:
+        """Return the first candidates, as many as come closest to the budget.
+
+        There are at most `limit` of them and at least one. If the limit is above the
+        number of listed candidates, the budget is larger in proportion.
+        """
+        left = MAX_ROUND * self._listed_cost * max(1.0, limit / self._n_listed)
+        taken: list[Candidate] = []
+        for candidate in candidates:
+            cost = self._cost(candidate)
+            if len(taken) == limit or (taken and left < cost / 2):
+                break
+            taken.append(candidate)
+            left -= cost
+        return taken
+
+    def _cost(self, candidate: Candidate) -> float:
+        """Return the size of a candidate, where 1 is the largest listed one."""
+        facts = self._facts(candidate.subspace, candidate.params)
+        return math.prod(fact.cost for fact in facts)
+
     def is_beyond_failures(self, subspace: int, params: Mapping[str, Any]) -> bool:
         """Whether a candidate has a number beyond which every fit failed."""
         return any(fact.beyond_failures for fact in self._facts(subspace, params))
@@ -162,7 +199,10 @@ class Reach:
         listed = self._largest_listed[subspace][axis.name]
         size = _size(axis, value) if listed else None
         growth = size / listed if listed and size is not None else 1.0
-        return _Fact(beyond_failures, unproven, growth)
+        cost = 1.0
+        if listed and size is not None:
+            cost = _cost(axis, value) / self._largest_of_all[axis.name]
+        return _Fact(beyond_failures, unproven, growth, cost)
 
 
 class _Fact(NamedTuple):
@@ -170,7 +210,8 @@ class _Fact(NamedTuple):
 
     beyond_failures: bool
     unproven: bool
-    growth: float
+    growth: float  # relative to the largest size listed in the same dict
+    cost: float  # relative to the largest size listed in any dict
 
 
 def describe_axis(axis: Axis) -> dict[str, Any]:
@@ -238,3 +279,8 @@ def _size(axis: Axis, value: Any) -> float | None:
         return None
     (number,) = numbers.values()
     return 2.0 ** min(number, 1000.0) if _is_depth(axis.name) else number
+
+
+def _cost(axis: Axis, value: Any) -> float:
+    """Return what a value adds to a round: its number, or its units in all layers."""
+    return float(sum(axis.numbers(value).values()))

@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_refine._history import History, Round
+from sklearn_refine.proposal import _grid_reach
 from sklearn_refine.proposal._grid import GridProposer
 from sklearn_refine.space._axes import candidate_key
 from sklearn_refine.space._inactive import ModelKey
@@ -128,6 +129,86 @@ def test_all_sizes_together_stay_within_four_times(grid):
     listed = max(size(c.params) for c in history.candidates if not c.invented)
     invented = [size(c.params) for c in history.candidates if c.invented]
     assert max(invented, default=0) <= 4 * listed * (1 + 1e-9)
+
+
+def by_round(history):
+    """Return the candidates of each round."""
+    return [
+        [c for c, r in zip(history.candidates, history.round_of, strict=True) if r == k]
+        for k in range(len(history.rounds))
+    ]
+
+
+def sum_of_sizes(grid, candidates):
+    """Return the cost of candidates, where 1 is the cost of the largest listed one."""
+
+    def size(value):
+        return sum(value) if isinstance(value, tuple) else value
+
+    largest = {name: max(map(size, values)) for name, values in grid.items()}
+    return sum(
+        math.prod(size(c.params[name]) / largest[name] for name in grid)
+        for c in candidates
+    )
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["n_estimators", "max_depth", "k"]),
+        st.lists(st.integers(1, 60), min_size=2, max_size=4, unique=True),
+        min_size=1,
+        max_size=3,
+    ),
+    st.integers(0, 3),
+)
+@settings(deadline=None, max_examples=40)
+def test_a_later_round_costs_about_as_much_as_the_first(grid, seed):
+    weights = np.random.RandomState(seed).uniform(0.5, 1.5, len(grid))
+    names = sorted(grid)
+    history = zoom(
+        grid,
+        lambda p: sum(w * p[n] for w, n in zip(weights, names, strict=True)),
+        rounds=4,
+    )
+    first, *later = by_round(history)
+    budget = 1.25 * sum_of_sizes(grid, first)
+    for candidates in later:
+        *others, last = (sum_of_sizes(grid, [c]) for c in candidates)
+        assert not others or sum(others) + last / 2 <= budget * (1 + 1e-9)
+
+
+def test_layers_count_by_their_units_in_the_cost_of_a_round():
+    grid = {"hidden_layer_sizes": [(10,), (20,), (40,), (10, 10), (20, 20), (40, 40)]}
+    history = zoom(grid, lambda p: sum(p["hidden_layer_sizes"]), rounds=3)
+    first, *later = by_round(history)
+    budget = 1.25 * sum_of_sizes(grid, first)
+    assert all(1 <= len(c) < len(first) for c in later)
+    for candidates in later:
+        last = sum_of_sizes(grid, candidates[-1:])
+        assert sum_of_sizes(grid, candidates) <= budget + last / 2
+
+
+def test_more_candidates_asked_for_may_cost_more():
+    grid = {"n_estimators": [10, 20, 40], "max_features": [2, 4, 8]}
+
+    def score(params):
+        return params["n_estimators"] + params["max_features"]
+
+    n_few = len(by_round(zoom(grid, score, rounds=2))[1])
+    more = zoom(grid, score, rounds=2, max_candidates=27)
+    assert len(by_round(more)[1]) > n_few
+
+
+def test_numbers_that_are_no_sizes_cost_the_same_everywhere(monkeypatch):
+    grid = {"C": [0.1, 1.0, 10.0], "gamma": [0.1, 1.0, 10.0], "min_samples": [1, 2, 4]}
+
+    def play_all():
+        history = zoom(grid, lambda p: sum(p.values()), rounds=3)
+        return [c.params for c in history.candidates]
+
+    found = play_all()
+    monkeypatch.setattr(_grid_reach, "MAX_ROUND", math.inf)
+    assert play_all() == found
 
 
 def test_bounds_allow_more_than_the_size_limit():
