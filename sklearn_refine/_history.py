@@ -101,6 +101,8 @@ class Window:
         stops there.
     n_too_large : int
         Number of its combinations that were left out for their size.
+    n_over_budget : int
+        Number of candidates that the round left out, since all together cost too much.
     """
 
     subspace: int
@@ -109,6 +111,7 @@ class Window:
     center: int | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     n_too_large: int = 0
+    n_over_budget: int = 0
 
     def holds(self, coordinates: Mapping[Key, float]) -> bool:
         """Whether a point with these coordinates is in the window."""
@@ -303,17 +306,21 @@ class History:
         for number, finished in enumerate(self.rounds, start=1):
             for window in finished.windows:
                 for name in window.shown:
-                    reason = window.reasons.get(name, "")
+                    reasons = [window.reasons.get(name, "")]
                     if window.n_too_large:
-                        left_out = f"{window.n_too_large} combinations too large"
-                        reason = "; ".join(filter(None, (reason, left_out)))
+                        reasons.append(f"{window.n_too_large} combinations too large")
+                    if window.n_over_budget:
+                        reasons.append(
+                            f"{window.n_over_budget} candidates of the round left out "
+                            "for their cost"
+                        )
                     rows.append(
                         {
                             "round": number,
                             "center": -1 if window.center is None else window.center,
                             "parameter": name,
                             "values": window.shown[name],
-                            "why": reason,
+                            "why": "; ".join(filter(None, reasons)),
                         }
                     )
         return rows

@@ -208,7 +208,10 @@ class GridProposer:
             pool = self._make_pool(history, is_allowed, fresh, choices_of, n, rng)
             selected = fitted.select(pool, best, n, rng)
             fresh = {self.model_key(c.params): c for c in (*selected, *fresh.values())}
-        return Proposal(reach.affordable(fresh.values(), limit), windows)
+        taken = reach.affordable(fresh.values(), limit)
+        n_left_out = min(len(fresh), limit) - len(taken)
+        windows = [replace(window, n_over_budget=n_left_out) for window in windows]
+        return Proposal(taken, windows)
 
     def _make_pool(
         self,

@@ -371,3 +371,12 @@ def test_the_same_candidates_whatever_the_times():
             history.add_round(proposal.candidates, outcomes, finished)
         runs.append([c.params for c in history.candidates])
     assert runs[0] == runs[1]
+
+
+def test_what_a_round_left_out_for_its_cost_is_said():
+    grid = {"n_estimators": [10, 100, 1000], "alpha": [0.1, 1.0, 10.0]}
+    history = zoom(grid, lambda p: p["n_estimators"] + p["alpha"])
+    assert history.rounds[1].n_candidates < 9
+    assert history.rounds[1].windows[0].n_over_budget > 0
+    texts = [row["why"] for row in history.windows_table() if row["round"] == 2]
+    assert all("left out for their cost" in text for text in texts)
