@@ -100,7 +100,7 @@ CASES = [
     ),
     *((cls(**NET), MLP, SOLVERS) for cls in (MLPClassifier, MLPRegressor)),
     *(
-        (cls(max_iter=5, **SEED), SGD, SGD_SWITCHES)
+        (cls(max_iter=5, eta0=0.01, **SEED), SGD, SGD_SWITCHES)
         for cls in (SGDClassifier, SGDRegressor)
     ),
     (
@@ -114,7 +114,7 @@ CASES = [
         [
             {"penalty": "l2", "solver": "lbfgs"},
             {"penalty": "l2", "solver": "liblinear"},
-            {"penalty": "elasticnet", "solver": "saga"},
+            {"penalty": "elasticnet", "solver": "saga", "l1_ratio": 0.5},
         ],
     ),
     (GradientBoostingClassifier(**SMALL), BOOSTING, STOPS),
