@@ -210,7 +210,7 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 @contextmanager
 def _ignore_warnings() -> Iterator[None]:
-    """Ignore joblib's warnings about results that nobody has read."""
+    """Ignore joblib's warnings about unread results."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

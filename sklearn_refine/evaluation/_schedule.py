@@ -64,7 +64,7 @@ def schedule_fits(
     n_workers : int
         Number of tasks that can run at the same time.
     max_splits : int
-        Number of splits of which a task may hold the transformed data.
+        Number of splits whose transformed data a task may hold.
     join : bool, default=True
         Whether small stacks share a task. Their results then arrive together.
 

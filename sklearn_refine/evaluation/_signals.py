@@ -103,7 +103,7 @@ def worker_process(parent_pid: int, may_exit: bool) -> Iterator[None]:
         Number of the process that runs the search. Nothing changes in that process.
     may_exit : bool
         Whether the process is a child of the parent and may be ended. It ends if the
-        parent was killed, because nobody would read the results of queued tasks.
+        parent was killed, because the results of queued tasks would stay unread.
     """
     if os.getpid() == parent_pid:
         yield

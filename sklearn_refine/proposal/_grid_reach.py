@@ -103,7 +103,7 @@ class Reach:
         return replace(dim, limits=limits)
 
     def _learned_limits(self, place: tuple[int, Key]) -> Limits:
-        """Return the range outside of which every fit failed."""
+        """Return the range beyond which every fit failed."""
         succeeded, failed = self._succeeded.get(place), self._failed.get(place, [])
         if not succeeded:
             return Limits()

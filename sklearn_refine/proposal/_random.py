@@ -105,7 +105,7 @@ class RandomProposer:
     def propose(
         self, history: History, limit: int, rng: np.random.RandomState
     ) -> Proposal:
-        """Return the next round's candidates, none of which was tried before.
+        """Return untried candidates for the next round.
 
         Parameters
         ----------
