@@ -242,6 +242,7 @@ class Slow(Ridge):
         return super().fit(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [TimeoutError, Stop])
 def test_while_workers_fit(error, tmp_path):
     journal = tmp_path / "search.db"
@@ -452,6 +453,10 @@ def test_a_nested_search_that_is_interrupted_is_a_failed_fit():
     assert outer.stop_reason_ == "interrupted"
 
 
+# Python throws away an exception that is raised while it collects garbage; the search
+# raises it again.
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("n_moments", "n_jobs"), [(25, 1), (4, 2)])
 def test_at_any_moment(n_moments, n_jobs, tmp_path):
     """The exception is raised, or is the error of the fit that it came in."""

@@ -58,6 +58,7 @@ def uninterrupted(tmp_path_factory):
     return finish(start("plain", folder, 1), folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_moments", "n_jobs"), [(22, 1), (3, 2)])
 def test_killed_at_any_moment_and_resumed(n_moments, n_jobs, uninterrupted, tmp_path):
     found = finish(start("killed", tmp_path, n_moments, n_jobs, n_jobs), tmp_path)
@@ -74,6 +75,7 @@ def test_killed_at_any_moment_and_resumed(n_moments, n_jobs, uninterrupted, tmp_
     assert any(resumed["first"] < 50 for resumed in found)
 
 
+@pytest.mark.slow
 def test_workers_of_a_killed_process_start_no_fit(tmp_path):
     process = start("plain", tmp_path, 2, 0.1)
     log = tmp_path / "log"
@@ -88,6 +90,7 @@ def test_workers_of_a_killed_process_start_no_fit(tmp_path):
     assert n_lines(log) == before
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_journal(uninterrupted, tmp_path):
     processes = [start("plain", tmp_path, 1) for _ in range(2)]
     for process in processes:
@@ -96,6 +99,7 @@ def test_two_processes_share_a_journal(uninterrupted, tmp_path):
     assert len(read_journal(tmp_path / "search.db")) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "n_jobs"), [("plain", 1), ("plain", 2), ("alone", 1), ("stacked", 1)]
 )
@@ -219,10 +223,11 @@ VALUES = {"value": [0, 1, 2, 3, 4, 5]}
 
 
 def faulty(fault, **options):
-    options = {"cv": 3, "n_rounds": 1, **options}
+    options = {"cv": 2, "n_rounds": 1, **options}
     return RefiningGridSearchCV(Faulty(fault=fault), VALUES, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "options", "message"),
     [
@@ -240,13 +245,14 @@ def test_a_fault_fails_one_candidate(fault, options, message):
     with pytest.warns(FitFailedWarning, match=message):
         search = faulty(fault, **options).fit(X, Y)
     scores = search.cv_results_["mean_test_score"]
-    expected = GridSearchCV(Faulty(), VALUES, cv=3).fit(X, Y)
+    expected = GridSearchCV(Faulty(), VALUES, cv=2).fit(X, Y)
     expected = expected.cv_results_["mean_test_score"].copy()
     expected[3] = np.nan
     np.testing.assert_array_equal(scores, expected)
     assert search.best_params_ == {"value": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "options", "error", "message"),
     [
@@ -392,6 +398,7 @@ class Slow(Ridge):
         return super().fit(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("kind", [RefiningGridSearchCV, SuccessiveRandomSearchCV])
 def test_time_budget_ends_a_search(kind, n_jobs):

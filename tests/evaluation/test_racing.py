@@ -256,6 +256,7 @@ def test_a_race_ends_with_a_complete_candidate_if_possible(race):
         assert run[~np.isnan(means)].all(axis=1).any()
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(
     n_splits=st.sampled_from([5, 10]),

@@ -597,6 +597,7 @@ def random_variables():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not hasattr(stats, "Binomial"),
     reason="make_distribution takes classes of the user since scipy 1.16",
@@ -697,6 +698,7 @@ def test_classes_typed_at_a_prompt_are_described_by_their_code(change, monkeypat
     assert (typed(change) == typed("")) == (change == "")
 
 
+@pytest.mark.slow
 def test_texts_are_equal_in_every_process():
     code = (
         "from test_journal import VALUES; "
@@ -1084,6 +1086,7 @@ def test_a_journal_without_permission(written):
     assert "cannot be read (Permission denied); change its permissions" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 def test_a_full_disk(tmp_path):
     code = (

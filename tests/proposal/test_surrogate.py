@@ -169,6 +169,7 @@ def test_any_space(space, n_iter, n_rounds, failing, surrogate, seed):
                 assert low <= value <= high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("surrogate", "than", "share"),
     [
