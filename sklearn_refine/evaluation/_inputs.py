@@ -6,7 +6,7 @@ Both are sent to workers, so a change here may not add anything that cannot be p
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import Parameter, signature
 from typing import Any
@@ -75,8 +75,11 @@ class Fit:
         The candidate's parameters.
     split : int
         The index of the split.
-    prefix : hashable
-        Equal for candidates that share all but their last step.
+    prefix : tuple of int
+        Numbers of what is around the steps and of each step that can be shared. Equal
+        for candidates that share all but their last step.
+    family : int or None
+        Equal for candidates whose models can serve each other.
     candidate, n_candidates : int
         The candidate's index in the round and the number of candidates, for messages.
     callback_context : callback context or None
@@ -85,7 +88,8 @@ class Fit:
 
     params: Mapping[str, Any]
     split: int
-    prefix: Hashable
+    prefix: tuple[int, ...]
+    family: int | None
     candidate: int
     n_candidates: int
     callback_context: Any

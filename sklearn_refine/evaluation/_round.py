@@ -27,10 +27,13 @@ from sklearn_refine.evaluation._tasks import (
     Pair,
     SharingKeys,
     Task,
+    drop_lone_families,
     find_sharing_keys,
     make_tasks,
+    number_keys,
 )
 from sklearn_refine.evaluation._worker import TaskResult, run_task
+from sklearn_refine.space._inactive import ModelKey
 
 # Tasks that share no work are joined, because dispatching a task takes time.
 SHORT_TASK_SECONDS = 0.02  # longest expected time of a joined task
@@ -140,15 +143,15 @@ class RoundEvaluation:
         self._cost_done = 0.0
         self.stop = False
         self.is_done = False
+        model_key = ModelKey(context.inputs.estimator)
         self._sharing_keys: list[SharingKeys | None] = [
-            find_sharing_keys(context.inputs, c.params) if context.share else None
+            find_sharing_keys(context.inputs, c.params, model_key)
+            if context.share
+            else None
             for c in self._candidates
         ]
-        numbers: dict[Any, int] = {}  # shorter than prefix keys to send to workers
-        self._prefixes = [
-            0 if keys is None else numbers.setdefault(keys.prefix, len(numbers))
-            for keys in self._sharing_keys
-        ]
+        self._sharing_keys = drop_lone_families(self._sharing_keys)
+        self._prefixes, self._families = number_keys(self._sharing_keys)
 
     @property
     def n_fits(self) -> int:
@@ -229,6 +232,7 @@ class RoundEvaluation:
                 self._candidates[i].params,
                 split,
                 self._prefixes[i],
+                self._families[i],
                 i,
                 len(self._candidates),
                 callback_context,

@@ -25,19 +25,23 @@ class PlannedFit:
     ----------
     candidate, split : int
         The indices of the candidate and of the split.
-    prefix : hashable
+    prefix : tuple of hashable
+        One key for what is around the steps and one for each step that can be shared.
         Equal for candidates that share all but their last step.
     stack : hashable or None
         Equal for MLPs that can train together; None for every other last step.
     cost : float
         Expected seconds, or a number proportional to them.
+    family : hashable or None
+        Equal for candidates whose models can serve each other.
     """
 
     candidate: int
     split: int
-    prefix: Hashable
+    prefix: tuple[Hashable, ...]
     stack: Hashable | None
     cost: float
+    family: Hashable | None = None
 
 
 def schedule_fits(
@@ -53,9 +57,10 @@ def schedule_fits(
     have similar costs, are not larger than a stack, and are numerous enough to keep all
     workers busy. Small stacks of several architectures share a task.
 
-    For all other models, a task is one split with all candidates that share a prefix.
-    If that leaves workers idle, the last tasks are cut once more: an idle worker might
-    as well fit the prefix again.
+    For all other models, a task is one split with all candidates that share their
+    first step or, without steps, a family. If that leaves workers idle, the last tasks
+    are cut once more: an idle worker might as well fit a step again. A family is never
+    cut, because it takes no longer than its largest member.
 
     Parameters
     ----------
@@ -75,8 +80,12 @@ def schedule_fits(
     """
     groups: dict[Hashable, list[PlannedFit]] = {}
     for fit in sorted(fits, key=lambda fit: (fit.split, fit.candidate)):
-        kind = (fit.prefix, fit.stack)
-        key = kind if fit.stack is not None else (*kind, fit.split)
+        if fit.stack is not None:
+            key: Hashable = (fit.prefix, fit.stack)
+        elif fit.prefix:
+            key = (fit.prefix[:2], fit.split)
+        else:
+            key = (fit.family, fit.split)
         groups.setdefault(key, []).append(fit)
     stacked = [group for group in groups.values() if group[0].stack is not None]
     others = [group for group in groups.values() if group[0].stack is None]
@@ -155,8 +164,29 @@ def _cut_remaining_groups(
     groups = sorted(groups, key=_total_cost, reverse=True)
     tasks = groups[: len(groups) - rest]
     for group in groups[len(groups) - rest :]:
-        tasks += _cut(group, min(len(group), ceil(n_workers / rest)))
+        tasks += _cut_between_families(group, ceil(n_workers / rest))
     return tasks
+
+
+def _cut_between_families(
+    group: list[PlannedFit], n_parts: int
+) -> list[list[PlannedFit]]:
+    """Cut into parts of similar cost, none of which divides a family."""
+    by_prefix: dict[Hashable, dict[Hashable, list[PlannedFit]]] = {}
+    for number, fit in enumerate(group):
+        key = number if fit.family is None else (fit.family,)
+        by_prefix.setdefault(fit.prefix, {}).setdefault(key, []).append(fit)
+    parts: list[list[PlannedFit]] = [[]]
+    left = _total_cost(group)
+    for fits in (fits for same in by_prefix.values() for fits in same.values()):
+        n_left = n_parts - len(parts)
+        share = left / (n_left + 1)
+        is_full = _total_cost(parts[-1]) + _total_cost(fits) / 2 > share
+        if parts[-1] and is_full and n_left:
+            left -= _total_cost(parts[-1])
+            parts.append([])
+        parts[-1] += fits
+    return parts
 
 
 def _cut_by_split(group: list[PlannedFit]) -> list[list[PlannedFit]]:

@@ -56,6 +56,8 @@ class SharedFit:
         The last step, which need not be an MLP, and its data.
     is_stacked : bool
         Whether the last step is an MLP that can train together with others.
+    is_served : bool
+        Whether the last step was made from another fitted model.
     """
 
     def __init__(self, inputs: FitInputs, fit: Fit, prefix: SharedPrefix) -> None:
@@ -72,6 +74,7 @@ class SharedFit:
         self.step_fit = MLPFit(last_step, X, y, fit_params.get("sample_weight"))
         has_only_weights = fit_params.keys() <= {"sample_weight"}
         self.is_stacked = has_only_weights and can_train(last_step, X)
+        self.is_served = False
 
     @classmethod
     def try_create(
@@ -82,6 +85,11 @@ class SharedFit:
             return cls(inputs, fit, prefix)
         except Exception:
             return None
+
+    def take(self, model: Any) -> None:
+        """Take a fitted model as the last step, which needs no fit then."""
+        self.step_fit.model = model
+        self.is_served = True
 
     def run(self) -> Outcome | None:
         """Fit, unless the model was trained in a stack, and score.
@@ -132,7 +140,14 @@ class SharedFit:
                 raise step.error
             warn_for(step)
             return
+        if self.is_served:
+            return
         start = time.perf_counter()
+        self.fit_model(step.model)
+        step.seconds = time.perf_counter() - start
+
+    def fit_model(self, model: Any) -> None:
+        """Fit a model on the transformed training rows."""
         X, y, params = self.prefix.fit_arguments
         params = {
             name: self._copy(value) if _has_rows(value, X) else value
@@ -140,10 +155,9 @@ class SharedFit:
         }
         X, y = self._copy(X), self._copy(y)
         if y is None:
-            step.model.fit(X, **params)
+            model.fit(X, **params)
         else:
-            step.model.fit(X, y, **params)
-        step.seconds = time.perf_counter() - start
+            model.fit(X, y, **params)
 
     def _fit_seconds(self) -> float:
         return self.prefix.fit_seconds + self.step_fit.seconds
@@ -169,13 +183,13 @@ class SharedFit:
         """Return the score on the test rows, 0, or on the training rows, 1."""
         prefix, inputs, options = self.prefix, self.inputs, self.inputs.options
         accuracy = prefix.accuracies[i]
-        if accuracy is not None:
+        if accuracy is not None and (self.is_stacked or self.is_served):
             value = accuracy(self.step_fit.model)
             if value is not None:
                 return value
         X, y, indices = prefix.scored_data[i]
         y = self._copy(y)  # a metric may change it in place
-        if not (prefix.is_transformed and self.is_stacked):
+        if not (prefix.is_transformed and (self.is_stacked or self.is_served)):
             X = self._copy(X)
         estimator = self._estimator
         if prefix.is_transformed:

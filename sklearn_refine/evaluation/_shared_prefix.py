@@ -25,12 +25,16 @@ from sklearn_refine.sharing._pipelines import (
     build_estimator,
     has_prefix,
     insert_recorder,
+    is_transformer,
     last_step_params,
     last_step_path,
+    set_memory,
+    shared_steps,
     transform,
     unnest,
     unnest_fitted,
 )
+from sklearn_refine.sharing._tree import PrefixTree
 
 
 class NotShareableError(Exception):
@@ -46,6 +50,9 @@ class SharedPrefix:
         The inputs that all fits share.
     fits : sequence of Fit
         Fits with the same split and the same prefix.
+    tree : PrefixTree or None
+        Has fitted steps of other prefixes on this split, and remembers those of this
+        one.
 
     Attributes
     ----------
@@ -70,14 +77,16 @@ class SharedPrefix:
     accuracies : list of Accuracy or None
         For each of `scored_data`.
     is_shared : bool
-        Whether there are several fits.
+        Whether others use the same data: several fits, or the fits of other prefixes.
     fit_seconds, score_seconds : float
         Each fit's share of the time.
     seconds : float
         The time for all fits.
     """
 
-    def __init__(self, inputs: FitInputs, fits: Sequence[Fit]) -> None:
+    def __init__(
+        self, inputs: FitInputs, fits: Sequence[Fit], tree: PrefixTree | None = None
+    ) -> None:
         start = time.perf_counter()
         first = fits[0]
         train, test = inputs.splits[first.split]
@@ -95,21 +104,28 @@ class SharedPrefix:
         self.last_step_params = last_step_params(self.last_step_path, first.params)
         self.nested = nested
         self.fit_arguments: tuple[Any, Any, Any] = (X_train, y_train, fit_params)
+        self._tree = tree if has_prefix(nested) else None
         if len(nested) > 1:
             recorder = insert_recorder(nested)
+            if self._tree is not None:
+                steps = zip(first.prefix[1:], shared_steps(nested), strict=True)
+                self._tree.start([n for n, step in steps if is_transformer(step)])
+                set_memory(nested, self._tree)
             if y_train is None:
                 estimator.fit(X_train, **fit_params)
             else:
                 estimator.fit(X_train, y_train, **fit_params)
             self.fit_arguments = recorder.fit_arguments_
             self.nested = unnest_fitted(estimator)
+            if self._tree is not None:
+                set_memory(self.nested, None)
         self.n_test = num_samples(X_test)
         self.callback_data = (X_train, y_train, fit_params.get("sample_weight"))
         fitted = time.perf_counter()
         self.scored_data = [(X_test, y_test, test)]
         if options["return_train_score"]:
             self.scored_data.append((X_train, y_train, train))
-        self.is_shared = len(fits) > 1
+        self.is_shared = len(fits) > 1 or self._tree is not None
         self.is_transformed = not options["score_params"] and is_own_scorer(
             options["scorer"]
         )
@@ -126,12 +142,18 @@ class SharedPrefix:
         self.fit_seconds = (fitted - start) / len(fits)
         self.score_seconds = (time.perf_counter() - fitted) / len(fits)
         self.seconds = time.perf_counter() - start
+        if self._tree is not None:
+            self.fit_seconds += self._tree.share - self._tree.new_seconds / len(fits)
+            self.seconds += self._tree.seconds - self._tree.new_seconds
+        self._tree = None  # it holds the rows of this prefix
 
     @classmethod
-    def try_fit(cls, inputs: FitInputs, fits: Sequence[Fit]) -> SharedPrefix | None:
+    def try_fit(
+        cls, inputs: FitInputs, fits: Sequence[Fit], tree: PrefixTree | None = None
+    ) -> SharedPrefix | None:
         """Return a fitted prefix, or None if scikit-learn must raise the error."""
         try:
-            return cls(inputs, fits)
+            return cls(inputs, fits, tree)
         except Exception:
             return None
 
@@ -143,6 +165,10 @@ class SharedPrefix:
                 self.fit_arguments[0], X_train
             ):
                 raise NotShareableError
+        if self._tree is not None:
+            ((X, y, indices),) = self.scored_data
+            self.scored_data = [(self._tree.transform(X), y, indices)]
+            return
         self.scored_data = [
             (transform(self.nested, X), y, indices)
             for X, y, indices in self.scored_data

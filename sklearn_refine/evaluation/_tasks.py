@@ -5,15 +5,22 @@ A change here may change the order and the time of fits, but no result.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sklearn_refine._sklearn_compat import num_samples
+from sklearn_refine._sklearn_compat import is_own_scorer, num_samples
 from sklearn_refine.evaluation._inputs import FitInputs
 from sklearn_refine.evaluation._schedule import PlannedFit, schedule_fits
-from sklearn_refine.sharing._keys import prefix_key, stack_key
-from sklearn_refine.sharing._pipelines import build_estimator, has_prefix, unnest
+from sklearn_refine.sharing._keys import prefix_path, stack_key
+from sklearn_refine.sharing._pipelines import (
+    build_estimator,
+    last_step_path,
+    unnest,
+)
+from sklearn_refine.sharing._registry import family_key, find_family
+from sklearn_refine.space._inactive import ModelKey
 
 #: The index of a candidate in its round, and the index of a split.
 Pair = tuple[int, int]
@@ -28,14 +35,18 @@ class SharingKeys:
 
     Attributes
     ----------
-    prefix : hashable
+    prefix : tuple of hashable
+        One key for what is around the steps and one for each step that can be shared.
         Equal for candidates that share all but their last step.
     stack : hashable or None
         Equal for MLPs that can train together; None for every other last step.
+    family : hashable or None
+        Equal for candidates whose models can serve each other.
     """
 
-    prefix: Any
+    prefix: tuple[Any, ...]
     stack: Any
+    family: Any
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Task:
 
 
 def find_sharing_keys(
-    inputs: FitInputs, params: Mapping[str, Any]
+    inputs: FitInputs, params: Mapping[str, Any], model_key: ModelKey
 ) -> SharingKeys | None:
     """Return the keys of a candidate, None if it can share no work."""
     if inputs.options["verbose"] > 1:
@@ -82,11 +93,60 @@ def find_sharing_keys(
         nested = unnest(build_estimator(inputs.estimator, params))
         if nested is None:
             return None
-        keys = SharingKeys(prefix_key(nested, params), stack_key(nested[-1], inputs.X))
+        active = model_key.active(params)
+        prefix = prefix_path(nested, active)
+        family = find_family(nested[-1])
+        own_key = None
+        if family is not None and is_own_scorer(inputs.options["scorer"]):
+            model_params = family_key(family, last_step_path(nested), active)
+            own_key = (type(nested[-1]), prefix, model_params)
+        keys = SharingKeys(prefix, stack_key(nested[-1], inputs.X), own_key)
         hash(keys)  # fails for some values that an MLP does not allow
     except Exception:
         return None  # the fit will raise the error
-    return keys if keys.stack is not None or has_prefix(nested) else None
+    return keys
+
+
+def drop_lone_families(
+    keys: Sequence[SharingKeys | None],
+) -> list[SharingKeys | None]:
+    """Return None for candidates that share nothing with the others."""
+    sizes = Counter(key.family for key in keys if key is not None)
+    kept: list[SharingKeys | None] = []
+    for key in keys:
+        if key is not None and sizes[key.family] == 1:
+            key = replace(key, family=None)
+        shares = key is not None and (
+            key.stack is not None or key.family is not None or len(key.prefix) > 1
+        )
+        kept.append(key if shares else None)
+    return kept
+
+
+def number_keys(
+    keys: Sequence[SharingKeys | None],
+) -> tuple[list[tuple[int, ...]], list[int | None]]:
+    """Return numbers in place of keys; they are shorter to send to workers.
+
+    Returns
+    -------
+    prefixes : list of tuple of int
+        Equal numbers stand for equal steps after equal steps.
+    families : list of int or None
+        Equal for candidates whose models can serve each other.
+    """
+    steps: dict[Any, int] = {}
+    models: dict[Any, int] = {}
+    prefixes: list[tuple[int, ...]] = []
+    families: list[int | None] = []
+    for key in keys:
+        path = () if key is None else key.prefix
+        begins = [path[: n + 1] for n in range(len(path))]
+        prefixes.append(tuple(steps.setdefault(b, len(steps)) for b in begins))
+        family = None if key is None else key.family
+        is_none = family is None
+        families.append(None if is_none else models.setdefault(family, len(models)))
+    return prefixes, families
 
 
 def make_tasks(
@@ -131,7 +191,9 @@ def make_tasks(
             if key is None:
                 unshared.append(Task(((i, split),), cost, share=False))
             else:
-                shared.append(PlannedFit(i, split, key.prefix, key.stack, cost))
+                shared.append(
+                    PlannedFit(i, split, key.prefix, key.stack, cost, key.family)
+                )
         if not in_blocks:
             unshared.sort(key=lambda task: task.cost, reverse=True)
         for fits in schedule_fits(shared, n_workers, max_splits, join=join):

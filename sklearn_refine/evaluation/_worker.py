@@ -7,7 +7,8 @@ scikit-learn's ``_fit_and_score`` gives them one by one.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from sklearn.base import clone
 
@@ -15,12 +16,15 @@ from sklearn_refine._history import Outcome
 from sklearn_refine._interrupts import fit_of_scikit_learn, raise_interrupt
 from sklearn_refine._sklearn_compat import run_fit_and_score
 from sklearn_refine.evaluation._failures import handle_timeout
+from sklearn_refine.evaluation._family_fits import run_family
 from sklearn_refine.evaluation._inputs import Fit, FitInputs
 from sklearn_refine.evaluation._shared_fit import SharedFit
 from sklearn_refine.evaluation._shared_prefix import SharedPrefix
 from sklearn_refine.evaluation._signals import TimeUp, time_limit, worker_process
 from sklearn_refine.evaluation._trackers import autologging_paused
 from sklearn_refine.mlp._training import train_together
+from sklearn_refine.sharing._registry import find_family
+from sklearn_refine.sharing._tree import PrefixTree
 
 #: The number of a task, the outcomes of its fits, and the seconds that it took.
 TaskResult = tuple[int, list[Outcome], float]
@@ -92,36 +96,74 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
     Times are shared, too. The time of a prefix is divided among the fits that use it.
     The time of an epoch is divided among the models that are still training.
     """
-    shared_fits: list[SharedFit | None] = [None] * len(fits)
-    timed_out: dict[int, float] = {}
-    groups: dict[Hashable, list[int]] = {}
+    outcomes: dict[int, Outcome | None] = {}
+    stacked: dict[int, SharedFit] = {}
+    groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
     for i, fit in enumerate(fits):
         groups.setdefault((fit.split, fit.prefix), []).append(i)
-    for indices in groups.values():
+    trees = _make_trees(inputs, fits)
+    for (split, _), indices in sorted(groups.items()):
         start = time.perf_counter()
         try:
             with time_limit(inputs.fit_timeout, inputs.may_exit):
-                prefix = SharedPrefix.try_fit(inputs, [fits[i] for i in indices])
+                prefix = SharedPrefix.try_fit(
+                    inputs, [fits[i] for i in indices], trees.get(split)
+                )
         except TimeUp:
             seconds = (time.perf_counter() - start) / len(indices)
-            timed_out.update(dict.fromkeys(indices, seconds))
+            outcomes |= {i: handle_timeout(inputs, split, seconds) for i in indices}
             continue
-        if prefix is not None:
-            for i in indices:
-                shared_fits[i] = SharedFit.try_create(inputs, fits[i], prefix)
-    train_together(
-        [shared.step_fit for shared in shared_fits if shared and shared.is_stacked],
-        inputs.fit_timeout,
-    )
-    outcomes = []
-    for i, fit in enumerate(fits):
-        if i in timed_out:
-            outcomes.append(handle_timeout(inputs, fit.split, timed_out[i]))
+        if prefix is None:
             continue
-        # Removed from the list, so that no fitted model is kept after its scores.
-        shared, shared_fits[i] = shared_fits[i], None
-        outcome = None if shared is None else shared.run()
-        del shared
+        shared = {i: SharedFit.try_create(inputs, fits[i], prefix) for i in indices}
+        members = {i: each for i, each in shared.items() if each is not None}
+        stacked |= {i: each for i, each in members.items() if each.is_stacked}
+        outcomes |= _run_members(
+            {i: each for i, each in members.items() if not each.is_stacked}
+        )
+    train_together([each.step_fit for each in stacked.values()], inputs.fit_timeout)
+    for i in list(stacked):
+        # Removed, so that no fitted model is kept after its scores.
+        outcomes[i] = stacked.pop(i).run()
         raise_interrupt()  # what was shared may have caught it
-        outcomes.append(run_unshared(inputs, fit) if outcome is None else outcome)
+    return [outcomes.get(i) or run_unshared(inputs, fit) for i, fit in enumerate(fits)]
+
+
+def _make_trees(inputs: FitInputs, fits: Sequence[Fit]) -> dict[int, PrefixTree]:
+    """Return a tree for each split on which several prefixes are fitted.
+
+    Without trees, a step can change the training rows in place. scikit-learn would see
+    the changed rows when it scores them, so there is no tree for training scores.
+    """
+    if inputs.options["return_train_score"]:
+        return {}
+    paths: dict[int, list[tuple[int, ...]]] = {}
+    for fit in fits:
+        paths.setdefault(fit.split, []).append(fit.prefix)
+    return {
+        split: PrefixTree(path[1:] for path in of_split)
+        for split, of_split in paths.items()
+        if len(set(of_split)) > 1
+    }
+
+
+def _run_members(members: dict[int, SharedFit]) -> dict[int, Outcome | None]:
+    """Run the fits of one prefix; models of one family serve each other."""
+    families: dict[Any, list[int]] = {}
+    for i, member in members.items():
+        number = member.fit.family
+        alone = number is None or member.fit.callback_context is not None
+        families.setdefault(("alone", i) if alone else number, []).append(i)
+    outcomes: dict[int, Outcome | None] = {}
+    for indices in families.values():
+        family = None
+        if len(indices) > 1:
+            family = find_family(members[indices[0]].step_fit.model)
+        own = [members.pop(i) for i in indices]
+        if family is None:
+            results = [member.run() for member in own]
+        else:
+            results = run_family(family, own)
+        outcomes |= zip(indices, results, strict=True)
+        raise_interrupt()  # what was shared may have caught it
     return outcomes

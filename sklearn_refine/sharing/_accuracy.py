@@ -1,4 +1,4 @@
-"""The accuracy of MLPs on rows that are checked once for all of them.
+"""The accuracy of models on rows that are checked once for all of them.
 
 A change here may not break that the result equals scikit-learn's accuracy scorer.
 Every input that the scorer would reject or convert must be left to the scorer.
@@ -7,6 +7,7 @@ Every input that the scorer would reject or convert must be left to the scorer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,11 @@ import pandas as pd
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
-from sklearn_refine._sklearn_compat import is_accuracy, predict_unchecked
+from sklearn_refine._sklearn_compat import (
+    is_accuracy,
+    num_samples,
+    predict_unchecked,
+)
 
 
 class Accuracy:
@@ -25,8 +30,8 @@ class Accuracy:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
-        Finite floating-point numbers.
+    X : array-like of shape (n_samples, n_features)
+        The rows.
     y : ndarray of shape (n_samples,)
         Integers, booleans or strings.
     """
@@ -52,22 +57,36 @@ class Accuracy:
         has_other_outer = any(type(outer) is not Pipeline for outer in nested[:-1])
         if not is_accuracy(scorer) or has_other_outer:
             return None
-        if type(X) is not np.ndarray or X.ndim != 2 or X.dtype.kind != "f":
-            return None
         if isinstance(y, pd.Series) and isinstance(y.dtype, np.dtype):
             y = y.to_numpy()
         if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "biuU":
             return None
-        if not 0 < len(y) == len(X) or not np.isfinite(X).all():
+        if not 0 < len(y) == num_samples(X):
             return None
         return cls(X, y)
 
     def __call__(self, model: Any) -> float | None:
         """Return the accuracy of a fitted model, or None if the scorer is needed."""
-        if type(model) is not MLPClassifier or hasattr(model, "feature_names_in_"):
+        classes = getattr(model, "classes_", None)
+        if not isinstance(classes, np.ndarray) or classes.ndim != 1:
             return None
-        if model.classes_.dtype.kind != self.y.dtype.kind:
+        if classes.dtype.kind != self.y.dtype.kind:
+            return None
+        if type(model) is not MLPClassifier:
+            found = model.predict(self.X)
+            is_plain = type(found) is np.ndarray and found.dtype == classes.dtype
+            if not is_plain or found.shape != self.y.shape:
+                return None
+            return float(np.average(self.y == found))
+        if hasattr(model, "feature_names_in_") or not self._is_valid:
             return None
         if model.n_features_in_ != self.X.shape[1]:
             return None
         return float(np.average(self.y == predict_unchecked(model, self.X)))
+
+    @cached_property
+    def _is_valid(self) -> bool:
+        """Whether an MLP's own checks would find nothing in the rows."""
+        X = self.X
+        is_array = type(X) is np.ndarray and X.ndim == 2 and X.dtype.kind == "f"
+        return is_array and bool(np.isfinite(X).all())

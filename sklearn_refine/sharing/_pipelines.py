@@ -107,6 +107,35 @@ def last_step_path(nested: list[Any]) -> str:
     return "__".join(step[0] for outer in nested if (step := _inner_step(outer)))
 
 
+def step_paths(nested: list[Any]) -> list[str]:
+    """Return the prefixes of the parameters of all steps before the last one."""
+    paths, start = [], ""
+    for outer in nested:
+        if type(outer) is Pipeline:
+            paths += [start + name for name, _ in outer.steps[:-1]]
+        if (step := _inner_step(outer)) is not None:
+            start += step[0] + "__"
+    return paths
+
+
+def shared_steps(nested: list[Any]) -> list[Any]:
+    """Return the steps before the last one, in the order of `step_paths`."""
+    outers = [outer for outer in nested if type(outer) is Pipeline]
+    return [step for outer in outers for _, step in outer.steps[:-1]]
+
+
+def is_transformer(step: Any) -> bool:
+    """Whether a step before the last one is fitted, and not passed over."""
+    return not (step is None or (isinstance(step, str) and step == "passthrough"))
+
+
+def set_memory(nested: list[Any], memory: Any) -> None:
+    """Set what the Pipelines around the last step ask before they fit a step."""
+    for outer in nested[:-1]:
+        if type(outer) is Pipeline:
+            outer.memory = memory
+
+
 def _inner_step(estimator: Any) -> tuple[str, Any] | None:
     """Return the name and the estimator of the last step, None if it is the model."""
     if type(estimator) is Pipeline:
@@ -173,7 +202,7 @@ def transform(nested: list[Any], X: Any) -> Any:
     for outer in nested[:-1]:
         if type(outer) is Pipeline:
             for _, step in outer.steps[:-1]:
-                if step not in (None, "passthrough"):
+                if is_transformer(step):
                     X = step.transform(X)
     return X
 

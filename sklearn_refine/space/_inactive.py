@@ -105,6 +105,12 @@ _RULES: dict[str, dict[str, IsActive]] = {
 }
 
 
+def has_rules(owner: Any) -> bool:
+    """Whether the class of an estimator has parameters that others switch off."""
+    cls = type(owner)
+    return cls.__module__.startswith("sklearn.") and cls.__name__ in _RULES
+
+
 def inactive(owner: Any, params: Mapping[str, Any]) -> set[str]:
     """Return the parameters that have no effect on an estimator.
 

@@ -1,12 +1,16 @@
 """The fast accuracy equals the scorer, and the scorer is used for all else."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import NearestCentroid
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -77,7 +81,11 @@ def with_nan():
     ],
 )
 def test_the_scorer_is_used_for_everything_else(scorer, nested, X, y):
-    assert Accuracy.for_scorer(scorer, nested, X, y) is None
+    accuracy = Accuracy.for_scorer(scorer, nested, X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = network(CODES)
+    assert accuracy is None or accuracy(model) is None
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -87,8 +95,15 @@ def test_the_scorer_is_used_for_other_models():
     assert accuracy(network(NAMES[CODES])) is None
     assert accuracy(network(CODES, X[:, :3])) is None
     assert accuracy(network(CODES, pd.DataFrame(X, columns=list("abcd")))) is None
-    assert accuracy(LogisticRegression().fit(X, CODES)) is None
+    assert accuracy(NearestCentroid().fit(X, NAMES[CODES])) is None
     assert accuracy(MLPRegressor(max_iter=2).fit(X, CODES)) is None
+
+
+@pytest.mark.parametrize("y", [CODES, NAMES[CODES], CODES > 0])
+def test_equals_the_scorer_for_other_models(y):
+    model = LogisticRegression().fit(X, y)
+    accuracy = Accuracy.for_scorer(ACCURACY, [model], X, y)
+    assert accuracy(model) == model.score(X, y)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

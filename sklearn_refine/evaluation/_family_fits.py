@@ -1,0 +1,169 @@
+"""Fit the models of one family on one split: a few fits serve all of them.
+
+A change here may not break that a model which cannot be served is fitted by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_refine._history import Outcome
+from sklearn_refine.evaluation._shared_fit import SharedFit
+from sklearn_refine.evaluation._signals import TimeUp, time_limit
+from sklearn_refine.sharing._families import Family, Served
+from sklearn_refine.sharing._registry import may_be_random
+from sklearn_refine.sharing._tree import global_random_state
+
+_METHODS = ("predict", "predict_proba", "decision_function")
+
+#: For classes met in this process: whether a served model predicted the same bytes as a
+#: model that was fitted by itself.
+_IS_EXACT: dict[type, bool] = {}
+
+
+def run_family(family: Family, members: Sequence[SharedFit]) -> list[Outcome | None]:
+    """Fit and score candidates whose models are in one family, on the same rows.
+
+    Parameters
+    ----------
+    family : Family
+        The family of all models.
+    members : sequence of SharedFit
+        The fits, which have one prefix.
+
+    Returns
+    -------
+    outcomes : list of (dict or None)
+        None if scikit-learn must run the fit. The time of a fit that serves others is
+        divided among them, in proportion to the sizes of their models.
+    """
+    run = _FamilyRun(family, members)
+    order = [family.order(member.step_fit.model) for member in members]
+    for i in sorted(range(len(members)), key=order.__getitem__):
+        run.add(i)
+    return run.divide_times()
+
+
+class _FamilyRun:
+    """The fits of one family, and the fitted models that can serve others."""
+
+    def __init__(self, family: Family, members: Sequence[SharedFit]) -> None:
+        self._family = family
+        self._members = members
+        self._rows = [X for X, _, _ in members[0].prefix.scored_data]
+        self._sizes = [family.size(member.step_fit.model) for member in members]
+        self._outcomes: dict[int, Outcome | None] = {}
+        self._donors: list[int] = []
+        self._served_by: dict[int, list[int]] = {}
+        self._are_equal: dict[int, list[int]] = {}
+
+    def add(self, i: int) -> None:
+        """Fit and score a member, or let another one serve it."""
+        for donor in self._donors:
+            served = self._serve(donor, i)
+            if served is not None:
+                self._score(donor, i, served)
+                return
+        member = self._members[i]
+        state = global_random_state()
+        outcome = self._outcomes[i] = member.run()
+        has_drawn = global_random_state() != state
+        is_random = has_drawn and may_be_random(member.step_fit.model)
+        if outcome is not None and outcome["fit_error"] is None and not is_random:
+            self._donors.append(i)
+            self._served_by[i] = [i]
+            self._are_equal[i] = [i]
+
+    def _serve(self, donor: int, i: int) -> Served | None:
+        fitted = self._members[donor].step_fit.model
+        with suppress(Exception):
+            served = self._family.serve(
+                fitted, self._members[i].step_fit.model, self._rows
+            )
+            if served is not None and self._is_exact(fitted):
+                return served
+        return None
+
+    def _score(self, donor: int, i: int, served: Served) -> None:
+        self._served_by[donor].append(i)
+        outcome = self._outcomes[donor]
+        assert outcome is not None
+        if served.is_equal and _is_finite(outcome["test_scores"]):
+            self._are_equal[donor].append(i)
+            self._outcomes[i] = dict(outcome)
+            return
+        self._members[i].take(served.model)
+        self._outcomes[i] = self._members[i].run()
+
+    def _is_exact(self, donor: Any) -> bool:
+        """Whether a served model has the bytes of one that is fitted by itself.
+
+        This is tried once in a process for each class, with the smallest model that
+        the donor can serve.
+        """
+        kind = type(donor)
+        if kind not in _IS_EXACT:
+            left = [i for i in range(len(self._members)) if i not in self._outcomes]
+            for i in sorted(left, key=self._sizes.__getitem__):
+                member = self._members[i]
+                served = self._family.serve(donor, member.step_fit.model, self._rows)
+                if served is not None:
+                    _IS_EXACT[kind] = self._predicts_the_same(member, served.model)
+                    break
+        return _IS_EXACT[kind]
+
+    def _predicts_the_same(self, member: SharedFit, served: Any) -> bool:
+        inputs = member.inputs
+        own = clone(member.step_fit.model)
+        try:
+            with time_limit(inputs.fit_timeout, inputs.may_exit):
+                member.fit_model(own)
+                return all(
+                    _predict(own, name, X) == _predict(served, name, X)
+                    for X in self._rows
+                    for name in _METHODS
+                    if hasattr(own, name)
+                )
+        except (Exception, TimeUp):
+            return False
+
+    def divide_times(self) -> list[Outcome | None]:
+        """Return the outcomes, with shared times divided."""
+        for donor, served in self._served_by.items():
+            outcome = self._outcomes[donor]
+            assert outcome is not None
+            prefix_seconds = self._members[donor].prefix.fit_seconds
+            seconds = outcome["fit_time"] - prefix_seconds
+            total = sum(self._sizes[i] for i in served)
+            for i in served:
+                of_member = self._outcomes[i]
+                if of_member is not None:
+                    share = self._sizes[i] / total
+                    of_member["fit_time"] = prefix_seconds + share * seconds
+        for equal in self._are_equal.values():
+            for i in equal:
+                of_member = self._outcomes[i]
+                if of_member is not None:
+                    of_member["score_time"] /= len(equal)
+        return [self._outcomes[i] for i in range(len(self._members))]
+
+
+def _is_finite(scores: Any) -> bool:
+    values = list(scores.values()) if isinstance(scores, dict) else [scores]
+    return bool(np.isfinite(values).all())
+
+
+def _predict(model: Any, method: str, X: Any) -> Any:
+    return _to_bytes(getattr(model, method)(X))
+
+
+def _to_bytes(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_to_bytes(value) for value in values]
+    array = np.asarray(values)
+    return array.tolist() if array.dtype == object else (array.dtype, array.tobytes())

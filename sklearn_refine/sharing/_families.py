@@ -1,0 +1,115 @@
+"""Families: models of which one that is fitted can serve others.
+
+The first 50 trees of a forest of 200 are the forest of 50. A *family* says which
+models are related like this, and how the one is made from the other. A served model
+has no fit of its own. A change here may not break that its predictions have the same
+bytes as those of a model that is fitted by itself.
+
+To add a family, copy `_bagging.py` and list the family in `_registry.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from numbers import Integral
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+
+class Served(NamedTuple):
+    """A model that another one serves.
+
+    Attributes
+    ----------
+    model : estimator
+        The fitted model.
+    is_equal : bool
+        Whether it predicts the same as the donor, so that their scores are equal.
+    """
+
+    model: Any
+    is_equal: bool = False
+
+
+class Family(Protocol):
+    """Models that differ only in some parameters, and of which one can serve others.
+
+    Attributes
+    ----------
+    axes : tuple of str
+        The parameters in which the models may differ.
+    """
+
+    axes: tuple[str, ...]
+
+    def accepts(self, model: Any) -> bool:
+        """Return whether an unfitted model can be a member."""
+        ...
+
+    def order(self, model: Any) -> Any:
+        """Return a sort key: the models that can serve the most others come first."""
+        ...
+
+    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+        """Return a fitted model in place of an unfitted one.
+
+        Parameters
+        ----------
+        donor : estimator
+            A fitted member of the family.
+        model : estimator
+            An unfitted member of the family.
+        rows : sequence of array-like
+            The rows for which predictions will be asked.
+
+        Returns
+        -------
+        served : Served or None
+            None if this donor cannot serve this model.
+        """
+        ...
+
+    def size(self, model: Any) -> float:
+        """Return a number proportional to the time that the model's own fit takes."""
+        ...
+
+
+def view(donor: Any, model: Any, **fitted: Any) -> Any:
+    """Return a model with its own parameters and the fitted attributes of a donor.
+
+    Parameters
+    ----------
+    donor : estimator
+        The fitted model.
+    model : estimator
+        The unfitted model; it is not changed.
+    **fitted : dict
+        Fitted attributes that differ from those of the donor.
+    """
+    made = copy(model)
+    params = set(model.get_params(deep=False))
+    for name, value in vars(donor).items():
+        # A method that is bound to the donor would predict with the donor.
+        if name not in params and getattr(value, "__self__", None) is not donor:
+            setattr(made, name, value)
+    for name, value in fitted.items():
+        setattr(made, name, value)
+    return made
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is an integer, and no bool, that is at least 1."""
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_integer and int(value) >= 1
+
+
+def limit(value: Any) -> float:
+    """Return an upper limit as a number; None is no limit."""
+    return np.inf if value is None else float(value)
+
+
+def is_limit(value: Any) -> bool:
+    """Whether a value is None or an integer that is at least 1."""
+    return value is None or is_whole(value)

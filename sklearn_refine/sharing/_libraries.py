@@ -1,0 +1,74 @@
+"""XGBoost and LightGBM: the first trees of a long run are a short one.
+
+Both are found by the names of their classes and imported nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn_refine.sharing._families import Served, is_whole, view
+
+
+class XGBoost:
+    """XGBoost's trees over their number."""
+
+    axes: tuple[str, ...] = ("n_estimators",)
+
+    def accepts(self, model: Any) -> bool:
+        is_plain = model.early_stopping_rounds is None and model.callbacks is None
+        is_gbtree = model.booster in (None, "gbtree")
+        return is_plain and is_gbtree and is_whole(model.n_estimators)
+
+    def order(self, model: Any) -> Any:
+        return -model.n_estimators
+
+    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+        booster, n = donor.get_booster(), model.n_estimators
+        if n > booster.num_boosted_rounds():
+            return None
+        return Served(view(donor, model, _Booster=booster[:n]))
+
+    def size(self, model: Any) -> float:
+        return float(model.n_estimators)
+
+
+class LightGBM:
+    """LightGBM's trees over their number; not with dart, which changes old trees."""
+
+    axes: tuple[str, ...] = ("n_estimators",)
+
+    def accepts(self, model: Any) -> bool:
+        return model.boosting_type == "gbdt" and is_whole(model.n_estimators)
+
+    def order(self, model: Any) -> Any:
+        return -model.n_estimators
+
+    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+        n = model.n_estimators
+        if n > donor.n_estimators or donor.booster_.best_iteration > 0:
+            return None
+        return Served(view(donor, model, _Booster=_FirstTrees(donor.booster_, n)))
+
+    def size(self, model: Any) -> float:
+        return float(model.n_estimators)
+
+
+class _FirstTrees:
+    """A LightGBM booster that predicts with its first trees.
+
+    The number must be given to ``predict``; the attributes of a booster that could
+    hold it are not read there.
+    """
+
+    def __init__(self, booster: Any, n: int) -> None:
+        self._booster = booster
+        self._n = n
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._booster, name)
+
+    def predict(self, X: Any, **params: Any) -> Any:
+        """Return the predictions of the first trees."""
+        return self._booster.predict(X, **{**params, "num_iteration": self._n})

@@ -1,0 +1,308 @@
+"""Each family: equal tables, and served models with the bytes of their own fits."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import (
+    ElasticNet,
+    HuberRegressor,
+    Lasso,
+    LogisticRegression,
+    MultiTaskLasso,
+    Perceptron,
+    PoissonRegressor,
+    SGDClassifier,
+    SGDRegressor,
+)
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.svm import SVC, SVR, LinearSVC, NuSVC
+from sklearn.tree import (
+    DecisionTreeClassifier,
+    DecisionTreeRegressor,
+    ExtraTreeClassifier,
+)
+
+from sklearn_refine import RefiningGridSearchCV
+from sklearn_refine.evaluation import _family_fits
+from sklearn_refine.sharing._registry import family_key, find_family
+from sklearn_refine.space._inactive import inactive
+
+CANCER, BENIGN = (a[::4] for a in load_breast_cancer(return_X_y=True))
+DIGITS, DIGIT = (a[:200] for a in load_digits(n_class=4, return_X_y=True))
+SUGAR, DISEASE = (a[:150] for a in load_diabetes(return_X_y=True))
+WEIGHT = np.random.RandomState(0).uniform(0.2, 2.0, 1000)
+NAMES = np.array(["no", "yes", "maybe", "never"])
+#: name: X, y; the integers of the digits have distances that tie.
+CLASSES = {
+    "binary": (CANCER, BENIGN),
+    "strings": (CANCER, NAMES[BENIGN]),
+    "float32": (CANCER.astype(np.float32), BENIGN),
+    "multiclass": (DIGITS, DIGIT),
+    "fortran": (np.asfortranarray(DIGITS), NAMES[DIGIT]),
+}
+NUMBERS = {
+    "regression": (SUGAR, DISEASE),
+    "float32": (SUGAR.astype(np.float32), DISEASE.astype(np.float32)),
+    "ties": (np.round(SUGAR * 20), DISEASE),
+}
+OUTPUTS = {"two outputs": (SUGAR, np.c_[DISEASE, SUGAR[:, 2]])}
+LABELS = {"two labels": (DIGITS, np.c_[DIGIT, DIGIT % 2])}
+DEPTHS = [None, 2, 30, 50]
+SMALL = {"random_state": 0}
+
+
+def case(model, grid, data, fits=None, weights=True):
+    """A model, its grid, data sets, and the fits on a split (None: not counted)."""
+    return model, grid, data, fits, weights
+
+
+FOREST = {"n_estimators": [2, 5, 9], "max_depth": DEPTHS}
+STAGES = {"n_estimators": [1, 4, 12]}
+ITERATIONS = {"max_iter": [5, 400, 800, 2000]}
+KNN = {"n_neighbors": [1, 2, 7, 12], "weights": ["uniform", "distance"]}
+CASES = {
+    "forest": case(RandomForestClassifier(**SMALL), FOREST, CLASSES | LABELS),
+    "forest without bootstrap": case(
+        RandomForestClassifier(bootstrap=False, max_features=None, **SMALL),
+        FOREST,
+        CLASSES,
+    ),
+    "forest of a random state": case(
+        RandomForestClassifier(random_state=np.random.RandomState(3)), FOREST, CLASSES
+    ),
+    "balanced forest": case(
+        RandomForestClassifier(class_weight="balanced_subsample", **SMALL),
+        FOREST,
+        CLASSES,
+    ),
+    "forest of regressors": case(
+        RandomForestRegressor(**SMALL), FOREST, NUMBERS | OUTPUTS
+    ),
+    "extra trees": case(ExtraTreesClassifier(**SMALL), FOREST, CLASSES | LABELS),
+    "extra regressors": case(ExtraTreesRegressor(**SMALL), FOREST, NUMBERS),
+    "bagging": case(
+        BaggingClassifier(max_features=0.5, **SMALL), STAGES, CLASSES, fits=1
+    ),
+    "bagging of regressors": case(BaggingRegressor(**SMALL), STAGES, NUMBERS, fits=1),
+    "boosting": case(
+        GradientBoostingClassifier(subsample=0.7, **SMALL), STAGES, CLASSES, fits=1
+    ),
+    "boosting that stops": case(
+        GradientBoostingClassifier(n_iter_no_change=2, learning_rate=0.9, **SMALL),
+        {"n_estimators": [1, 4, 12, 60]},
+        CLASSES,
+        fits=1,
+    ),
+    "boosting of regressors": case(
+        GradientBoostingRegressor(loss="huber", **SMALL), STAGES, NUMBERS, fits=1
+    ),
+    "ada": case(AdaBoostClassifier(**SMALL), STAGES, CLASSES, fits=1),
+    "ada of trees": case(
+        AdaBoostClassifier(DecisionTreeClassifier(max_depth=3), **SMALL),
+        STAGES | {"estimator__max_depth": [1, 3]},
+        CLASSES,
+        fits=2,
+    ),
+    "ada of regressors": case(AdaBoostRegressor(**SMALL), STAGES, NUMBERS, fits=1),
+    "histograms": case(
+        HistGradientBoostingClassifier(**SMALL), {"max_iter": [1, 4, 9]}, CLASSES, 1
+    ),
+    "histograms that stop": case(
+        HistGradientBoostingClassifier(
+            early_stopping=True, scoring="accuracy", n_iter_no_change=2, **SMALL
+        ),
+        {"max_iter": [1, 4, 30]},
+        CLASSES,
+        fits=1,
+    ),
+    "histograms of numbers": case(
+        HistGradientBoostingRegressor(early_stopping=True, **SMALL),
+        {"max_iter": [1, 4, 30]},
+        NUMBERS,
+        fits=1,
+    ),
+    "tree": case(
+        DecisionTreeClassifier(**SMALL),
+        {"max_depth": DEPTHS, "max_features": [None, "sqrt"]},
+        CLASSES | LABELS,
+    ),
+    "tree of regressors": case(
+        DecisionTreeRegressor(splitter="random", **SMALL),
+        {"max_depth": DEPTHS, "max_leaf_nodes": [None, 8]},
+        NUMBERS | OUTPUTS,
+    ),
+    "extra tree": case(ExtraTreeClassifier(**SMALL), {"max_depth": DEPTHS}, CLASSES),
+    "logistic": case(LogisticRegression(), {**ITERATIONS, "C": [1e-3, 10.0]}, CLASSES),
+    "logistic saga": case(
+        LogisticRegression(solver="saga", tol=0.1, **SMALL), ITERATIONS, CLASSES
+    ),
+    "sgd": case(
+        SGDClassifier(average=True, early_stopping=True, **SMALL), ITERATIONS, CLASSES
+    ),
+    "sgd of numbers": case(SGDRegressor(tol=99.0, **SMALL), ITERATIONS, NUMBERS),
+    "perceptron": case(Perceptron(**SMALL), ITERATIONS, CLASSES),
+    "lasso": case(Lasso(), {**ITERATIONS, "alpha": [0.01, 1.0]}, NUMBERS | OUTPUTS),
+    "elastic net": case(ElasticNet(selection="random", **SMALL), ITERATIONS, NUMBERS),
+    "lasso of tasks": case(MultiTaskLasso(), ITERATIONS, OUTPUTS, weights=False),
+    "huber": case(HuberRegressor(), {"max_iter": [2, 400, 900]}, NUMBERS),
+    "poisson": case(PoissonRegressor(), ITERATIONS, {"r": (SUGAR, DISEASE)}),
+    "linear svm": case(LinearSVC(**SMALL), ITERATIONS, CLASSES),
+    "svm": case(
+        SVC(),
+        {
+            "kernel": ["linear", "rbf", "poly"],
+            "gamma": [0.01, 0.1],
+            "degree": [2, 3],
+            "max_iter": [-1, 10],
+        },
+        CLASSES,
+    ),
+    "svm of numbers": case(
+        SVR(), {"kernel": ["linear", "rbf"], "gamma": [0.01, 0.1]}, NUMBERS, fits=3
+    ),
+    "svm with probabilities": case(
+        NuSVC(nu=0.1, **SMALL), {"kernel": ["linear", "rbf"], "coef0": [0, 1]}, CLASSES
+    ),
+    "neighbours": case(KNeighborsClassifier(), KNN, CLASSES | LABELS, weights=False),
+    "neighbours by a tree": case(
+        KNeighborsClassifier(algorithm="kd_tree"), KNN, CLASSES, weights=False
+    ),
+    "neighbours in blocks": case(
+        KNeighborsClassifier(algorithm="brute", metric="manhattan"),
+        KNN,
+        CLASSES,
+        weights=False,
+    ),
+    "neighbours of numbers": case(
+        KNeighborsRegressor(), KNN, NUMBERS | OUTPUTS, weights=False
+    ),
+    "many neighbours": case(
+        KNeighborsRegressor(), {"n_neighbors": [3, 60, 70]}, NUMBERS, weights=False
+    ),
+}
+RUNS = [
+    (name, data, option)
+    for name, (_, _, sets, _, weights) in CASES.items()
+    for data in sets
+    for option in ("plain", "train scores", "several scores", "weights")
+    if weights or option != "weights"
+]
+
+
+def options_of(option, data):
+    several = ["accuracy", "f1_macro"]
+    if data in NUMBERS | OUTPUTS or data == "r":
+        several = ["r2", "neg_mean_absolute_error"]
+    if data == "two labels":
+        several = ["r2", "neg_mean_absolute_error"]
+    return {
+        "plain": {},
+        "train scores": {"return_train_score": True},
+        "several scores": {"scoring": several, "refit": several[0]},
+        "weights": {},
+    }[option]
+
+
+def assert_same_tables(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name in theirs:
+        if name == "params":
+            assert ours[name] == theirs[name]
+        elif "time" not in name:
+            np.testing.assert_array_equal(
+                np.asarray(ours[name].tolist()), np.asarray(theirs[name].tolist())
+            )
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("name", "data", "option"), RUNS)
+def test_every_column_is_equal(name, data, option):
+    model, grid, sets, _, _ = CASES[name]
+    X, y = sets[data]
+    options = {"cv": 2, "error_score": "raise", **options_of(option, data)}
+    if option == "several scores":
+        options["error_score"] = np.nan  # probabilities of some models
+    if data == "two labels":
+        options.setdefault("scoring", "r2")
+    params = {"sample_weight": WEIGHT[: len(y)]} if option == "weights" else {}
+    theirs = GridSearchCV(model, grid, **options).fit(X, y, **params)
+    ours = RefiningGridSearchCV(model, grid, n_rounds=1, **options).fit(X, y, **params)
+    assert_same_tables(ours.cv_results_, theirs.cv_results_)
+    assert all(_family_fits._IS_EXACT.values())
+
+
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "data"), [(n, d) for n, (_, _, sets, _, _) in CASES.items() for d in sets]
+)
+def test_served_models_have_the_bytes_of_their_own_fits(name, data):
+    model, grid, sets, _, _ = CASES[name]
+    X, y = sets[data]
+    train, rows = slice(None, None, 2), X[1::2]
+    members = [
+        clone(model).set_params(**dict(zip(grid, values, strict=True)))
+        for values in all_combinations(grid.values())
+    ]
+    family = find_family(members[0])
+    donors = []
+    n_served = 0
+    for member in sorted(members, key=family.order):
+        params = {name: member.get_params()[name] for name in grid}
+        for without_effect in inactive(member, member.get_params(deep=False)):
+            params.pop(without_effect, None)
+        fixed = family_key(family, "", params)
+        own = clone(member).fit(X[train], y[train])
+        served = None
+        for donor, of_donor in donors:
+            if of_donor == fixed:
+                served = served or family.serve(donor, member, [rows])
+        if served is None:
+            donors.append((own, fixed))
+            continue
+        n_served += 1
+        for method in METHODS:
+            if hasattr(own, method):
+                assert_same_bytes(
+                    getattr(served.model, method)(rows), getattr(own, method)(rows)
+                )
+    assert n_served or data in ("ties", "multiclass", "fortran", "two labels")
+
+
+def all_combinations(lists):
+    return [list(values) for values in product(*lists)]
+
+
+def assert_same_bytes(ours, theirs):
+    if isinstance(theirs, list):
+        for one, other in zip(ours, theirs, strict=True):
+            assert_same_bytes(one, other)
+        return
+    assert ours.dtype == theirs.dtype
+    assert ours.shape == theirs.shape
+    if theirs.dtype == object:
+        assert ours.tolist() == theirs.tolist()
+    else:
+        assert ours.tobytes() == theirs.tobytes()
