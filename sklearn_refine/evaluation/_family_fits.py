@@ -5,8 +5,9 @@ A change here may not break that a model which cannot be served is fitted by its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.base import clone
 from sklearn_refine._history import Outcome
 from sklearn_refine.evaluation._shared_fit import SharedFit
 from sklearn_refine.evaluation._signals import TimeUp, time_limit
-from sklearn_refine.sharing._families import Family, Served
+from sklearn_refine.sharing._families import Data, Family, Served
 from sklearn_refine.sharing._registry import may_be_random
 from sklearn_refine.sharing._tree import global_random_state
 
@@ -55,12 +56,15 @@ class _FamilyRun:
     def __init__(self, family: Family, members: Sequence[SharedFit]) -> None:
         self._family = family
         self._members = members
-        self._rows = [X for X, _, _ in members[0].prefix.scored_data]
+        rows = [X for X, _, _ in members[0].prefix.scored_data]
+        self._data = Data(rows, members[0].fit_model)
         self._sizes = [family.size(member.step_fit.model) for member in members]
         self._outcomes: dict[int, Outcome | None] = {}
         self._donors: list[int] = []
         self._served_by: dict[int, list[int]] = {}
-        self._are_equal: dict[int, list[int]] = {}
+        self._serve_seconds: defaultdict[int, float] = defaultdict(float)
+        #: Members whose models predict the same.
+        self._same: dict[Hashable, list[int]] = {}
 
     def add(self, i: int) -> None:
         """Fit and score a member, or let another one serve it."""
@@ -77,28 +81,34 @@ class _FamilyRun:
         if outcome is not None and outcome["fit_error"] is None and not is_random:
             self._donors.append(i)
             self._served_by[i] = [i]
-            self._are_equal[i] = [i]
+            own = self._serve(i, i)
+            if own is not None:
+                self._same[i, own.same] = [i]
 
     def _serve(self, donor: int, i: int) -> Served | None:
-        fitted = self._members[donor].step_fit.model
-        with suppress(Exception):
-            served = self._family.serve(
-                fitted, self._members[i].step_fit.model, self._rows
-            )
-            if served is not None and self._is_exact(fitted):
-                return served
-        return None
+        fitted, inputs = self._members[donor].step_fit.model, self._members[i].inputs
+        start = time.perf_counter()
+        try:
+            with time_limit(inputs.fit_timeout, inputs.may_exit):
+                model = self._members[i].step_fit.model
+                served = self._family.serve(fitted, model, self._data)
+                is_exact = served is None or i == donor or self._is_exact(fitted)
+                return served if is_exact else None
+        except (Exception, TimeUp):
+            return None
+        finally:
+            self._serve_seconds[donor] += time.perf_counter() - start
 
     def _score(self, donor: int, i: int, served: Served) -> None:
         self._served_by[donor].append(i)
-        outcome = self._outcomes[donor]
-        assert outcome is not None
-        if served.is_equal and _is_finite(outcome["test_scores"]):
-            self._are_equal[donor].append(i)
+        same = self._same.setdefault((donor, served.same or ("only", i)), [])
+        outcome = self._outcomes[same[0]] if same else None
+        if outcome is not None and _is_finite(outcome["test_scores"]):
             self._outcomes[i] = dict(outcome)
-            return
-        self._members[i].take(served.model)
-        self._outcomes[i] = self._members[i].run()
+        else:
+            self._members[i].take(served.model)
+            self._outcomes[i] = self._members[i].run()
+        same.append(i)
 
     def _is_exact(self, donor: Any) -> bool:
         """Whether a served model has the bytes of one that is fitted by itself.
@@ -111,26 +121,22 @@ class _FamilyRun:
             left = [i for i in range(len(self._members)) if i not in self._outcomes]
             for i in sorted(left, key=self._sizes.__getitem__):
                 member = self._members[i]
-                served = self._family.serve(donor, member.step_fit.model, self._rows)
+                served = self._family.serve(donor, member.step_fit.model, self._data)
                 if served is not None:
+                    _IS_EXACT[kind] = False  # also if the next line raises
                     _IS_EXACT[kind] = self._predicts_the_same(member, served.model)
                     break
         return _IS_EXACT[kind]
 
     def _predicts_the_same(self, member: SharedFit, served: Any) -> bool:
-        inputs = member.inputs
         own = clone(member.step_fit.model)
-        try:
-            with time_limit(inputs.fit_timeout, inputs.may_exit):
-                member.fit_model(own)
-                return all(
-                    _predict(own, name, X) == _predict(served, name, X)
-                    for X in self._rows
-                    for name in _METHODS
-                    if hasattr(own, name)
-                )
-        except (Exception, TimeUp):
-            return False
+        member.fit_model(own)
+        return all(
+            _predict(own, name, X) == _predict(served, name, X)
+            for X in self._data.rows
+            for name in _METHODS
+            if hasattr(own, name)
+        )
 
     def divide_times(self) -> list[Outcome | None]:
         """Return the outcomes, with shared times divided."""
@@ -138,18 +144,18 @@ class _FamilyRun:
             outcome = self._outcomes[donor]
             assert outcome is not None
             prefix_seconds = self._members[donor].prefix.fit_seconds
-            seconds = outcome["fit_time"] - prefix_seconds
+            seconds = outcome["fit_time"] - prefix_seconds + self._serve_seconds[donor]
             total = sum(self._sizes[i] for i in served)
             for i in served:
                 of_member = self._outcomes[i]
                 if of_member is not None:
                     share = self._sizes[i] / total
                     of_member["fit_time"] = prefix_seconds + share * seconds
-        for equal in self._are_equal.values():
-            for i in equal:
+        for same in self._same.values():
+            for i in same:
                 of_member = self._outcomes[i]
                 if of_member is not None:
-                    of_member["score_time"] /= len(equal)
+                    of_member["score_time"] /= len(same)
         return [self._outcomes[i] for i in range(len(self._members))]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sklearn_refine.sharing._families import Served, is_whole, view
+from sklearn_refine.sharing._families import Data, Served, is_whole, view
 
 
 class Bagging:
@@ -19,7 +18,7 @@ class Bagging:
     def order(self, model: Any) -> Any:
         return -model.n_estimators
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         n = model.n_estimators
         if n > len(donor.estimators_):
             return None
@@ -31,7 +30,7 @@ class Bagging:
                 estimators_features_=donor.estimators_features_[:n],
                 _seeds=donor._seeds[:n],
             ),
-            is_equal=n == len(donor.estimators_),
+            same=n,
         )
 
     def size(self, model: Any) -> float:

@@ -5,10 +5,9 @@ A run that stopped early is also every longer run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sklearn_refine.sharing._families import Served, is_whole, view
+from sklearn_refine.sharing._families import Data, Served, is_whole, view
 
 #: Fitted attributes with one entry for each stage.
 _OF_STAGES = (
@@ -32,7 +31,7 @@ class Stages:
     def order(self, model: Any) -> Any:
         return -model.n_estimators
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         n, n_done = model.n_estimators, len(donor.estimators_)
         if n > n_done and n_done == donor.n_estimators:
             return None
@@ -43,7 +42,7 @@ class Stages:
         }
         if hasattr(donor, "n_estimators_"):
             fitted["n_estimators_"] = min(n, n_done)
-        return Served(view(donor, model, **fitted), is_equal=n >= n_done)
+        return Served(view(donor, model, **fitted), same=min(n, n_done))
 
     def size(self, model: Any) -> float:
         return float(model.n_estimators)
@@ -60,7 +59,7 @@ class HistogramStages:
     def order(self, model: Any) -> Any:
         return -model.max_iter
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         n, n_done = model.max_iter, donor.n_iter_
         if n > n_done and n_done == donor.max_iter:
             return None
@@ -69,7 +68,7 @@ class HistogramStages:
             "train_score_": donor.train_score_[: n + 1],
             "validation_score_": donor.validation_score_[: n + 1],
         }
-        return Served(view(donor, model, **fitted), is_equal=n >= n_done)
+        return Served(view(donor, model, **fitted), same=min(n, n_done))
 
     def size(self, model: Any) -> float:
         return float(model.max_iter)

@@ -10,7 +10,7 @@ To add a family, copy `_bagging.py` and list the family in `_registry.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from copy import copy
 from numbers import Integral
 from typing import Any, NamedTuple, Protocol
@@ -25,12 +25,28 @@ class Served(NamedTuple):
     ----------
     model : estimator
         The fitted model.
-    is_equal : bool
-        Whether it predicts the same as the donor, so that their scores are equal.
+    same : hashable or None
+        Equal for models that one donor serves and that predict the same. None if there
+        is no other model that predicts the same.
     """
 
     model: Any
-    is_equal: bool = False
+    same: Hashable = None
+
+
+class Data(NamedTuple):
+    """What a family may use to serve a model.
+
+    Attributes
+    ----------
+    rows : sequence of array-like
+        The rows for which predictions will be asked.
+    fit : callable
+        Fits a model on the training rows.
+    """
+
+    rows: Sequence[Any]
+    fit: Callable[[Any], Any]
 
 
 class Family(Protocol):
@@ -52,7 +68,7 @@ class Family(Protocol):
         """Return a sort key: the models that can serve the most others come first."""
         ...
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         """Return a fitted model in place of an unfitted one.
 
         Parameters
@@ -61,8 +77,8 @@ class Family(Protocol):
             A fitted member of the family.
         model : estimator
             An unfitted member of the family.
-        rows : sequence of array-like
-            The rows for which predictions will be asked.
+        data : Data
+            The rows, and a way to fit a part of the model.
 
         Returns
         -------

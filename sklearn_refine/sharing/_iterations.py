@@ -5,12 +5,11 @@ Such a fit is also the fit for every other limit that it does not reach.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from sklearn_refine.sharing._families import Served, is_whole, view
+from sklearn_refine.sharing._families import Data, Served, is_whole, view
 
 
 class Iterations:
@@ -26,7 +25,7 @@ class Iterations:
     def order(self, model: Any) -> Any:
         return -_limit(model)
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         if _limit(donor) != _limit(model):
             n_done = getattr(donor, "n_iter_", None)
             if n_done is None:
@@ -34,7 +33,7 @@ class Iterations:
             n_done = np.max(n_done)
             if not n_done < min(_limit(donor), _limit(model)):
                 return None
-        return Served(view(donor, model), is_equal=True)
+        return Served(view(donor, model), same="all")
 
     def size(self, model: Any) -> float:
         return 1.0
@@ -51,8 +50,8 @@ class Twins:
     def order(self, model: Any) -> Any:
         return 0
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
-        return Served(view(donor, model), is_equal=True)
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
+        return Served(view(donor, model), same="all")
 
     def size(self, model: Any) -> float:
         return 1.0

@@ -5,10 +5,9 @@ Both are found by the names of their classes and imported nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sklearn_refine.sharing._families import Served, is_whole, view
+from sklearn_refine.sharing._families import Data, Served, is_whole, view
 
 
 class XGBoost:
@@ -24,11 +23,11 @@ class XGBoost:
     def order(self, model: Any) -> Any:
         return -model.n_estimators
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         booster, n = donor.get_booster(), model.n_estimators
         if n > booster.num_boosted_rounds():
             return None
-        return Served(view(donor, model, _Booster=booster[:n]))
+        return Served(view(donor, model, _Booster=booster[:n]), same=n)
 
     def size(self, model: Any) -> float:
         return float(model.n_estimators)
@@ -45,11 +44,12 @@ class LightGBM:
     def order(self, model: Any) -> Any:
         return -model.n_estimators
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         n = model.n_estimators
         if n > donor.n_estimators or donor.booster_.best_iteration > 0:
             return None
-        return Served(view(donor, model, _Booster=_FirstTrees(donor.booster_, n)))
+        first = _FirstTrees(donor.booster_, n)
+        return Served(view(donor, model, _Booster=first), same=n)
 
     def size(self, model: Any) -> float:
         return float(model.n_estimators)

@@ -5,12 +5,11 @@ The nearest 5 are the first 5 of the nearest 30, unless distances tie.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from sklearn_refine.sharing._families import Served, is_whole, view
+from sklearn_refine.sharing._families import Data, Served, is_whole, view
 
 
 class Neighbors:
@@ -25,12 +24,12 @@ class Neighbors:
     def order(self, model: Any) -> Any:
         return -model.n_neighbors
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         k = model.n_neighbors
         if k > donor.n_neighbors or _method(donor, k) != donor._fit_method:
             return None
         queries = vars(donor).setdefault("_shared_queries", {})
-        for X in rows:
+        for X in data.rows:
             if id(X) not in queries:
                 queries[id(X)] = _Query(donor, X)
             if queries[id(X)].ties(k):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sklearn_refine.sharing._families import Served, view
+from sklearn_refine.sharing._families import Data, Served, view
 
 
 class Selection:
@@ -19,7 +18,7 @@ class Selection:
     def order(self, model: Any) -> Any:
         return 0
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         return Served(view(donor, model))
 
     def size(self, model: Any) -> float:

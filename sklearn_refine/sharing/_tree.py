@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_refine.sharing._copies import copy_data
+from sklearn_refine.sharing._families import Data
 from sklearn_refine.sharing._registry import family_key, find_family
 
 
@@ -112,7 +113,7 @@ class PrefixTree:
             settings = transformer.get_params(deep=False)
             key = (type(transformer), family_key(family, "", settings))
             if key in donors:
-                served = family.serve(donors[key], transformer, [X])
+                served = family.serve(donors[key], transformer, Data([X], _fit_nothing))
                 if served is not None:
                     X = served.model.transform(copy_data(X))
                     seconds = time.perf_counter() - start
@@ -144,6 +145,10 @@ class PrefixTree:
         return sum(
             node.seconds / max(1, self._n_uses[node.number]) for node in self._nodes
         )
+
+
+def _fit_nothing(model: Any) -> None:
+    raise NotImplementedError(f"{model!r} is served without a fit.")
 
 
 def global_random_state() -> bytes:

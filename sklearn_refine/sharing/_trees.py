@@ -7,14 +7,28 @@ strictly less deep.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sklearn_refine.sharing._families import Served, is_limit, is_whole, limit, view
+from sklearn.base import clone
+
+from sklearn_refine.sharing._families import (
+    Data,
+    Served,
+    is_limit,
+    is_whole,
+    limit,
+    view,
+)
+
+#: Share of the trees up to which growing them one by one is worth while.
+MOST_REGROWN = 0.25
 
 
 class Forest:
-    """Random forests and extra trees over the number of trees and their depth."""
+    """Random forests and extra trees over the number of trees and their depth.
+
+    If few trees reach a limit on the depth, only these are grown again.
+    """
 
     axes: tuple[str, ...] = ("n_estimators", "max_depth")
 
@@ -25,18 +39,24 @@ class Forest:
     def order(self, model: Any) -> Any:
         return -limit(model.max_depth), -model.n_estimators
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
-        trees = donor.estimators_
-        n = model.n_estimators
-        if n > len(trees):
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
+        n, depth = model.n_estimators, limit(model.max_depth)
+        if n > len(donor.estimators_):
             return None
-        if n < len(trees):
-            trees = trees[:n]
-        depth = limit(model.max_depth)
-        if depth != limit(donor.max_depth) and not _all_end_before(depth, trees):
-            return None
-        is_equal = n == len(donor.estimators_)
-        return Served(view(donor, model, estimators_=trees), is_equal)
+        trees = donor.estimators_[:n]
+        deep: list[int] = []
+        if depth != limit(donor.max_depth):
+            deep = [i for i, tree in enumerate(trees) if not _ends_before(depth, tree)]
+        if deep:
+            if len(deep) > n * MOST_REGROWN or isinstance(_class_weight(model), str):
+                return None
+            regrown = vars(donor).setdefault("_regrown", {})
+            for i in deep:
+                if (depth, i) not in regrown:
+                    regrown[depth, i] = _grow(model, donor.estimators_[:i], data)
+                trees[i] = regrown[depth, i]
+        served = view(donor, model, estimators_=trees)
+        return Served(served, same=(n, depth if deep else None))
 
     def size(self, model: Any) -> float:
         return float(model.n_estimators)
@@ -53,15 +73,28 @@ class Tree:
     def order(self, model: Any) -> Any:
         return -limit(model.max_depth)
 
-    def serve(self, donor: Any, model: Any, rows: Sequence[Any]) -> Served | None:
+    def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         depth = limit(model.max_depth)
-        if depth != limit(donor.max_depth) and not _all_end_before(depth, [donor]):
+        if depth != limit(donor.max_depth) and not _ends_before(depth, donor):
             return None
-        return Served(view(donor, model), is_equal=True)
+        return Served(view(donor, model), same="all")
 
     def size(self, model: Any) -> float:
         return 1.0
 
 
-def _all_end_before(depth: float, trees: Sequence[Any]) -> bool:
-    return all(tree.tree_.max_depth < depth for tree in trees)
+def _ends_before(depth: float, tree: Any) -> bool:
+    return bool(tree.tree_.max_depth < depth)
+
+
+def _class_weight(model: Any) -> Any:
+    """Return the weights of classes; scikit-learn warns if they are computed again."""
+    return getattr(model, "class_weight", None)
+
+
+def _grow(model: Any, before: list[Any], data: Data) -> Any:
+    """Return the tree of a forest that comes after some others."""
+    forest = clone(model).set_params(warm_start=True, n_estimators=len(before) + 1)
+    forest.estimators_ = list(before)
+    data.fit(forest)
+    return forest.estimators_[-1]

@@ -44,6 +44,7 @@ from sklearn.tree import (
 
 from sklearn_refine import RefiningGridSearchCV
 from sklearn_refine.evaluation import _family_fits
+from sklearn_refine.sharing._families import Data
 from sklearn_refine.sharing._registry import family_key, find_family
 from sklearn_refine.space._inactive import inactive
 
@@ -256,17 +257,18 @@ METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("name", "data"), [(n, d) for n, (_, _, sets, _, _) in CASES.items() for d in sets]
+    ("name", "kind"), [(n, d) for n, (_, _, sets, _, _) in CASES.items() for d in sets]
 )
-def test_served_models_have_the_bytes_of_their_own_fits(name, data):
+def test_served_models_have_the_bytes_of_their_own_fits(name, kind):
     model, grid, sets, _, _ = CASES[name]
-    X, y = sets[data]
+    X, y = sets[kind]
     train, rows = slice(None, None, 2), X[1::2]
     members = [
         clone(model).set_params(**dict(zip(grid, values, strict=True)))
         for values in all_combinations(grid.values())
     ]
     family = find_family(members[0])
+    data = Data([rows], lambda model: model.fit(X[train], y[train]))
     donors = []
     n_served = 0
     for member in sorted(members, key=family.order):
@@ -278,7 +280,7 @@ def test_served_models_have_the_bytes_of_their_own_fits(name, data):
         served = None
         for donor, of_donor in donors:
             if of_donor == fixed:
-                served = served or family.serve(donor, member, [rows])
+                served = served or family.serve(donor, member, data)
         if served is None:
             donors.append((own, fixed))
             continue
@@ -288,7 +290,7 @@ def test_served_models_have_the_bytes_of_their_own_fits(name, data):
                 assert_same_bytes(
                     getattr(served.model, method)(rows), getattr(own, method)(rows)
                 )
-    assert n_served or data in ("ties", "multiclass", "fortran", "two labels")
+    assert n_served or kind in ("ties", "multiclass", "fortran", "two labels")
 
 
 def all_combinations(lists):
