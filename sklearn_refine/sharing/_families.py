@@ -105,10 +105,10 @@ def view(donor: Any, model: Any, **fitted: Any) -> Any:
         Fitted attributes that differ from those of the donor.
     """
     made = copy(model)
-    params = set(model.get_params(deep=False))
+    own = vars(model)
     for name, value in vars(donor).items():
         # A method that is bound to the donor would predict with the donor.
-        if name not in params and getattr(value, "__self__", None) is not donor:
+        if name not in own and getattr(value, "__self__", None) is not donor:
             setattr(made, name, value)
     for name, value in fitted.items():
         setattr(made, name, value)

@@ -17,12 +17,12 @@ from typing import Any
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_refine._sklearn_compat import clones_itself
 from sklearn_refine.sharing._copies import PLAIN_TYPES
 
 
@@ -73,13 +73,14 @@ def build_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
 
 
 def build_last_step(last_step: Any, params: Mapping[str, Any]) -> Any:
-    """Return what `build_estimator` returns for an unfitted last step, faster for MLPs.
+    """Return what `build_estimator` returns for an unfitted last step, but faster.
 
-    The parameters of an MLP are no estimators, and mostly plain values.
+    An unfitted estimator of scikit-learn has no attributes but its parameters and what
+    `clone` keeps. The parameters are mostly plain values.
     """
     current = vars(last_step)
-    is_mlp = type(last_step) in (MLPClassifier, MLPRegressor)
-    if not is_mlp or not params.keys() <= current.keys():
+    is_known = type(last_step).__module__.startswith("sklearn.")
+    if not is_known or clones_itself(last_step) or not params.keys() <= current.keys():
         return build_estimator(last_step, params)
     built = copy(last_step)
     for name, value in {**current, **params}.items():
