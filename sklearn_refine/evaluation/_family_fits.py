@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn_refine._history import Outcome
 from sklearn_refine.evaluation._shared_fit import SharedFit
 from sklearn_refine.evaluation._signals import TimeUp, time_limit
 from sklearn_refine.sharing._families import Data, Family, Served
-from sklearn_refine.sharing._registry import may_be_random
+from sklearn_refine.sharing._registry import find_family, may_be_random
 from sklearn_refine.sharing._tree import global_random_state
 
 _METHODS = ("predict", "predict_proba", "decision_function")
@@ -48,6 +49,44 @@ def run_family(family: Family, members: Sequence[SharedFit]) -> list[Outcome | N
     for i in sorted(range(len(members)), key=order.__getitem__):
         run.add(i)
     return run.divide_times()
+
+
+def twin_key(member: SharedFit) -> Hashable | None:
+    """Return a key that is equal for networks which must be equal once trained.
+
+    None if a network has no twins, or if another fit would draw other random numbers.
+    """
+    model, fit = member.step_fit.model, member.fit
+    if fit.family is None or fit.callback_context is not None:
+        return None
+    if not isinstance(model.random_state, Integral | np.random.RandomState):
+        return None
+    family = find_family(model)
+    if family is None or family.axes:
+        return None
+    return fit.split, fit.prefix, fit.family
+
+
+def run_twins(twins: Sequence[SharedFit]) -> list[Outcome | None]:
+    """Score equal networks, of which the first was trained in a stack.
+
+    The time is divided among them evenly.
+    """
+    first, others = twins[0], twins[1:]
+    if first.step_fit.alone:
+        for twin in others:
+            twin.step_fit.alone = True
+        return [twin.run() for twin in twins]
+    first.step_fit.seconds /= len(twins)
+    outcome = first.run()
+    if outcome is None:
+        return [None] * len(twins)
+    if outcome["fit_error"] is None and _is_finite(outcome["test_scores"]):
+        outcome["score_time"] /= len(twins)
+        return [dict(outcome) for _ in twins]
+    for twin in others:
+        twin.take_training(first)
+    return [outcome, *(twin.run() for twin in others)]
 
 
 class _FamilyRun:

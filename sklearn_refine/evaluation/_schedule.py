@@ -225,6 +225,15 @@ def _limit_splits(task: list[PlannedFit], max_splits: int) -> list[list[PlannedF
 
 
 def _cut(fits: list[PlannedFit], n_parts: int) -> list[list[PlannedFit]]:
-    """Cut into parts whose lengths differ by at most one."""
-    bounds = [len(fits) * i // n_parts for i in range(n_parts + 1)]
-    return [fits[a:b] for a, b in pairwise(bounds) if b > a]
+    """Cut into parts of similar lengths, none of which divides a family."""
+    families: dict[Hashable, list[PlannedFit]] = {}
+    for number, fit in enumerate(fits):
+        key = number if fit.family is None else (fit.family, fit.split)
+        families.setdefault(key, []).append(fit)
+    groups = list(families.values())
+    bounds = [len(groups) * i // n_parts for i in range(n_parts + 1)]
+    return [
+        [fit for family in groups[a:b] for fit in family]
+        for a, b in pairwise(bounds)
+        if b > a
+    ]

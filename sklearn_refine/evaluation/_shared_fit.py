@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from traceback import format_exc
 from typing import Any
 
@@ -27,6 +28,7 @@ from sklearn_refine.evaluation._shared_prefix import NotShareableError, SharedPr
 from sklearn_refine.evaluation._signals import TimeUp, time_limit
 from sklearn_refine.mlp._fits import MLPFit, can_train, warn_for
 from sklearn_refine.sharing._copies import copy_data
+from sklearn_refine.sharing._families import view
 from sklearn_refine.sharing._pipelines import (
     assemble,
     assemble_without_transformers,
@@ -90,6 +92,11 @@ class SharedFit:
         """Take a fitted model as the last step, which needs no fit then."""
         self.step_fit.model = model
         self.is_served = True
+
+    def take_training(self, twin: SharedFit) -> None:
+        """Take what training gave an equal network, with its errors and warnings."""
+        model = view(twin.step_fit.model, self.step_fit.model)
+        self.step_fit = replace(twin.step_fit, model=model)
 
     def run(self) -> Outcome | None:
         """Fit, unless the model was trained in a stack, and score.

@@ -16,7 +16,7 @@ from sklearn_refine._history import Outcome
 from sklearn_refine._interrupts import fit_of_scikit_learn, raise_interrupt
 from sklearn_refine._sklearn_compat import run_fit_and_score
 from sklearn_refine.evaluation._failures import handle_timeout
-from sklearn_refine.evaluation._family_fits import run_family
+from sklearn_refine.evaluation._family_fits import run_family, run_twins, twin_key
 from sklearn_refine.evaluation._inputs import Fit, FitInputs
 from sklearn_refine.evaluation._shared_fit import SharedFit
 from sklearn_refine.evaluation._shared_prefix import SharedPrefix
@@ -121,11 +121,7 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
         outcomes |= _run_members(
             {i: each for i, each in members.items() if not each.is_stacked}
         )
-    train_together([each.step_fit for each in stacked.values()], inputs.fit_timeout)
-    for i in list(stacked):
-        # Removed, so that no fitted model is kept after its scores.
-        outcomes[i] = stacked.pop(i).run()
-        raise_interrupt()  # what was shared may have caught it
+    outcomes |= _run_stacked(stacked, inputs.fit_timeout)
     return [outcomes.get(i) or run_unshared(inputs, fit) for i, fit in enumerate(fits)]
 
 
@@ -145,6 +141,23 @@ def _make_trees(inputs: FitInputs, fits: Sequence[Fit]) -> dict[int, PrefixTree]
         for split, of_split in paths.items()
         if len(set(of_split)) > 1
     }
+
+
+def _run_stacked(
+    members: dict[int, SharedFit], limit: float | None
+) -> dict[int, Outcome | None]:
+    """Train networks together and score them; of equal ones, only the first."""
+    twins: dict[Any, list[int]] = {}
+    for i, member in members.items():
+        twins.setdefault(twin_key(member) or i, []).append(i)
+    train_together([members[same[0]].step_fit for same in twins.values()], limit)
+    outcomes: dict[int, Outcome | None] = {}
+    for same in twins.values():
+        # Removed, so that no fitted model is kept after its scores.
+        results = run_twins([members.pop(i) for i in same])
+        outcomes |= zip(same, results, strict=True)
+        raise_interrupt()  # what was shared may have caught it
+    return outcomes
 
 
 def _run_members(members: dict[int, SharedFit]) -> dict[int, Outcome | None]:

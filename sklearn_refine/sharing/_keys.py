@@ -24,7 +24,6 @@ _STACK_PARAMS = (
     "batch_size",
     "shuffle",
     "early_stopping",
-    "nesterovs_momentum",
 )
 
 
@@ -72,4 +71,5 @@ def stack_key(last_step: Any, X: Any) -> Hashable | None:
     return (
         tuple(np.atleast_1d(np.asarray(last_step.hidden_layer_sizes)).tolist()),
         *(getattr(last_step, name) for name in _STACK_PARAMS),
+        last_step.solver == "sgd" and last_step.nesterovs_momentum,
     )

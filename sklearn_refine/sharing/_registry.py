@@ -26,6 +26,7 @@ _LINEAR = (
     *("Lasso", "ElasticNet", "MultiTaskLasso", "MultiTaskElasticNet"),
     *("HuberRegressor", "PoissonRegressor", "GammaRegressor", "TweedieRegressor"),
 )
+_MLPS = ("MLPClassifier", "MLPRegressor")
 _LIBSVM = ("SVC", "SVR", "NuSVC", "NuSVR")
 
 #: By library and class.
@@ -58,7 +59,7 @@ _FAMILIES: dict[tuple[str, str], Family] = {
             ),
             Tree(),
         ),
-        ((*_LINEAR, *_LIBSVM, "LinearSVC", "LinearSVR"), Iterations()),
+        ((*_LINEAR, *_LIBSVM, *_MLPS, "LinearSVC", "LinearSVR"), Iterations()),
         (("KNeighborsClassifier", "KNeighborsRegressor"), Neighbors()),
         (("SelectKBest", "SelectPercentile"), Selection()),
     )
@@ -75,7 +76,7 @@ def find_family(model: Any) -> Family | None:
     """Return the family of an unfitted model, None if it shares nothing."""
     library = type(model).__module__.partition(".")[0]
     family = _FAMILIES.get((library, type(model).__name__))
-    if family is None and has_rules(model):
+    if has_rules(model) and (family is None or not family.accepts(model)):
         family = _TWINS
     if family is None or hasattr(model, "_skl_callbacks"):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -113,3 +114,17 @@ def test_few_networks_of_each_architecture_share_a_task(n_workers):
     tasks = schedule_fits(several, n_workers, 5, join=False)
     assert [len({fit.stack for fit in task}) for task in tasks] == [1] * len(tasks)
     assert len(tasks) >= 20
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 8])
+def test_equal_networks_stay_in_one_task(n_workers):
+    fits = [
+        replace(fit, family=fit.candidate % 10)
+        for fit in make_fits(40, 3)
+        if fit.candidate < 35
+    ]
+    place = {}
+    for number, task in enumerate(schedule_fits(fits, n_workers, 3)):
+        for fit in task:
+            place.setdefault((fit.family, fit.split), set()).add(number)
+    assert all(len(tasks) == 1 for tasks in place.values())

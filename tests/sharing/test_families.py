@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.ensemble import (
@@ -35,6 +36,9 @@ from sklearn.linear_model import (
 )
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, NuSVC
 from sklearn.tree import (
     DecisionTreeClassifier,
@@ -43,7 +47,7 @@ from sklearn.tree import (
 )
 
 from sklearn_refine import RefiningGridSearchCV
-from sklearn_refine.evaluation import _family_fits
+from sklearn_refine.evaluation import _family_fits, _worker
 from sklearn_refine.sharing._families import Data
 from sklearn_refine.sharing._registry import family_key, find_family
 from sklearn_refine.space._inactive import inactive
@@ -80,6 +84,11 @@ def case(model, grid, data, fits=None, weights=True):
 FOREST = {"n_estimators": [2, 5, 9], "max_depth": DEPTHS}
 STAGES = {"n_estimators": [1, 4, 12]}
 ITERATIONS = {"max_iter": [5, 400, 800, 2000]}
+ADAM = {
+    "learning_rate": ["constant", "adaptive"],
+    "nesterovs_momentum": [True, False],
+    "momentum": [0.5, 0.9],
+}
 KNN = {"n_neighbors": [1, 2, 7, 12], "weights": ["uniform", "distance"]}
 CASES = {
     "forest": case(RandomForestClassifier(**SMALL), FOREST, CLASSES | LABELS),
@@ -167,6 +176,22 @@ CASES = {
     "lasso of tasks": case(MultiTaskLasso(), ITERATIONS, OUTPUTS, weights=False),
     "huber": case(HuberRegressor(), {"max_iter": [2, 400, 900]}, NUMBERS),
     "poisson": case(PoissonRegressor(), ITERATIONS, {"r": (SUGAR, DISEASE)}),
+    "lbfgs networks": case(
+        MLPClassifier((5,), solver="lbfgs", tol=0.01, **SMALL),
+        {"max_iter": [3, 400, 900], "learning_rate_init": [1e-3, 0.1]},
+        CLASSES,
+    ),
+    "lbfgs networks for numbers": case(
+        MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs", tol=9.0, **SMALL),
+        {"max_iter": [3, 400, 900], "batch_size": ["auto", 20]},
+        NUMBERS | OUTPUTS,
+    ),
+    "adam networks": case(MLPClassifier((5,), max_iter=4, **SMALL), ADAM, CLASSES),
+    "sgd networks": case(
+        MLPRegressor(hidden_layer_sizes=(5,), solver="sgd", max_iter=4, **SMALL),
+        {"learning_rate": ["constant", "invscaling"], "beta_1": [0.5, 0.9]},
+        NUMBERS | OUTPUTS,
+    ),
     "linear svm": case(LinearSVC(**SMALL), ITERATIONS, CLASSES),
     "svm": case(
         SVC(),
@@ -291,6 +316,39 @@ def test_served_models_have_the_bytes_of_their_own_fits(name, kind):
                     getattr(served.model, method)(rows), getattr(own, method)(rows)
                 )
     assert n_served or kind in ("ties", "multiclass", "fortran", "two labels")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("params", "n_networks"),
+    [
+        ({"random_state": 0}, 2),
+        ({"random_state": np.random.RandomState(5)}, 2),
+        ({"random_state": 0, "solver": "sgd", "learning_rate_init": 1e9}, 16),
+        ({"random_state": None}, 16),
+    ],
+)
+def test_equal_networks_are_trained_once(params, n_networks, n_jobs, monkeypatch):
+    model = make_pipeline(StandardScaler(), MLPClassifier((5,), max_iter=4, **params))
+    grid = {"mlpclassifier__" + name: values for name, values in ADAM.items()}
+    grid["mlpclassifier__alpha"] = [0.1, 10.0]
+    counts = []
+    train = _worker.train_together
+
+    def count(fits, limit):
+        counts.append(len(fits))
+        return train(fits, limit)
+
+    monkeypatch.setattr(_worker, "train_together", count)
+    options = {"cv": 3, "scoring": ["accuracy", "f1_macro"], "refit": False}
+    ours = RefiningGridSearchCV(model, grid, n_rounds=1, n_jobs=n_jobs, **options)
+    with parallel_config("threading"):
+        ours.fit(DIGITS, DIGIT)
+    assert sum(counts) == 3 * n_networks
+    if params["random_state"] is not None:
+        theirs = GridSearchCV(model, grid, **options).fit(DIGITS, DIGIT)
+        assert_same_tables(ours.cv_results_, theirs.cv_results_)
 
 
 def all_combinations(lists):
