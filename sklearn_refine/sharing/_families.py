@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from copy import copy
 from numbers import Integral
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,10 +28,29 @@ class Served(NamedTuple):
     same : hashable or None
         Equal for models that one donor serves and that predict the same. None if there
         is no other model that predicts the same.
+    n_columns : int or None
+        Of a transformer: how many columns of the donor's transformed training rows are
+        those of the model, if the family keeps them.
     """
 
     model: Any
     same: Hashable = None
+    n_columns: int | None = None
+
+
+class Widest(NamedTuple):
+    """A transformer that serves all others of its family.
+
+    Attributes
+    ----------
+    model : transformer
+        The fitted transformer.
+    rows : ndarray or None
+        The transformed training rows, if ``transform`` returns other bits.
+    """
+
+    model: Any
+    rows: Any = None
 
 
 class Data(NamedTuple):
@@ -89,6 +108,28 @@ class Family(Protocol):
 
     def size(self, model: Any) -> float:
         """Return a number proportional to the time that the model's own fit takes."""
+        ...
+
+
+@runtime_checkable
+class WideFamily(Family, Protocol):
+    """Transformers that cannot serve each other, but that a wider one serves."""
+
+    def fit_widest(self, model: Any, X: Any) -> Widest | None:
+        """Return a fitted transformer that serves all others.
+
+        Parameters
+        ----------
+        model : transformer
+            An unfitted member of the family.
+        X : array-like
+            The training rows.
+
+        Returns
+        -------
+        widest : Widest or None
+            None if the model must be fitted by itself.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sklearn_refine.sharing._bagging import Bagging
 from sklearn_refine.sharing._boosting import HistogramStages, Stages
+from sklearn_refine.sharing._decomposition import Components
 from sklearn_refine.sharing._families import Family
 from sklearn_refine.sharing._iterations import Iterations, Twins
 from sklearn_refine.sharing._libraries import LightGBM, XGBoost
@@ -62,6 +63,7 @@ _FAMILIES: dict[tuple[str, str], Family] = {
         ((*_LINEAR, *_LIBSVM, *_MLPS, "LinearSVC", "LinearSVR"), Iterations()),
         (("KNeighborsClassifier", "KNeighborsRegressor"), Neighbors()),
         (("SelectKBest", "SelectPercentile"), Selection()),
+        (("PCA",), Components()),
     )
     for name in names
 }

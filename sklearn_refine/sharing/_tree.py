@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_refine.sharing._copies import copy_data
-from sklearn_refine.sharing._families import Data
+from sklearn_refine.sharing._families import Data, WideFamily, Widest
 from sklearn_refine.sharing._registry import family_key, find_family
 
 
@@ -38,7 +38,7 @@ class _Node:
         The time of the fit.
     test_rows : array-like or None
         The transformed test rows, once they are needed.
-    donors : dict of hashable to transformer
+    donors : dict of hashable to Widest
         Fitted steps after this one that can serve others of their family.
     """
 
@@ -47,7 +47,7 @@ class _Node:
     X: Any
     seconds: float
     test_rows: Any = None
-    donors: dict[Hashable, Any] = field(default_factory=dict)
+    donors: dict[Hashable, Widest] = field(default_factory=dict)
 
 
 class PrefixTree:
@@ -64,7 +64,7 @@ class PrefixTree:
         self._n_uses: Counter[int | None]
         self._n_uses = Counter(number for path in paths for number in path)
         self._nodes: list[_Node] = []
-        self._root_donors: dict[Hashable, Any] = {}
+        self._root_donors: dict[Hashable, Widest] = {}
         self._path: Sequence[int] = ()
         self._n_calls = 0
         self.new_seconds = 0.0  #: of the last Pipeline's steps that were fitted for it
@@ -112,17 +112,26 @@ class PrefixTree:
         if family is not None and "transform" in dir(transformer):
             settings = transformer.get_params(deep=False)
             key = (type(transformer), family_key(family, "", settings))
+            is_plain = not any(params["params"].values())
+            if isinstance(family, WideFamily) and key not in donors and is_plain:
+                widest = family.fit_widest(transformer, copy_data(X))
+                if widest is not None:
+                    donors[key] = widest
             if key in donors:
-                served = family.serve(donors[key], transformer, Data([X], _fit_nothing))
+                donor, rows = donors[key]
+                served = family.serve(donor, transformer, Data([X], _fit_nothing))
                 if served is not None:
-                    X = served.model.transform(copy_data(X))
+                    if rows is None:
+                        X = served.model.transform(copy_data(X))
+                    else:
+                        X = rows[:, : served.n_columns]
                     seconds = time.perf_counter() - start
                     return _Node(number, served.model, X, seconds)
         state = global_random_state()
         X, step = function(transformer, copy_data(X), copy_data(y), **params)
         is_random = global_random_state() != state or _may_draw(step)
-        if key is not None and not is_random:
-            donors[key] = step
+        if not (key is None or isinstance(family, WideFamily) or is_random):
+            donors[key] = Widest(step)
         seconds = time.perf_counter() - start
         return _Node(None if is_random else number, step, X, seconds)
 

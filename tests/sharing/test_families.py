@@ -9,6 +9,7 @@ import pytest
 from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -50,6 +51,7 @@ from sklearn_refine import RefiningGridSearchCV
 from sklearn_refine.evaluation import _family_fits, _worker
 from sklearn_refine.sharing._families import Data
 from sklearn_refine.sharing._registry import family_key, find_family
+from sklearn_refine.sharing._tree import PrefixTree
 from sklearn_refine.space._inactive import inactive
 
 CANCER, BENIGN = (a[::4] for a in load_breast_cancer(return_X_y=True))
@@ -349,6 +351,76 @@ def test_equal_networks_are_trained_once(params, n_networks, n_jobs, monkeypatch
     if params["random_state"] is not None:
         theirs = GridSearchCV(model, grid, **options).fit(DIGITS, DIGIT)
         assert_same_tables(ours.cv_results_, theirs.cv_results_)
+
+
+WIDE = np.random.RandomState(2).randn(30, 70)
+MANY = load_digits().data[:1400:2, :40]
+SOLVERS = ["full", "covariance_eigh", "auto", "randomized"]
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        *(CANCER, CANCER.astype(np.float32), DIGITS, np.asfortranarray(DIGITS)),
+        *(WIDE, MANY, MANY.astype(np.float32)),
+    ],
+)
+def test_served_components_have_the_bytes_of_their_own_fits(rows, solver, whiten):
+    train, test = rows[::2], rows[1::2]
+    model = PCA(svd_solver=solver, whiten=whiten, random_state=0)
+    for n in (1, 4, 12, 14, None, 0.3, 0.95):
+        if not (solver == "randomized" and isinstance(n, float)):
+            own = clone(model).set_params(n_components=n)
+            tree = PrefixTree([[0], [1]])
+            fit_step = tree.cache(_fit_transform_one)
+            for number, each in enumerate([clone(model), clone(own)]):
+                tree.start([number])
+                served_rows, served = fit_step(each, train, None, params={"fit": {}})
+            assert_same_bytes(served_rows, own.fit_transform(train))
+            assert served_rows.strides == own.fit_transform(train).strides
+            assert_same_bytes(served.transform(test), own.transform(test))
+            assert vars(served).keys() == vars(own).keys()
+            for name, value in vars(own).items():
+                if name.endswith("_"):
+                    assert_same_bytes(
+                        np.asarray(getattr(served, name)), np.asarray(value)
+                    )
+
+
+def _fit_transform_one(step, X, y, params):
+    assert not any(params.values())
+    return step.fit_transform(X), step
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_components_are_found_once(solver, monkeypatch):
+    counts = []
+    fit = PCA._fit
+    monkeypatch.setattr(PCA, "_fit", lambda *args: counts.append(1) or fit(*args))
+    model = make_pipeline(
+        StandardScaler(), PCA(svd_solver=solver, random_state=0), LogisticRegression()
+    )
+    n_components = [2, 5, None, 0.9] if solver != "randomized" else [2, 5, 9, None]
+    grid = {"pca__n_components": n_components, "logisticregression__C": [0.1, 1.0]}
+    options = {"cv": 3, "refit": False, "error_score": "raise"}
+    theirs = GridSearchCV(model, grid, **options).fit(CANCER, BENIGN)
+    counts.clear()
+    ours = RefiningGridSearchCV(model, grid, n_rounds=1, **options).fit(CANCER, BENIGN)
+    assert_same_tables(ours.cv_results_, theirs.cv_results_)
+    assert len(counts) == 3 * (4 if solver == "randomized" else 1)
+
+
+@pytest.mark.parametrize("solver", SOLVERS[:3])
+def test_components_alone_are_scored_as_ever(solver):
+    grid = {"n_components": [1, 3, 8, None], "whiten": [False, True]}
+    options = {"cv": 3, "error_score": "raise"}
+    model = PCA(svd_solver=solver)
+    X = np.random.RandomState(2).randn(90, 9)
+    theirs = GridSearchCV(model, grid, **options).fit(X)
+    ours = RefiningGridSearchCV(model, grid, n_rounds=1, **options).fit(X)
+    assert_same_tables(ours.cv_results_, theirs.cv_results_)
 
 
 def all_combinations(lists):
