@@ -42,6 +42,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, NuSVC
 from sklearn.tree import (
+    BaseDecisionTree,
     DecisionTreeClassifier,
     DecisionTreeRegressor,
     ExtraTreeClassifier,
@@ -83,6 +84,7 @@ def case(model, grid, data, fits=None, weights=True):
     return model, grid, data, fits, weights
 
 
+RANDOM_STATE = np.random.RandomState(3)
 FOREST = {"n_estimators": [2, 5, 9], "max_depth": DEPTHS}
 STAGES = {"n_estimators": [1, 4, 12]}
 ITERATIONS = {"max_iter": [5, 400, 800, 2000]}
@@ -162,6 +164,41 @@ CASES = {
         DecisionTreeRegressor(splitter="random", **SMALL),
         {"max_depth": DEPTHS, "max_leaf_nodes": [None, 8]},
         NUMBERS | OUTPUTS,
+    ),
+    "pruned tree": case(
+        DecisionTreeClassifier(**SMALL),
+        {"max_depth": DEPTHS, "ccp_alpha": [0.0, 1e-3, 0.02, 0.5, 1.0]},
+        CLASSES | LABELS,
+    ),
+    "tree that is always pruned": case(
+        DecisionTreeClassifier(max_features="sqrt", random_state=RANDOM_STATE),
+        {"max_depth": DEPTHS, "ccp_alpha": [1e-3, 0.02, 0.5]},
+        CLASSES,
+    ),
+    "pruned tree for numbers": case(
+        DecisionTreeRegressor(**SMALL),
+        {"max_leaf_nodes": [None, 4, 9], "ccp_alpha": [10.0, 100.0, 1000.0]},
+        NUMBERS | OUTPUTS,
+    ),
+    "tree of few leaves": case(
+        DecisionTreeClassifier(max_features="sqrt", splitter="random", **SMALL),
+        {"max_leaf_nodes": [2, 3, 8, 20, 500], "max_depth": DEPTHS},
+        CLASSES | LABELS,
+    ),
+    "tree of few leaves for numbers": case(
+        DecisionTreeRegressor(max_features=3, **SMALL),
+        {"max_leaf_nodes": [2, 7, 30], "ccp_alpha": [0.0, 99.0], "max_depth": [4, 9]},
+        NUMBERS | OUTPUTS,
+    ),
+    "pruned forest": case(
+        RandomForestClassifier(ccp_alpha=0.02, **SMALL),
+        {"n_estimators": [3, 8], "max_depth": [None, 3, 4, 5, 6, 7]},
+        CLASSES,
+    ),
+    "extra tree of few leaves": case(
+        ExtraTreeClassifier(**SMALL),
+        {"max_leaf_nodes": [2, 9, 30], "ccp_alpha": [0.0, 1e-3, 0.02]},
+        CLASSES,
     ),
     "extra tree": case(ExtraTreeClassifier(**SMALL), {"max_depth": DEPTHS}, CLASSES),
     "logistic": case(LogisticRegression(), {**ITERATIONS, "C": [1e-3, 10.0]}, CLASSES),
@@ -410,6 +447,31 @@ def test_components_are_found_once(solver, monkeypatch):
     ours = RefiningGridSearchCV(model, grid, n_rounds=1, **options).fit(CANCER, BENIGN)
     assert_same_tables(ours.cv_results_, theirs.cv_results_)
     assert len(counts) == 3 * (4 if solver == "randomized" else 1)
+
+
+@pytest.mark.parametrize(
+    ("grid", "n_fits"),
+    [
+        ({"ccp_alpha": [0.0, 0.001, 0.01, 0.1]}, 1),
+        ({"ccp_alpha": [0.001, 0.01, 0.1]}, 2),
+        ({"max_leaf_nodes": [2, 4, 6, 8]}, 1),
+        ({"max_leaf_nodes": [None, 4, 8], "ccp_alpha": [0.0, 0.1]}, 2),
+        ({"max_leaf_nodes": [4, 8], "min_samples_leaf": [1, 5]}, 2),
+    ],
+)
+def test_a_tree_is_grown_once(grid, n_fits, monkeypatch):
+    counts = []
+    fit = BaseDecisionTree._fit
+
+    def count(*args, **kwargs):
+        counts.append(1)
+        return fit(*args, **kwargs)
+
+    monkeypatch.setattr(BaseDecisionTree, "_fit", count)
+    monkeypatch.setitem(_family_fits._IS_EXACT, DecisionTreeClassifier, True)
+    model = DecisionTreeClassifier(random_state=0)
+    RefiningGridSearchCV(model, grid, n_rounds=1, cv=3, refit=False).fit(CANCER, BENIGN)
+    assert len(counts) == 3 * n_fits
 
 
 @pytest.mark.parametrize("solver", SOLVERS[:3])
