@@ -148,7 +148,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
             One row per round, indexed from 1. `n_candidates` is the largest number of
             candidates of the round and `n_fits` the largest number of fits. The refit
             is not counted. After ``fit``, the same columns of `rounds_` hold the real
-            numbers, which are never larger.
+            numbers, which are never larger. If one fit serves several candidates,
+            `n_own_fits` is the number of fits without those that others serve.
 
         Raises
         ------
@@ -165,7 +166,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
             )
         with Interrupts():
             inputs = check_inputs(self, X, y, params, draw_splits=False)
-            return _plan(self._make_proposer(), inputs.n_splits)
+            return _plan(self._make_proposer(), inputs.n_splits, share=self.share_work)
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -256,7 +257,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
             interrupts=interrupts,
         )
         rng = self._make_rng(None if store is None else store.seed)
-        return _Setup(proposer, _plan(proposer, inputs.n_splits), rng, evaluation)
+        plan = _plan(proposer, inputs.n_splits, share=self.share_work)
+        return _Setup(proposer, plan, rng, evaluation)
 
     def _run_rounds(self, setup: _Setup, history: History, callbacks: Any) -> None:
         """Propose and evaluate until the plan, or a reason to stop, ends the search."""
@@ -268,7 +270,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
             callbacks.call_on_fit_task_begin(estimator=self)
         self.stop_reason_ = "completed"
         with setup.evaluation.open():
-            for limit in setup.plan["n_candidates"]:
+            for limit in setup.proposer.limits():
                 best = history.best_score()
                 with one_blas_thread():
                     proposal = setup.proposer.propose(history, limit, setup.rng)
@@ -407,10 +409,11 @@ class BaseRefiningSearchCV(BaseSearchCV):
         callbacks.call_on_fit_task_end(estimator=self, **data)
 
 
-def _plan(proposer: Proposer, n_splits: int) -> pd.DataFrame:
-    n_candidates = pd.Series(proposer.plan(), name="n_candidates")
-    frame = pd.DataFrame(
-        {"n_candidates": n_candidates, "n_fits": n_candidates * n_splits}
-    )
+def _plan(proposer: Proposer, n_splits: int, *, share: bool) -> pd.DataFrame:
+    n_candidates, n_own = proposer.plan(), proposer.limits()
+    frame = pd.DataFrame({"n_candidates": n_candidates})
+    frame["n_fits"] = frame["n_candidates"] * n_splits
+    if share and n_own != n_candidates:
+        frame["n_own_fits"] = [n * n_splits for n in n_own]
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
     return frame

@@ -13,10 +13,12 @@ import pandas as pd
 from sklearn.model_selection import ParameterGrid
 
 from sklearn_refine._base import BaseRefiningSearchCV
-from sklearn_refine._sklearn_compat import Interval
+from sklearn_refine._sklearn_compat import Interval, is_own_scorer
 from sklearn_refine.proposal._grid import GridProposer
+from sklearn_refine.sharing._free import FREE_NAMES, common_free_parameter
+from sklearn_refine.space._axes import NumberAxis, candidate_key
 from sklearn_refine.space._inactive import ModelKey
-from sklearn_refine.space._infer import grid_space
+from sklearn_refine.space._infer import Subspace, grid_space
 from sklearn_refine.space._names import as_list, check_parameter_names
 
 
@@ -62,8 +64,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         refine faster and need more candidates.
     max_candidates : int, default=None
         Largest number of candidates in a later round. None means as many as in the
-        first round. If the windows hold more, a model of the scores (surrogate)
-        chooses among them. See :ref:`rounds`.
+        first round. Candidates that one fit serves count as one. If the windows hold
+        more, a model of the scores (surrogate) chooses among them. See :ref:`rounds`.
     scales : dict of str to {'linear', 'log', 'layers', 'choice'}, default=None
         How to read a parameter's list of values, where the automatic reading does not
         fit. 'linear' and 'log' are scales for new numbers; with 'log', a zero is a
@@ -317,16 +319,47 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
                 "nothing to search; name at least one parameter with its values."
             )
         check_parameter_names("param_grid", self.estimator, grids)
+        subspaces = grid_space(self.estimator, grids, self.scales, self.bounds)
+        candidates = [list(ParameterGrid(grid)) for grid in grids]
         return GridProposer(
-            grid_space(self.estimator, grids, self.scales, self.bounds),
-            [list(ParameterGrid(grid)) for grid in grids],
+            subspaces,
+            candidates,
             n_rounds=self.n_rounds,
             n_centers=self.n_centers,
             n_points=self.n_points,
             max_candidates=self.max_candidates,
             surrogate="gp",
             model_key=ModelKey(self.estimator),
+            free=[
+                self._find_free(subspace, listed)
+                for subspace, listed in zip(subspaces, candidates, strict=True)
+            ],
         )
+
+    def _find_free(
+        self, subspace: Subspace, candidates: list[dict[str, Any]]
+    ) -> str | None:
+        """Return the parameter of which one fit serves all smaller values.
+
+        It does not depend on `share_work`, which may not change the candidates.
+        """
+        several = self.scoring.values() if isinstance(self.scoring, dict) else ()
+        scorers = [s for s in (self.scoring, *several) if callable(s)]
+        if self.n_rounds == 1 or not all(map(is_own_scorer, scorers)):
+            return None
+        numeric = {
+            axis.name
+            for axis in subspace.axes
+            if isinstance(axis, NumberAxis) and all(map(axis.numbers, axis.listed))
+        }
+        if not any(name.split("__")[-1] in FREE_NAMES for name in numeric):
+            return None
+        # Candidates that differ only in numbers have models of one kind.
+        kinds = {
+            candidate_key({n: v for n, v in params.items() if n not in numeric}): params
+            for params in candidates
+        }
+        return common_free_parameter(self.estimator, kinds.values())
 
     def _n_rounds_asked(self) -> int:
         return self.n_rounds

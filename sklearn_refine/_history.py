@@ -327,16 +327,23 @@ class History:
 
 
 class Proposer(Protocol):
-    """The interface of a policy. Both methods are pure, except that `rng` advances."""
+    """The interface of a policy. All methods are pure, except that `rng` advances."""
 
     def plan(self) -> list[int]:
         """Return the largest number of candidates of each round."""
         ...
 
+    def limits(self) -> list[int]:
+        """Return the limit of each round, which `propose` gets.
+
+        It is the number of candidates, without those that another's fit serves.
+        """
+        ...
+
     def propose(
         self, history: History, limit: int, rng: np.random.RandomState
     ) -> Proposal:
-        """Return the candidates of the next round, at most `limit`."""
+        """Return the candidates of the next round, within its limit."""
         ...
 
     def explain_edges(self, history: History, index: int) -> dict[str, str]:

@@ -35,12 +35,12 @@ def play(proposer, score, *, n_splits=1, seed=0):
     """
     history = History(n_splits)
     rng = np.random.RandomState(seed)
-    for limit in proposer.plan():
+    for most, limit in zip(proposer.plan(), proposer.limits(), strict=True):
         proposal = proposer.propose(history, limit, rng)
         n = len(proposal.candidates)
         if not n:
             break
-        assert n <= limit
+        assert n <= most
         outcomes = [
             [
                 {"test_scores": value, "fit_error": None, "fit_time": 0.0}

@@ -30,7 +30,7 @@ BELOW = {
         *("results", "journal", "evaluation"),
         *("_history", "_interrupts", "_sklearn_compat"),
     },
-    "_grid_search": {"_base", "proposal", "space", "_sklearn_compat"},
+    "_grid_search": {"_base", "proposal", "sharing", "space", "_sklearn_compat"},
     "_random_search": {"_base", "proposal", "space", "_sklearn_compat"},
     "__init__": {
         *("_grid_search", "_random_search"),

@@ -17,7 +17,7 @@ from sklearn.utils.parallel import delayed
 
 from sklearn_refine._history import Candidate, History, Outcome, Proposal, Round
 from sklearn_refine._interrupts import defer_interrupts
-from sklearn_refine._sklearn_compat import calls_back, fit_task
+from sklearn_refine._sklearn_compat import calls_back, fit_task, is_own_scorer
 from sklearn_refine.evaluation._context import EvaluationContext
 from sklearn_refine.evaluation._failures import handle_dead_worker
 from sklearn_refine.evaluation._inputs import Fit
@@ -33,6 +33,7 @@ from sklearn_refine.evaluation._tasks import (
     number_keys,
 )
 from sklearn_refine.evaluation._worker import TaskResult, run_task
+from sklearn_refine.sharing._free import find_smaller
 from sklearn_refine.space._inactive import ModelKey
 
 # Tasks that share no work are joined, because dispatching a task takes time.
@@ -167,8 +168,15 @@ class RoundEvaluation:
         if self._race is None:
             yield [*product(range(n_candidates), range(n_splits))]
             return
+        smaller = {}
+        if is_own_scorer(self._context.inputs.options["scorer"]):
+            params = [candidate.params for candidate in self._candidates]
+            smaller = find_smaller(self._context.inputs.estimator, params)
         while wave := self._race.wave(self._outcomes, n_candidates, n_splits):
-            yield wave
+            # The fit of a larger model serves the smaller ones, which so keep its pace.
+            served = [(j, split) for i, split in wave for j in smaller.get(i, ())]
+            new = dict.fromkeys(pair for pair in served if pair not in self._outcomes)
+            yield list(dict.fromkeys([*wave, *new]))
 
     def _run_wave(self, pairs: Sequence[Pair]) -> bool:
         """Run fits that are not in the store; return whether all were in time."""

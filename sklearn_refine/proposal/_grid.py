@@ -7,7 +7,7 @@ outwards by the old spacing. The random draws must keep their order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from sklearn_refine._history import Candidate, History, Level, Proposal, Window
 from sklearn_refine.proposal._grid_features import GridFeatures
+from sklearn_refine.proposal._grid_free import MAX_MEMBERS, Groups, fill_numbers
 from sklearn_refine.proposal._grid_points import (
     Choice,
     IsAllowed,
@@ -72,12 +73,15 @@ class GridProposer:
     n_points : int
         Values on each dimension of a window, including the center. Must be odd.
     max_candidates : int or None
-        Most candidates of a later round. If None, as many as in the first round.
+        Most candidates of a later round. If None, as many as in the first round. Of
+        candidates that differ only in a free parameter, only one counts.
     surrogate : "gp", regressor or None, default=None
         Model that ranks the centers, and that selects candidates if a round cannot
         try all. If None, mean scores rank the centers and the order is fixed.
     model_key : callable, default=candidate_key
         Maps parameters to a key that is equal for those which give the same model.
+    free : sequence of (str or None), default=()
+        For each of the dicts, the parameter of which one fit serves all smaller values.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class GridProposer:
         max_candidates: int | None,
         surrogate: Any = None,
         model_key: Callable[[Mapping[str, Any]], Any] = candidate_key,
+        free: Sequence[str | None] = (),
     ) -> None:
         self.subspaces = subspaces
         self.grid = grid
@@ -100,20 +105,48 @@ class GridProposer:
         self.max_candidates = max_candidates
         self.surrogate = surrogate
         self.model_key = model_key
+        self.free = free
         self.features = GridFeatures(subspaces)
 
     def plan(self) -> list[int]:
         """Return the largest number of candidates of each round."""
         first = sum(len(candidates) for candidates in self.grid)
-        cap = first if self.max_candidates is None else self.max_candidates
-        refinable = [s for s in self.subspaces if any(map(_is_refinable, s.axes))]
+        return [first, *(n for n, _ in self._plan_later())]
+
+    def limits(self) -> list[int]:
+        """Return the largest number of groups of each round.
+
+        Candidates are one group if one fit serves all of them.
+        """
+        return [self._n_listed_groups(), *(n for _, n in self._plan_later())]
+
+    def _n_listed_groups(self) -> int:
+        groups = Groups(self.subspaces, self.free, self.model_key)
+        return groups.count(self._listed())
+
+    def _plan_later(self) -> list[tuple[int, int]]:
+        """Return the largest numbers of candidates and groups of the later rounds."""
+        cap = self.max_candidates or self._n_listed_groups()
+        groups = Groups(self.subspaces, self.free)
+        refinable = {
+            index: subspace
+            for index, subspace in enumerate(self.subspaces)
+            if any(map(_is_refinable, subspace.axes))
+        }
         if not refinable:
-            return [first]
+            return []
         largest = max(
-            math.prod(_max_values(axis, self.n_points) for axis in subspace.axes)
-            for subspace in refinable
+            math.prod(
+                _max_values(axis, self.n_points)
+                for axis in subspace.axes
+                if axis.name != groups.name(index)
+            )
+            for index, subspace in refinable.items()
         )
-        return [first] + [min(cap, self.n_centers * largest)] * (self.n_rounds - 1)
+        n_groups = min(cap, self.n_centers * largest)
+        has_free = any(groups.name(index) for index in refinable)
+        n_members = MAX_MEMBERS if has_free else 1
+        return [(n_groups * n_members, n_groups)] * (self.n_rounds - 1)
 
     def describe_axes(self) -> list[dict[str, Any]]:
         """Return how each list is read, and how far later rounds may go, as rows."""
@@ -133,7 +166,7 @@ class GridProposer:
         history : History
             All rounds so far; empty before the first.
         limit : int
-            Most candidates to return.
+            Most groups of candidates to return, as `limits` counts them.
         rng : RandomState
             Source of randomness. Not used without a surrogate.
         """
@@ -157,10 +190,11 @@ class GridProposer:
         fitted: Surrogate | None,
         rng: np.random.RandomState,
     ) -> Proposal:
-        """Return a later round: windows, and up to `limit` of their candidates."""
+        """Return a later round: windows, and up to `limit` of their groups."""
         ranking = history.ranking() if fitted is None else fitted.rank(history)
-        tried = TriedGrid(self.subspaces, history, ranking)
-        reach = Reach(self.subspaces, history)
+        groups = Groups(self.subspaces, self.free, self.model_key)
+        tried = TriedGrid(self.subspaces, history, ranking, groups)
+        reach = Reach(self.subspaces, history, groups)
         known = {self.model_key(c.params) for c in history.candidates}
         too_large: set[Any] = set()
 
@@ -175,25 +209,42 @@ class GridProposer:
                 return False
             return self.model_key(params) not in known
 
+        def members(candidate: Candidate, may_go_first: bool) -> Iterator[Candidate]:
+            """Yield what may be tried of a group; past an end, along one axis only."""
+            along_axis = may_go_first and groups.key(candidate) in center_groups
+            for member in groups.members(candidate):
+                is_first = along_axis or (may_go_first and member is candidate)
+                if is_allowed(member, is_first):
+                    yield member
+
+        def is_group_allowed(candidate: Candidate, may_go_first: bool) -> bool:
+            return next(members(candidate, may_go_first), None) is not None
+
         windows = []
         near: list[list[Candidate]] = []
         far: list[list[Candidate]] = []
         choices_of: dict[int, list[list[list[Choice]]]] = {}  # of each subspace
+        center_groups: set[Any] = set()
+        may_go_first: set[Any] = set()
         n_later_rounds = len(history.rounds) - 1
         for center in self._select_centers(tried):
-            window, choices = self._make_window(center, tried, reach)
+            window, choices = self._make_window(center, tried, reach, groups)
             subspace = history.candidates[center].subspace
             names = [axis.name for axis in self.subspaces[subspace].axes]
+            center_groups.add(groups.key(history.candidates[center]))
             too_large.clear()
             neighbours, others = window_candidates(
-                is_allowed,
+                is_group_allowed,
                 subspace,
                 names,
                 choices,
                 limit,
                 n_later_rounds,
                 goes_first=subspace not in choices_of,
+                with_center=groups.name(subspace) is not None,
             )
+            if subspace not in choices_of:
+                may_go_first.update(c.key for c in neighbours)
             windows.append(replace(window, n_too_large=len(too_large)))
             near.append(neighbours)
             far.append(others)
@@ -201,17 +252,24 @@ class GridProposer:
         # The neighbours of all centers come before the other candidates.
         fresh: dict[Any, Candidate] = {}
         for candidate in (*(c for part in near for c in part), *interleave(far)):
-            fresh.setdefault(self.model_key(candidate.params), candidate)
+            fresh.setdefault(groups.key(candidate), candidate)
         if fitted is not None and len(fresh) > limit:
             best = [history.candidates[place] for place in ranking[:N_BEST]]
             n = min(limit, MAX_SELECTED)
-            pool = self._make_pool(history, is_allowed, fresh, choices_of, n, rng)
+            pool = self._make_pool(
+                history, is_group_allowed, fresh, choices_of, n, rng, groups
+            )
             selected = fitted.select(pool, best, n, rng)
-            fresh = {self.model_key(c.params): c for c in (*selected, *fresh.values())}
-        taken = reach.affordable(fresh.values(), limit)
+            # The group of a center costs one fit for all values on a free axis.
+            first = [c for key, c in fresh.items() if key in center_groups]
+            chosen = (*first, *selected, *fresh.values())
+            fresh = {groups.key(c): c for c in chosen}
+        new = (list(members(c, c.key in may_go_first)) for c in fresh.values())
+        taken = reach.affordable(new, limit)
         n_left_out = min(len(fresh), limit) - len(taken)
         windows = [replace(window, n_over_budget=n_left_out) for window in windows]
-        return Proposal(taken, windows)
+        candidates = {self.model_key(c.params): c for group in taken for c in group}
+        return Proposal(list(candidates.values()), windows)
 
     def _make_pool(
         self,
@@ -221,6 +279,7 @@ class GridProposer:
         choices_of: Mapping[int, list[list[list[Choice]]]],
         n: int,
         rng: np.random.RandomState,
+        groups: Groups,
     ) -> list[Candidate]:
         """Return the pool from which the surrogate selects `n` candidates.
 
@@ -233,9 +292,16 @@ class GridProposer:
         for subspace, windows in choices_of.items():
             axes = self.subspaces[subspace].axes
             for candidate in spanned_candidates(
-                history, is_allowed, subspace, axes, windows, per_subspace, rng
+                history,
+                is_allowed,
+                subspace,
+                axes,
+                windows,
+                per_subspace,
+                rng,
+                only_windows=groups.name(subspace),
             ):
-                pool.setdefault(self.model_key(candidate.params), candidate)
+                pool.setdefault(groups.key(candidate), candidate)
         return list(pool.values())
 
     def _propose_grid(self) -> Proposal:
@@ -250,12 +316,14 @@ class GridProposer:
             levels = {key: Level(tuple(sorted(xs))) for key, xs in points.items()}
             shown = {axis.name: _summarize(axis, axis.listed) for axis in subspace.axes}
             windows.append(Window(index, levels, shown))
-        candidates = [
+        return Proposal(self._listed(), windows)
+
+    def _listed(self) -> list[Candidate]:
+        return [
             Candidate(params, index)
             for index, part in enumerate(self.grid)
             for params in part
         ]
-        return Proposal(candidates, windows)
 
     def explain_edges(self, history: History, index: int) -> dict[str, str]:
         """Return the parameters of a candidate that lie on an end, and which end.
@@ -263,8 +331,9 @@ class GridProposer:
         An end is the smallest or largest number tried. The text names the limit, or
         says that the search has not gone past it.
         """
-        tried = TriedGrid(self.subspaces, history, [index])
-        reach = Reach(self.subspaces, history)
+        groups = Groups(self.subspaces, self.free)
+        tried = TriedGrid(self.subspaces, history, [index], groups)
+        reach = Reach(self.subspaces, history, groups)
         candidate = history.candidates[index]
         found: dict[str, str] = {}
         for axis in self.subspaces[candidate.subspace].axes:
@@ -295,7 +364,7 @@ class GridProposer:
         return centers
 
     def _make_window(
-        self, center: int, tried: TriedGrid, reach: Reach
+        self, center: int, tried: TriedGrid, reach: Reach, groups: Groups
     ) -> tuple[Window, list[list[Choice]]]:
         """Return the window around a center, and its choices on each axis."""
         candidate = tried.history.candidates[center]
@@ -307,6 +376,7 @@ class GridProposer:
             value = candidate.params[axis.name]
             numbers: dict[Key, list[float]] = {}
             ends = []
+            axis_is_free = axis.name == groups.name(candidate.subspace)
             for key, number in axis.numbers(value).items():
                 dim = reach.dimension(candidate.subspace, axis, key)
                 below, above, is_refined = tried.neighbours(center, key)
@@ -318,11 +388,19 @@ class GridProposer:
                     self.n_points,
                     follows_step=is_refined,
                 )
+                if axis_is_free:
+                    x = dim.encode(number)
+                    numbers[key] = fill_numbers(dim, x, below, above, numbers[key])
+                    points = {x, *map(dim.encode, numbers[key])}
+                    levels[key] = Level(tuple(sorted(points)), below, above)
                 ends.append(explain_ends(dim, number, below, above, numbers[key]))
             axis_choices = _combine_numbers(axis, value, numbers)
             axis_choices += tried.competitive_choices(center, axis)
-            choices.append(axis_choices)
             shown[axis.name] = _summarize(axis, [c.value for c in axis_choices])
+            if axis_is_free:
+                groups.add_window(candidate, [c.value for c in axis_choices[1:]])
+                axis_choices = axis_choices[:1]
+            choices.append(axis_choices)
             reasons[axis.name] = "; ".join(dict.fromkeys(filter(None, ends)))
         window = Window(candidate.subspace, levels, shown, center, reasons)
         return window, choices

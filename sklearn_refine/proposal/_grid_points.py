@@ -48,6 +48,7 @@ def window_candidates(
     n_later_rounds: int,
     *,
     goes_first: bool,
+    with_center: bool = False,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return the center's axis neighbours and the other candidates of a window.
 
@@ -70,7 +71,10 @@ def window_candidates(
         Number of finished rounds after the first.
     goes_first : bool
         Whether neighbours may be the first ones past an undeclared end.
+    with_center : bool, default=False
+        Whether the center comes first among the neighbours.
     """
+    center = tuple(at_place[0] for at_place in choices)
     near: list[tuple[Choice, ...]] = []
     far: list[tuple[Choice, ...]] = []
     for combination in combinations(choices, lambda choice: choice.n_changed):
@@ -80,6 +84,8 @@ def window_candidates(
     if near:
         start = n_later_rounds * limit % len(near)
         near = near[start:] + near[:start]
+    if with_center:
+        near.insert(0, center)
 
     def build(combination: tuple[Choice, ...]) -> Candidate:
         params = {n: c.value for n, c in zip(names, combination, strict=True)}
@@ -100,6 +106,8 @@ def spanned_candidates(
     windows: Sequence[list[list[Choice]]],
     n: int,
     rng: np.random.RandomState,
+    *,
+    only_windows: str | None = None,
 ) -> list[Candidate]:
     """Return untried candidates of the grid spanned by windows and earlier rounds.
 
@@ -123,6 +131,8 @@ def spanned_candidates(
         Most candidates to return. They are a random sample of a larger grid.
     rng : RandomState
         Source of the random sample.
+    only_windows : str or None, default=None
+        A parameter to which no value tried before is added.
     """
     tried = [c.params for c in history.candidates if c.subspace == subspace]
     levels = []
@@ -135,7 +145,8 @@ def spanned_candidates(
         options = {axis.option(value) for value in values.values()}
         for params in tried:
             value = params[axis.name]
-            is_number = axis.coordinates(value) and axis.is_inside(value)
+            is_number = bool(axis.coordinates(value)) and axis.is_inside(value)
+            is_number &= axis.name != only_windows
             if is_number and axis.option(value) in options:
                 values.setdefault(value_key(value), value)
         levels.append(list(values.values()))

@@ -9,7 +9,8 @@ candidates on every machine.
   at most two, and all sizes together stay within `MAX_GROWTH` times the largest listed.
 - Budget: the candidates of a later round cost about `MAX_ROUND` times as much as those
   of the first round, if costs grow in proportion to each size: to a number of trees,
-  to their depth, to the units in all layers.
+  to their depth, to the units in all layers. Of a group that one fit serves, only the
+  largest counts.
 - Undeclared ends: past the end of a range that nothing declares, only neighbours of the
   best center go, in one parameter at a time, until a fit beyond it has succeeded.
 """
@@ -23,6 +24,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sklearn_refine._history import Candidate, History, is_failed
+from sklearn_refine.proposal._grid_free import Groups
 from sklearn_refine.space._axes import (
     Axis,
     Dimension,
@@ -62,9 +64,13 @@ class Reach:
         The axes, one entry for each of the user's dicts.
     history : History
         All rounds so far.
+    groups : Groups
+        Which candidates one fit serves.
     """
 
-    def __init__(self, subspaces: Sequence[Subspace], history: History) -> None:
+    def __init__(
+        self, subspaces: Sequence[Subspace], history: History, groups: Groups
+    ) -> None:
         self._subspaces = subspaces
         self._largest_listed = [
             {axis.name: _largest_listed(axis) for axis in subspace.axes}
@@ -91,8 +97,14 @@ class Reach:
                     found = self._failed if failed else self._succeeded
                     found.setdefault(place, []).append(number)
         listed = [c for c in history.candidates if not c.invented]
-        self._n_listed = len(listed)
-        self._listed_cost = sum(self._cost(c) for c in listed)
+        self._n_listed = groups.count(listed)
+        of_groups: dict[Any, float] = {}
+        for row, candidate in enumerate(listed):
+            is_free = groups.name(candidate.subspace) is not None
+            group = groups.key(candidate) if is_free else row
+            cost = self._cost(candidate)
+            of_groups[group] = max(cost, of_groups.get(group, 0.0))
+        self._listed_cost = sum(of_groups.values())
 
     def dimension(self, subspace: int, axis: Axis, key: Key) -> Dimension:
         """Return a dimension with the limits of this round."""
@@ -145,21 +157,27 @@ class Reach:
         return growth > MAX_GROWTH * (1 + 1e-9)
 
     def affordable(
-        self, candidates: Iterable[Candidate], limit: int
-    ) -> list[Candidate]:
-        """Return the first candidates, as many as come closest to the budget.
+        self, groups: Iterable[Sequence[Candidate]], limit: int
+    ) -> list[list[Candidate]]:
+        """Return the first groups, as many as come closest to the budget.
 
         There are at most `limit` of them and at least one. If the limit is above the
-        number of listed candidates, the budget is larger in proportion.
+        number of listed groups, the budget is larger in proportion. A group costs as
+        much as its largest member; members that cost too much are left out.
         """
         left = MAX_ROUND * self._listed_cost * max(1.0, limit / self._n_listed)
-        taken: list[Candidate] = []
-        for candidate in candidates:
-            cost = self._cost(candidate)
-            if len(taken) == limit or (taken and left < cost / 2):
+        taken: list[list[Candidate]] = []
+        for group in groups:
+            costs = [self._cost(candidate) for candidate in group]
+            cheapest = min(costs, default=0.0)
+            most = 2 * left if taken else max(2 * left, cheapest)
+            if len(taken) == limit or cheapest > most:
                 break
-            taken.append(candidate)
-            left -= cost
+            if group:
+                taken.append(
+                    [c for c, x in zip(group, costs, strict=True) if x <= most]
+                )
+                left -= max(cost for cost in costs if cost <= most)
         return taken
 
     def _cost(self, candidate: Candidate) -> float:

@@ -102,6 +102,10 @@ class RandomProposer:
         sizes = [later + 1] * larger + [later] * (n_rounds - 1 - larger)
         return [first, *sizes]
 
+    def limits(self) -> list[int]:
+        """Return the number of candidates of each round: no fit is free."""
+        return self.plan()
+
     def propose(
         self, history: History, limit: int, rng: np.random.RandomState
     ) -> Proposal:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_refine._history import History, Level
+from sklearn_refine.proposal._grid_free import Groups
 from sklearn_refine.proposal._grid_points import Choice
 from sklearn_refine.space._axes import Axis, Key
 from sklearn_refine.space._infer import Subspace
@@ -30,14 +31,21 @@ class TriedGrid:
     ranking : list of int
         Indices of the candidates with a score, best first, by mean score or by the
         prediction of a surrogate.
+    groups : Groups
+        Which candidates one fit serves.
     """
 
     def __init__(
-        self, subspaces: Sequence[Subspace], history: History, ranking: list[int]
+        self,
+        subspaces: Sequence[Subspace],
+        history: History,
+        ranking: list[int],
+        groups: Groups,
     ) -> None:
         self.subspaces = subspaces
         self.history = history
         self.ranking = ranking
+        self.groups = groups
         self.means = history.mean_scores()
         self.errors = history.standard_errors()
         self.coordinates = [
@@ -90,12 +98,17 @@ class TriedGrid:
         return below, above, is_refined
 
     def mask_covered(self, center: int) -> np.ndarray:
-        """Return a mask of the candidates between a center and its neighbours."""
+        """Return a mask of the candidates between a center and its neighbours.
+
+        All values of a free parameter are covered.
+        """
         own = self._options[center]
         similar = [index for index, other in enumerate(self._options) if other == own]
         within = np.ones(len(similar), dtype=bool)
         for key in self.coordinates[center]:
             x = np.array([self.coordinates[index][key] for index in similar])
+            if key == (self.groups.name(own[0]),):
+                continue  # the candidates are one group
             below, above, _ = self.neighbours(center, key)
             if below is not None:
                 within &= x >= below

@@ -11,6 +11,7 @@ class Bagging:
     """BaggingClassifier and BaggingRegressor over the number of estimators."""
 
     axes: tuple[str, ...] = ("n_estimators",)
+    free: tuple[str, ...] = ("n_estimators",)
 
     def accepts(self, model: Any) -> bool:
         return is_whole(model.n_estimators) and not model.oob_score

@@ -24,6 +24,7 @@ class Stages:
     """Boosted models over the number of stages."""
 
     axes: tuple[str, ...] = ("n_estimators",)
+    free: tuple[str, ...] = ("n_estimators",)
 
     def accepts(self, model: Any) -> bool:
         return is_whole(model.n_estimators)
@@ -52,6 +53,7 @@ class HistogramStages:
     """Histogram gradient boosting over the number of stages."""
 
     axes: tuple[str, ...] = ("max_iter",)
+    free: tuple[str, ...] = ("max_iter",)
 
     def accepts(self, model: Any) -> bool:
         return is_whole(model.max_iter)

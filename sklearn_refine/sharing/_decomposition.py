@@ -23,6 +23,7 @@ class Components:
     """PCA over the number of components, with a solver that finds all of them."""
 
     axes: tuple[str, ...] = ("n_components",)
+    free: tuple[str, ...] = ()
 
     def accepts(self, model: Any) -> bool:
         n = model.n_components

@@ -75,9 +75,13 @@ class Family(Protocol):
     ----------
     axes : tuple of str
         The parameters in which the models may differ.
+    free : tuple of str
+        Those in which the largest value serves every smaller one, whatever the data.
+        Later rounds of a grid search try more values of them.
     """
 
     axes: tuple[str, ...]
+    free: tuple[str, ...]
 
     def accepts(self, model: Any) -> bool:
         """Return whether an unfitted model can be a member."""

@@ -16,6 +16,7 @@ class Iterations:
     """Iterative models over the largest number of iterations."""
 
     axes: tuple[str, ...] = ("max_iter",)
+    free: tuple[str, ...] = ()
 
     def accepts(self, model: Any) -> bool:
         if getattr(model, "solver", None) in ("adam", "sgd"):
@@ -45,6 +46,7 @@ class Twins:
     """Models that differ only in parameters which have no effect."""
 
     axes: tuple[str, ...] = ()
+    free: tuple[str, ...] = ()
 
     def accepts(self, model: Any) -> bool:
         return True

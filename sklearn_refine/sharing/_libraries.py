@@ -14,6 +14,7 @@ class XGBoost:
     """XGBoost's trees over their number."""
 
     axes: tuple[str, ...] = ("n_estimators",)
+    free: tuple[str, ...] = ("n_estimators",)
 
     def accepts(self, model: Any) -> bool:
         is_plain = model.early_stopping_rounds is None and model.callbacks is None
@@ -37,6 +38,7 @@ class LightGBM:
     """LightGBM's trees over their number; not with dart, which changes old trees."""
 
     axes: tuple[str, ...] = ("n_estimators",)
+    free: tuple[str, ...] = ("n_estimators",)
 
     def accepts(self, model: Any) -> bool:
         return model.boosting_type == "gbdt" and is_whole(model.n_estimators)

@@ -16,6 +16,7 @@ class Neighbors:
     """KNeighborsClassifier and KNeighborsRegressor over neighbours and weights."""
 
     axes: tuple[str, ...] = ("n_neighbors", "weights")
+    free: tuple[str, ...] = ("n_neighbors",)
 
     def accepts(self, model: Any) -> bool:
         is_plain = model.weights in ("uniform", "distance", None)

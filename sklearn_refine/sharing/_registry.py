@@ -31,7 +31,7 @@ _MLPS = ("MLPClassifier", "MLPRegressor")
 _LIBSVM = ("SVC", "SVR", "NuSVC", "NuSVR")
 
 #: By library and class.
-_FAMILIES: dict[tuple[str, str], Family] = {
+FAMILIES: dict[tuple[str, str], Family] = {
     ("sklearn", name): family
     for names, family in (
         (
@@ -67,7 +67,7 @@ _FAMILIES: dict[tuple[str, str], Family] = {
     )
     for name in names
 }
-_FAMILIES |= {
+FAMILIES |= {
     **{("xgboost", name): XGBoost() for name in ("XGBClassifier", "XGBRegressor")},
     **{("lightgbm", name): LightGBM() for name in ("LGBMClassifier", "LGBMRegressor")},
 }
@@ -77,7 +77,7 @@ _TWINS = Twins()
 def find_family(model: Any) -> Family | None:
     """Return the family of an unfitted model, None if it shares nothing."""
     library = type(model).__module__.partition(".")[0]
-    family = _FAMILIES.get((library, type(model).__name__))
+    family = FAMILIES.get((library, type(model).__name__))
     if has_rules(model) and (family is None or not family.accepts(model)):
         family = _TWINS
     if family is None or hasattr(model, "_skl_callbacks"):

@@ -11,6 +11,7 @@ class Selection:
     """SelectKBest and SelectPercentile over the number of features."""
 
     axes: tuple[str, ...] = ("k", "percentile")
+    free: tuple[str, ...] = ()
 
     def accepts(self, model: Any) -> bool:
         return True

@@ -36,6 +36,7 @@ class Forest:
     """
 
     axes: tuple[str, ...] = ("n_estimators", "max_depth")
+    free: tuple[str, ...] = ("n_estimators",)
 
     def accepts(self, model: Any) -> bool:
         is_plain = is_whole(model.n_estimators) and is_limit(model.max_depth)
@@ -76,6 +77,7 @@ class Tree:
     """
 
     axes: tuple[str, ...] = ("max_depth", "max_leaf_nodes", "ccp_alpha")
+    free: tuple[str, ...] = ()
 
     def accepts(self, model: Any) -> bool:
         alpha = model.ccp_alpha
