@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn_refine._history import Outcome
 from sklearn_refine.evaluation._shared_fit import SharedFit
 from sklearn_refine.evaluation._signals import TimeUp, time_limit
+from sklearn_refine.sharing._copies import copy_data
 from sklearn_refine.sharing._families import Data, Family, Served
 from sklearn_refine.sharing._registry import find_family, may_be_random
 from sklearn_refine.sharing._tree import global_random_state
@@ -95,7 +96,10 @@ class _FamilyRun:
     def __init__(self, family: Family, members: Sequence[SharedFit]) -> None:
         self._family = family
         self._members = members
-        rows = [X for X, _, _ in members[0].prefix.scored_data]
+        prefix = members[0].prefix
+        # Otherwise, the models will be asked for other rows than these.
+        is_transformed = prefix.is_transformed
+        rows = [X for X, _, _ in prefix.scored_data] if is_transformed else []
         self._data = Data(rows, members[0].fit_model)
         self._sizes = [family.size(member.step_fit.model) for member in members]
         self._outcomes: dict[int, Outcome | None] = {}
@@ -170,9 +174,10 @@ class _FamilyRun:
     def _predicts_the_same(self, member: SharedFit, served: Any) -> bool:
         own = clone(member.step_fit.model)
         member.fit_model(own)
+        rows = self._data.rows or [copy_data(member.prefix.fit_arguments[0])]
         return all(
             _predict(own, name, X) == _predict(served, name, X)
-            for X in self._data.rows
+            for X in rows
             for name in _METHODS
             if hasattr(own, name)
         )

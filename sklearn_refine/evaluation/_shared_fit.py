@@ -56,6 +56,8 @@ class SharedFit:
     ----------
     step_fit : MLPFit
         The last step, which need not be an MLP, and its data.
+    has_only_weights : bool
+        Whether the last step's ``fit`` gets nothing but rows, targets and weights.
     is_stacked : bool
         Whether the last step is an MLP that can train together with others.
     is_served : bool
@@ -74,8 +76,8 @@ class SharedFit:
         else:
             last_step = self._unnest()[-1]
         self.step_fit = MLPFit(last_step, X, y, fit_params.get("sample_weight"))
-        has_only_weights = fit_params.keys() <= {"sample_weight"}
-        self.is_stacked = has_only_weights and can_train(last_step, X)
+        self.has_only_weights = fit_params.keys() <= {"sample_weight"}
+        self.is_stacked = self.has_only_weights and can_train(last_step, X)
         self.is_served = False
 
     @classmethod
@@ -203,6 +205,8 @@ class SharedFit:
             scores = self._score_transformed(X, y)
             if scores is not None:
                 return scores
+            if self.is_served:  # made for these rows only
+                raise NotShareableError
             estimator = build_estimator(inputs.estimator, self.fit.params)
             train, _ = inputs.splits[self.fit.split]
             X, y = safe_split(estimator, inputs.X, inputs.y, indices, train)

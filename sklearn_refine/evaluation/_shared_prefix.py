@@ -109,7 +109,8 @@ class SharedPrefix:
             recorder = insert_recorder(nested)
             if self._tree is not None:
                 steps = zip(first.prefix[1:], shared_steps(nested), strict=True)
-                self._tree.start([n for n, step in steps if is_transformer(step)])
+                path = [n for n, step in steps if is_transformer(step)]
+                self._tree.start(path, len(fits))
                 set_memory(nested, self._tree)
             if y_train is None:
                 estimator.fit(X_train, **fit_params)

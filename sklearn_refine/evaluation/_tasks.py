@@ -183,7 +183,7 @@ def make_tasks(
     """
     max_splits = 1 + EXTRA_BYTES // max(1, _estimate_bytes(X))
     tasks = []
-    for block in _cut_into_blocks(pairs) if in_blocks else [pairs]:
+    for block in _cut_into_blocks(pairs, keys) if in_blocks else [pairs]:
         shared: list[PlannedFit] = []
         unshared: list[Task] = []
         for i, split in block:
@@ -203,11 +203,24 @@ def make_tasks(
     return tasks
 
 
-def _cut_into_blocks(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """Return blocks of candidates, each with its fits."""
+def _cut_into_blocks(
+    pairs: Sequence[Pair], keys: Sequence[SharingKeys | None]
+) -> list[list[Pair]]:
+    """Return blocks of candidates, each with its fits; none divides a family."""
     candidates = sorted({i for i, _ in pairs})
     size = max(1, -(-len(candidates) // N_BLOCKS))
-    block_of = {i: n // size for n, i in enumerate(candidates)}
+    families: dict[Any, list[int]] = {}
+    for i in candidates:
+        key = keys[i]
+        family = (i,) if key is None or key.family is None else key.family
+        families.setdefault(family, []).append(i)
+    block_of: dict[int, int] = {}
+    number = n_in_block = 0
+    for members in families.values():
+        if n_in_block >= size:
+            number, n_in_block = number + 1, 0
+        block_of |= dict.fromkeys(members, number)
+        n_in_block += len(members)
     blocks: dict[int, list[Pair]] = {n: [] for n in block_of.values()}
     for i, split in pairs:
         blocks[block_of[i]].append((i, split))

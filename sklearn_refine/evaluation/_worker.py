@@ -121,6 +121,8 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
         outcomes |= _run_members(
             {i: each for i, each in members.items() if not each.is_stacked}
         )
+        # The next prefix is fitted when this one is gone.
+        del prefix, shared, members
     outcomes |= _run_stacked(stacked, inputs.fit_timeout)
     return [outcomes.get(i) or run_unshared(inputs, fit) for i, fit in enumerate(fits)]
 
@@ -170,7 +172,7 @@ def _run_members(members: dict[int, SharedFit]) -> dict[int, Outcome | None]:
     outcomes: dict[int, Outcome | None] = {}
     for indices in families.values():
         family = None
-        if len(indices) > 1:
+        if len(indices) > 1 and members[indices[0]].has_only_weights:
             family = find_family(members[indices[0]].step_fit.model)
         own = [members.pop(i) for i in indices]
         if family is None:

@@ -59,7 +59,7 @@ class Data(NamedTuple):
     Attributes
     ----------
     rows : sequence of array-like
-        The rows for which predictions will be asked.
+        The rows for which predictions will be asked; empty if not known.
     fit : callable
         Fits a model on the training rows.
     """
@@ -150,7 +150,8 @@ def view(donor: Any, model: Any, **fitted: Any) -> Any:
         Fitted attributes that differ from those of the donor.
     """
     made = copy(model)
-    own = vars(model)
+    # What a clone keeps is the model's own, or its own lack of it.
+    own = {*vars(model), "_sklearn_output_config", "_metadata_request"}
     for name, value in vars(donor).items():
         # A method that is bound to the donor would predict with the donor.
         if name not in own and getattr(value, "__self__", None) is not donor:

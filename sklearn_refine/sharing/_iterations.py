@@ -31,7 +31,8 @@ class Iterations:
     def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         if _limit(donor) != _limit(model):
             n_done = getattr(donor, "n_iter_", None)
-            if n_done is None:
+            # The fits behind a support vector machine's probabilities are not counted.
+            if n_done is None or has_probabilities(donor):
                 return None
             n_done = np.max(n_done)
             if not n_done < min(_limit(donor), _limit(model)):
@@ -59,6 +60,15 @@ class Twins:
 
     def size(self, model: Any) -> float:
         return 1.0
+
+
+def has_probabilities(model: Any) -> bool:
+    """Whether a support vector machine fits others, on random rows, to predict them.
+
+    The parameter may be "deprecated".
+    """
+    value = getattr(model, "probability", False)
+    return bool(value) and not isinstance(value, str)
 
 
 def _limit(model: Any) -> float:

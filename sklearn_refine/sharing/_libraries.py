@@ -5,9 +5,25 @@ Both are found by the names of their classes and imported nowhere.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from sklearn_refine.sharing._families import Data, Served, is_whole, view
+
+#: Further parameters that neither decide the number of trees nor how they are joined.
+_HARMLESS = {
+    *("verbose", "verbosity", "seed", "nthread", "num_threads", "use_label_encoder"),
+    *("deterministic", "force_row_wise", "force_col_wise", "max_bin", "metric"),
+    *("feature_fraction", "bagging_fraction", "bagging_freq", "scale_pos_weight"),
+    *("min_data_in_leaf", "lambda_l1", "lambda_l2", "path_smooth", "is_unbalance"),
+    *("min_gain_to_split", "extra_trees", "cat_smooth", "cat_l2"),
+}
+
+
+def _has_only_known_params(model: Any) -> bool:
+    """Whether all parameters are named in the signature or known to do no harm."""
+    named = {name for cls in type(model).__mro__ for name in signature(cls).parameters}
+    return set(model.get_params(deep=False)) <= named | _HARMLESS
 
 
 class XGBoost:
@@ -19,7 +35,8 @@ class XGBoost:
     def accepts(self, model: Any) -> bool:
         is_plain = model.early_stopping_rounds is None and model.callbacks is None
         is_gbtree = model.booster in (None, "gbtree")
-        return is_plain and is_gbtree and is_whole(model.n_estimators)
+        is_plain = is_plain and is_gbtree and _has_only_known_params(model)
+        return is_plain and is_whole(model.n_estimators)
 
     def order(self, model: Any) -> Any:
         return -model.n_estimators
@@ -41,7 +58,8 @@ class LightGBM:
     free: tuple[str, ...] = ("n_estimators",)
 
     def accepts(self, model: Any) -> bool:
-        return model.boosting_type == "gbdt" and is_whole(model.n_estimators)
+        is_plain = model.boosting_type == "gbdt" and _has_only_known_params(model)
+        return is_plain and is_whole(model.n_estimators)
 
     def order(self, model: Any) -> Any:
         return -model.n_estimators

@@ -27,7 +27,9 @@ class Neighbors:
 
     def serve(self, donor: Any, model: Any, data: Data) -> Served | None:
         k = model.n_neighbors
-        if k > donor.n_neighbors or _method(donor, k) != donor._fit_method:
+        if not data.rows or k > min(donor.n_neighbors, donor.n_samples_fit_):
+            return None  # more neighbours than rows are an error
+        if _method(donor, k) != donor._fit_method:
             return None
         queries = vars(donor).setdefault("_shared_queries", {})
         for X in data.rows:

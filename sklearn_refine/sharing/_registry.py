@@ -13,7 +13,7 @@ from sklearn_refine.sharing._bagging import Bagging
 from sklearn_refine.sharing._boosting import HistogramStages, Stages
 from sklearn_refine.sharing._decomposition import Components
 from sklearn_refine.sharing._families import Family
-from sklearn_refine.sharing._iterations import Iterations, Twins
+from sklearn_refine.sharing._iterations import Iterations, Twins, has_probabilities
 from sklearn_refine.sharing._libraries import LightGBM, XGBoost
 from sklearn_refine.sharing._neighbors import Neighbors
 from sklearn_refine.sharing._selection import Selection
@@ -84,6 +84,8 @@ def find_family(model: Any) -> Family | None:
         return None
     if getattr(model, "warm_start", False) or _is_verbose(model):
         return None
+    if _is_verbose(getattr(model, "estimator", None)):
+        return None
     return family if family.accepts(model) else None
 
 
@@ -111,14 +113,16 @@ def family_key(family: Family, path: str, params: Mapping[str, Any]) -> Hashable
 def may_be_random(model: Any) -> bool:
     """Whether a fit that draws random numbers may give another model the next time.
 
-    Support vector machines draw a seed that they use only for probabilities.
+    Support vector machines draw a seed that they use only for probabilities, and
+    coordinate descent one that it uses only for a random selection.
     """
     if type(model).__name__ in _LIBSVM:
-        return getattr(model, "probability", False) is True  # it may be "deprecated"
-    return True
+        return has_probabilities(model)
+    return getattr(model, "selection", "random") == "random"
 
 
 def _is_verbose(model: Any) -> bool:
     """Whether a model prints; -1 is LightGBM's way to say that it does not."""
     verbose = getattr(model, "verbose", None)
-    return verbose not in (None, False, 0, -1)
+    verbosity = getattr(model, "verbosity", None)  # XGBoost; 1 is for warnings
+    return verbose not in (None, False, 0, -1) or verbosity not in (None, -1, 0, 1)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from sklearn.base import TransformerMixin
 
 from sklearn_refine.sharing._copies import copy_data
 from sklearn_refine.sharing._families import Data, WideFamily, Widest
@@ -69,9 +70,13 @@ class PrefixTree:
         self._n_calls = 0
         self.new_seconds = 0.0  #: of the last Pipeline's steps that were fitted for it
 
-    def start(self, path: Sequence[int]) -> None:
-        """Prepare for the fit of the Pipeline whose steps have these numbers."""
+    def start(self, path: Sequence[int], n_uses: int = 1) -> None:
+        """Prepare for the fit of the Pipeline whose steps have these numbers.
+
+        Its steps that must not be shared with others still have a number of uses.
+        """
         self._path = path
+        self._n_uses[None] = n_uses
         self._n_calls = 0
         self.new_seconds = 0.0
 
@@ -109,7 +114,8 @@ class PrefixTree:
         donors = self._nodes[-1].donors if self._nodes else self._root_donors
         family = find_family(transformer)
         key: Hashable = None
-        if family is not None and "transform" in dir(transformer):
+        is_wide = isinstance(family, WideFamily)
+        if family and (is_wide or _transforms_in_two_steps(transformer)):
             settings = transformer.get_params(deep=False)
             key = (type(transformer), family_key(family, "", settings))
             is_plain = not any(params["params"].values())
@@ -163,6 +169,12 @@ def _fit_nothing(model: Any) -> None:
 def global_random_state() -> bytes:
     """Return the state of the random numbers that a `random_state` of None draws."""
     return pickle.dumps(np.random.get_state(legacy=False))
+
+
+def _transforms_in_two_steps(transformer: Any) -> bool:
+    """Whether ``fit_transform`` is nothing but ``fit`` and ``transform``."""
+    own = getattr(type(transformer), "fit_transform", None)
+    return own is TransformerMixin.fit_transform
 
 
 def _may_draw(step: Any) -> bool:
