@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_refine.evaluation._schedule import MAX_STACK, PlannedFit, schedule_fits
+from sklearn_refine.evaluation._schedule import (
+    MAX_STACK,
+    PlannedFit,
+    _cut_between_families,
+    schedule_fits,
+)
+from sklearn_refine.evaluation._tasks import N_BLOCKS, SharingKeys, _cut_into_blocks
 
 
 def make_fits(n_candidates, n_splits, prefix="p", stack="s", cost=1.0):
@@ -128,3 +134,57 @@ def test_equal_networks_stay_in_one_task(n_workers):
         for fit in task:
             place.setdefault((fit.family, fit.split), set()).add(number)
     assert all(len(tasks) == 1 for tasks in place.values())
+
+
+families = st.lists(
+    st.tuples(
+        st.sampled_from(["one", "two"]),
+        st.sampled_from([None, "a", "b", "c", "d"]),
+        st.floats(0, 1e6),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(drawn=families, n_parts=st.integers(1, 12))
+def test_a_cut_divides_no_family(drawn, n_parts):
+    group = [
+        PlannedFit(i, 0, ("p", prefix), None, cost, family and (prefix, family))
+        for i, (prefix, family, cost) in enumerate(drawn)
+    ]
+    parts = _cut_between_families(group, n_parts)
+    assert Counter(fit for part in parts for fit in part) == Counter(group)
+    assert 1 <= len(parts) <= n_parts
+    assert all(parts)
+    homes = Counter(family for part in parts for family in {f.family for f in part})
+    assert all(n == 1 for family, n in homes.items() if family is not None)
+
+
+@given(drawn=families, n_splits=st.integers(1, 4))
+def test_a_block_of_a_time_budget_divides_no_family(drawn, n_splits):
+    keys = [
+        None if family == "a" else SharingKeys((prefix,), None, family)
+        for prefix, family, _ in drawn
+    ]
+    pairs = [(i, split) for i in range(len(keys)) for split in range(n_splits)]
+    blocks = _cut_into_blocks(pairs, keys)
+    assert Counter(pair for block in blocks for pair in block) == Counter(pairs)
+    assert 1 <= len(blocks) <= N_BLOCKS
+    for found in (
+        Counter(i for block in blocks for i in {i for i, _ in block}),
+        Counter(
+            keys[i].family
+            for block in blocks
+            for i in {keys[i].family: i for i, _ in block if keys[i]}.values()
+        ),
+    ):
+        assert all(n == 1 for key, n in found.items() if key is not None)
+
+
+def test_blocks_without_families_follow_the_order_of_candidates():
+    pairs = [(i, split) for i in range(16) for split in range(2)]
+    blocks = _cut_into_blocks(pairs, [None] * 16)
+    assert [sorted({i for i, _ in block}) for block in blocks] == [
+        [i, i + 1] for i in range(0, 16, 2)
+    ]
