@@ -19,7 +19,7 @@ from sklearn_refine.proposal._grid_free import MAX_MEMBERS, Groups, fill_numbers
 from sklearn_refine.proposal._grid_points import (
     Choice,
     IsAllowed,
-    combinations,
+    combine_numbers,
     interleave,
     spanned_candidates,
     window_candidates,
@@ -394,7 +394,7 @@ class GridProposer:
                     points = {x, *map(dim.encode, numbers[key])}
                     levels[key] = Level(tuple(sorted(points)), below, above)
                 ends.append(explain_ends(dim, number, below, above, numbers[key]))
-            axis_choices = _combine_numbers(axis, value, numbers)
+            axis_choices = combine_numbers(axis, value, numbers)
             axis_choices += tried.competitive_choices(center, axis)
             shown[axis.name] = _summarize(axis, [c.value for c in axis_choices])
             if axis_is_free:
@@ -404,35 +404,6 @@ class GridProposer:
             reasons[axis.name] = "; ".join(dict.fromkeys(filter(None, ends)))
         window = Window(candidate.subspace, levels, shown, center, reasons)
         return window, choices
-
-
-def _combine_numbers(
-    axis: Axis, center: Any, numbers: Mapping[Key, list[float]]
-) -> list[Choice]:
-    """Return the center's value and all combinations of new numbers on an axis."""
-    keys = list(numbers)
-    #: For each dimension: new numbers with their steps from the center, None first.
-    options: list[list[tuple[float | None, float]]] = []
-    for key in keys:
-        dim = axis.dimension(key)
-        x = axis.coordinates(center)[key]
-        ordered = sorted(numbers[key])
-        n_below = sum(dim.encode(number) < x for number in ordered)
-        steps = [
-            i - n_below if i < n_below else i - n_below + 1 for i in range(len(ordered))
-        ]
-        options.append([(None, 0.0), *zip(ordered, map(float, steps), strict=True)])
-    choices = []
-    for combination in combinations(options, lambda option: int(option[0] is not None)):
-        changed = {
-            key: number
-            for key, (number, _) in zip(keys, combination, strict=True)
-            if number is not None
-        }
-        value = axis.replace(center, changed) if changed else center
-        position = tuple(step for _, step in combination)
-        choices.append(Choice(value, len(changed), position))
-    return choices
 
 
 def _is_refinable(axis: Axis) -> bool:

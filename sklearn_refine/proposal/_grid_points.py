@@ -6,7 +6,7 @@ A change to the order changes the candidates of every round with a limit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from sklearn_refine._history import Candidate, History
-from sklearn_refine.space._axes import Axis, value_key
+from sklearn_refine.space._axes import Axis, Key, value_key
 
 #: Most combinations that are enumerated. More combinations are sampled, with a Sobol
 #: sequence of this length. Must be a power of two.
@@ -249,3 +249,32 @@ def interleave(parts: Sequence[Sequence[Candidate]]) -> list[Candidate]:
     """Return the first candidate of each part, then the second of each, and so on."""
     longest = max((len(part) for part in parts), default=0)
     return [part[i] for i in range(longest) for part in parts if i < len(part)]
+
+
+def combine_numbers(
+    axis: Axis, center: Any, numbers: Mapping[Key, list[float]]
+) -> list[Choice]:
+    """Return the center's value and all combinations of new numbers on an axis."""
+    keys = list(numbers)
+    #: For each dimension: new numbers with their steps from the center, None first.
+    options: list[list[tuple[float | None, float]]] = []
+    for key in keys:
+        dim = axis.dimension(key)
+        x = axis.coordinates(center)[key]
+        ordered = sorted(numbers[key])
+        n_below = sum(dim.encode(number) < x for number in ordered)
+        steps = [
+            i - n_below if i < n_below else i - n_below + 1 for i in range(len(ordered))
+        ]
+        options.append([(None, 0.0), *zip(ordered, map(float, steps), strict=True)])
+    choices = []
+    for combination in combinations(options, lambda option: int(option[0] is not None)):
+        changed = {
+            key: number
+            for key, (number, _) in zip(keys, combination, strict=True)
+            if number is not None
+        }
+        value = axis.replace(center, changed) if changed else center
+        position = tuple(step for _, step in combination)
+        choices.append(Choice(value, len(changed), position))
+    return choices
