@@ -170,6 +170,7 @@ def test_a_surrogate_that_catches_it_keeps_it_from_nothing(error):
     assert_keeps_results(search)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("error", "n_jobs"), CASES)
 @pytest.mark.parametrize("method", ["_update_seen", "_has_changed"])
 def test_in_the_journal(method, error, n_jobs, monkeypatch, tmp_path):

@@ -5,6 +5,7 @@ The nearest 5 are the first 5 of the nearest 30, unless distances tie.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class Neighbors:
         if not data.rows or k > min(donor.n_neighbors, donor.n_samples_fit_):
             return None  # more neighbours than rows are an error
         if _method(donor, k) != donor._fit_method:
+            return None
+        if model.weights == "uniform" and not _predicts_uniformly(donor):
             return None
         queries = vars(donor).setdefault("_shared_queries", {})
         for X in data.rows:
@@ -81,6 +84,24 @@ class _SharedNeighbors:
         if not return_distance:
             return indices
         return query.distances[:, : self._k], indices
+
+
+def _predicts_uniformly(donor: Any) -> bool:
+    """Whether a donor's rows can be classified by themselves with equal weights.
+
+    scikit-learn 1.8 fails with some metrics if the classes are strings. A served model
+    takes another way through its code and would not fail.
+    """
+    if "_predicts_uniformly" not in vars(donor):
+        probe = copy(donor)
+        probe.weights = "uniform"
+        vars(probe).pop("feature_names_in_", None)
+        try:
+            type(donor).predict(probe, donor._fit_X[:1])
+            donor._predicts_uniformly = True
+        except Exception:
+            donor._predicts_uniformly = False
+    return bool(donor._predicts_uniformly)
 
 
 def _method(donor: Any, k: int) -> str:

@@ -748,6 +748,7 @@ def drawn_points(display):
     return [path for path in paths if len(path.get_sizes())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", POINTS, ids=str)
 @pytest.mark.parametrize(
     "display", [SearchHistoryDisplay, SearchLandscapeDisplay, SearchSliceDisplay]
@@ -827,6 +828,7 @@ def test_dollar_signs_are_drawn_literally():
 NAMES = ["round", "status", "score", "x", "y", "candidate", "parameter", "value"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_parameters_may_have_the_names_of_columns(display, name):

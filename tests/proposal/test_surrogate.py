@@ -131,6 +131,7 @@ AXES = st.sampled_from(
 SPACES = st.dictionaries(st.sampled_from("abcd"), AXES, min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     space=st.one_of(SPACES, st.lists(SPACES, min_size=1, max_size=3)),

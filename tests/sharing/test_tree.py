@@ -594,6 +594,7 @@ def check_search(search):
         assert_equal_tables(ours, theirs)
 
 
+@pytest.mark.slow
 @seed(0)
 @given(searches())
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

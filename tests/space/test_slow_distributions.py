@@ -62,6 +62,7 @@ def count_sizes(monkeypatch, owner, *names, kind=object):
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
 @pytest.mark.parametrize("distribution", named(distcont))
