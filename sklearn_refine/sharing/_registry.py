@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from sklearn_refine.sharing._bagging import Bagging
+from sklearn_refine.sharing._bayes import NaiveBayes
 from sklearn_refine.sharing._boosting import HistogramStages, Stages
 from sklearn_refine.sharing._decomposition import Components
 from sklearn_refine.sharing._families import Family
@@ -64,6 +65,7 @@ FAMILIES: dict[tuple[str, str], Family] = {
         (("KNeighborsClassifier", "KNeighborsRegressor"), Neighbors()),
         (("SelectKBest", "SelectPercentile"), Selection()),
         (("PCA",), Components()),
+        (("MultinomialNB", "ComplementNB", "BernoulliNB"), NaiveBayes()),
     )
     for name in names
 }

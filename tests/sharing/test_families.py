@@ -36,6 +36,7 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -85,6 +86,7 @@ def case(model, grid, data, fits=None, weights=True):
 
 
 RANDOM_STATE = np.random.RandomState(3)
+POSITIVE = {name: CLASSES[name] for name in ("binary", "strings", "multiclass")}
 FOREST = {"n_estimators": [2, 5, 9], "max_depth": DEPTHS}
 STAGES = {"n_estimators": [1, 4, 12]}
 ITERATIONS = {"max_iter": [5, 400, 800, 2000]}
@@ -261,6 +263,12 @@ CASES = {
     "neighbours of numbers": case(
         KNeighborsRegressor(), KNN, NUMBERS | OUTPUTS, weights=False
     ),
+    **{
+        f"smoothed {kind.__name__}": case(
+            kind(), {"alpha": [1e-3, 0.5, 2]}, POSITIVE, fits=1
+        )
+        for kind in (MultinomialNB, ComplementNB, BernoulliNB)
+    },
     "many neighbours": case(
         KNeighborsRegressor(), {"n_neighbors": [3, 60, 70]}, NUMBERS, weights=False
     ),
