@@ -151,7 +151,10 @@ def view(donor: Any, model: Any, **fitted: Any) -> Any:
     """
     made = copy(model)
     # What a clone keeps is the model's own, or its own lack of it.
-    own = {*vars(model), "_sklearn_output_config", "_metadata_request"}
+    own = {"_sklearn_output_config", "_metadata_request"}
+    # Unfitted models of scikit-learn have parameters only, and reading these is slow.
+    is_own = type(model).__module__.startswith("sklearn.")
+    own.update(vars(model) if is_own else model.get_params(deep=False))
     for name, value in vars(donor).items():
         # A method that is bound to the donor would predict with the donor.
         if name not in own and getattr(value, "__self__", None) is not donor:
