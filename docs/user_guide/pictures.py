@@ -79,6 +79,35 @@ def random():
     panels[0].legend(loc="lower left", fontsize="small")
 
 
+#: The time of a grid, from the table of docs/benchmarks/index.md.
+RATIOS = {
+    "random forest": 7.2,
+    "decision tree": 2.6,
+    "gradient boosting": 2.7,
+    "histogram boosting": 2.7,
+    "XGBoost": 2.4,
+    "LightGBM": 1.7,
+    "nearest neighbours": 8.5,
+    "logistic regression": 4.4,
+    "SVM of three kernels": 2.0,
+    "text Pipeline": 8.7,
+    "MLP of (15, 10) units": 6.1,
+    "Ridge, nothing to share": 1.0,
+}
+
+
+def sharing():
+    """The time of grids of several models, as a share of GridSearchCV's."""
+    _, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    names = list(RATIOS)[::-1]
+    shares = [1 / RATIOS[name] for name in names]
+    bars = axes.barh(names, shares, color="C0")
+    labels = [f"{RATIOS[name]:.1f} times as fast" for name in names]
+    axes.bar_label(bars, labels, padding=4)
+    axes.axvline(1, color="0.4", linestyle="--")
+    axes.set(xlim=(0, 1.15), xlabel="time (GridSearchCV = 1)")
+
+
 def _panels(across, up):
     figure, panels = plt.subplots(
         1, 3, figsize=(11, 3.8), sharey=True, layout="constrained"
