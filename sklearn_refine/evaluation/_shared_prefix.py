@@ -28,6 +28,7 @@ from sklearn_refine.sharing._pipelines import (
     is_transformer,
     last_step_params,
     last_step_path,
+    may_draw_later,
     set_memory,
     shared_steps,
     transform,
@@ -73,7 +74,7 @@ class SharedPrefix:
         The test rows and, if needed, the training rows.
     is_transformed : bool
         Whether `scored_data` passed through the transformers, which needs a scorer that
-        does not look at the transformers.
+        does not look at the transformers, and transformers that give the same twice.
     accuracies : list of Accuracy or None
         For each of `scored_data`.
     is_shared : bool
@@ -127,8 +128,10 @@ class SharedPrefix:
         if options["return_train_score"]:
             self.scored_data.append((X_train, y_train, train))
         self.is_shared = len(fits) > 1 or self._tree is not None
-        self.is_transformed = not options["score_params"] and is_own_scorer(
-            options["scorer"]
+        self.is_transformed = (
+            not options["score_params"]
+            and is_own_scorer(options["scorer"])
+            and not any(map(may_draw_later, shared_steps(self.nested)))
         )
         if self.is_transformed:
             self._transform_scored_data()

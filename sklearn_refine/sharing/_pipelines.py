@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from copy import copy, deepcopy
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
@@ -128,6 +129,21 @@ def shared_steps(nested: list[Any]) -> list[Any]:
 def is_transformer(step: Any) -> bool:
     """Whether a step before the last one is fitted, and not passed over."""
     return not (step is None or (isinstance(step, str) and step == "passthrough"))
+
+
+def may_draw_later(step: Any) -> bool:
+    """Whether a fitted step keeps random numbers to draw, so ``transform`` may differ.
+
+    An `IterativeImputer` with ``sample_posterior=True`` does.
+    """
+    if isinstance(step, list | tuple):
+        return any(map(may_draw_later, step))
+    if not hasattr(step, "get_params") or isinstance(step, type):
+        return isinstance(step, np.random.RandomState | np.random.Generator)
+    params = step.get_params(deep=False)
+    fitted = {name: value for name, value in vars(step).items() if name not in params}
+    parts = [value for value in params.values() if isinstance(value, list)]
+    return any(map(may_draw_later, (*fitted.values(), *parts)))
 
 
 def set_memory(nested: list[Any], memory: Any) -> None:

@@ -28,8 +28,10 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.feature_selection import SelectKBest, SelectPercentile
+from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import MultinomialNB
@@ -600,3 +602,24 @@ def check_search(search):
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_searches(search):
     check_search(search)
+
+
+def in_columns(step):
+    return make_column_transformer((step, [0, 1, 2]))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("wrap", [lambda step: step, make_pipeline, in_columns])
+def test_a_step_that_draws_when_it_transforms_scores_as_in_grid_search(wrap):
+    """Each metric that needs another kind of prediction transforms the rows again."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X, y = X[:120, :4].copy(), y[:120]
+    X[np.random.RandomState(0).uniform(size=X.shape) < 0.2] = np.nan
+    imputer = IterativeImputer(sample_posterior=True, random_state=0, max_iter=2)
+    model = make_pipeline(wrap(imputer), LogisticRegression())
+    grid = {"logisticregression__C": [0.1, 1.0, 10.0]}
+    options = {"cv": 3, "scoring": ["accuracy", "neg_log_loss"], "refit": False}
+    theirs = GridSearchCV(model, grid, **options).fit(X, y).cv_results_
+    ours = RefiningGridSearchCV(model, grid, n_rounds=1, **options).fit(X, y)
+    for name in ("mean_test_accuracy", "mean_test_neg_log_loss"):
+        np.testing.assert_array_equal(ours.cv_results_[name], theirs[name])
