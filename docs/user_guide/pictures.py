@@ -105,7 +105,7 @@ def sharing():
     labels = [f"{RATIOS[name]:.1f} times as fast" for name in names]
     axes.bar_label(bars, labels, padding=4)
     axes.axvline(1, color="0.4", linestyle="--")
-    axes.set(xlim=(0, 1.15), xlabel="time (GridSearchCV = 1)")
+    axes.set(xlim=(0, 1.35), xlabel="time (GridSearchCV = 1)")
 
 
 def _panels(across, up):
