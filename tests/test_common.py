@@ -28,6 +28,7 @@ ESTIMATORS = {
         "logisticregression__C",
     ),
 }
+SLOW = ("mlp-regressor", "mlp-classifier", "pipeline-regressor")
 
 
 def grid(estimator, name):
@@ -47,7 +48,13 @@ def random(estimator, name):
 
 @pytest.mark.filterwarnings("ignore")  # the checks provoke what estimators warn about
 @pytest.mark.parametrize("make_search", [grid, random])
-@pytest.mark.parametrize("case", ESTIMATORS)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow if case in SLOW else [])
+        for case in ESTIMATORS
+    ],
+)
 def test_estimator_checks(case, make_search):
     results = check_estimator(
         make_search(*ESTIMATORS[case]), on_skip=None, on_fail=None

@@ -193,6 +193,7 @@ def test_frozen_estimators_are_part_of_a_run(listed, path):
     assert read_journal(path)["run"].nunique() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [grid, random])
 @pytest.mark.parametrize("racing", [False, True])
 def test_search_resumes_from_any_part_of_a_journal(make, racing, tmp_path):
@@ -207,6 +208,7 @@ def test_search_resumes_from_any_part_of_a_journal(make, racing, tmp_path):
         assert Counted.n_fits == full.n_fits_ - kept
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4, unique=True),
@@ -1051,6 +1053,7 @@ def run_as_nobody(code, folder):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions of POSIX")
 def test_a_journal_that_can_only_be_read(written):
     with tempfile.TemporaryDirectory() as folder:
@@ -1075,6 +1078,7 @@ def test_a_journal_that_can_only_be_read(written):
     assert "cannot be written" in message
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions of POSIX")
 def test_a_journal_without_permission(written):
     with tempfile.TemporaryDirectory() as folder:

@@ -222,6 +222,7 @@ OPTIONS = {
 NAMES = ("multiclass", "binary", "regression")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("option", OPTIONS)
 def test_each_option(name, option):
@@ -367,6 +368,7 @@ def test_splits_with_the_same_shuffling_may_end_in_different_epochs():
     assert len({fit.model.n_iter_ for fit in fits}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_until_convergence(name):
     # Hundreds of epochs: a difference in the last bit would have grown by then.

@@ -57,6 +57,7 @@ def legend_texts(ax):
     return [label.get_text() for label in ax.get_legend().get_texts()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNFITTED)
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_every_display_draws_every_search(display, name):

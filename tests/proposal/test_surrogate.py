@@ -409,6 +409,7 @@ def test_agrees_with_scikit_learn(prior):
     np.testing.assert_allclose(drawn.var(axis=0) + noise, std**2, rtol=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_search_is_the_same_for_any_n_jobs(n_jobs):
     from sklearn.datasets import load_diabetes

@@ -334,7 +334,14 @@ METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("name", "kind"), [(n, d) for n, (_, _, sets, _, _) in CASES.items() for d in sets]
+    ("name", "kind"),
+    [
+        pytest.param(
+            *(name, kind), marks=[] if kind == next(iter(sets)) else pytest.mark.slow
+        )
+        for name, (_, _, sets, _, _) in CASES.items()
+        for kind in sets
+    ],
 )
 def test_served_models_have_the_bytes_of_their_own_fits(name, kind):
     model, grid, sets, _, _ = CASES[name]

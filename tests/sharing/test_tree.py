@@ -139,7 +139,8 @@ def test_steps_of_texts(monkeypatch):
     kinds = [CountVectorizer, TfidfTransformer, MultinomialNB]
     data = (SENTENCES, ABOUT)
     found = count_fits(monkeypatch, kinds, model, grid, data=data, cv=3)
-    assert found == [6, 24, 72]
+    assert found[:2] == [6, 24]
+    assert 24 <= found[2] <= 25  # one serves every alpha; one more at its first use
 
 
 def test_values_that_one_selection_must_not_serve(monkeypatch):
@@ -325,6 +326,7 @@ STEPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "option"),
     [(name, option) for name in STEPS for option in ("plain", "train scores")]
