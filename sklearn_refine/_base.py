@@ -149,7 +149,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
             candidates of the round and `n_fits` the largest number of fits. The refit
             is not counted. After ``fit``, the same columns of `rounds_` hold the real
             numbers, which are never larger. If one fit serves several candidates,
-            `n_own_fits` is the number of fits without those that others serve.
+            `n_own_fits` is the number of fits that no other fit serves.
 
         Raises
         ------

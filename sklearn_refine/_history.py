@@ -336,7 +336,7 @@ class Proposer(Protocol):
     def limits(self) -> list[int]:
         """Return the limit of each round, which `propose` gets.
 
-        It is the number of candidates, without those that another's fit serves.
+        It is the number of candidates that need a fit of their own.
         """
         ...
 

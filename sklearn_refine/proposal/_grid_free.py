@@ -83,7 +83,7 @@ class Groups:
             self._values.setdefault((center.subspace, own), values)
 
     def members(self, candidate: Candidate) -> Iterator[Candidate]:
-        """Yield a candidate, and those that one fit serves together with it."""
+        """Yield a candidate, and all others that one fit serves together with it."""
         yield candidate
         axis = self._axes[candidate.subspace]
         if axis is None:
