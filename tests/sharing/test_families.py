@@ -318,7 +318,8 @@ def test_every_column_is_equal(name, data, option):
     model, grid, sets, _, _ = CASES[name]
     X, y = sets[data]
     options = {"cv": 2, **options_of(option, data)}
-    if data == "two labels":
+    if data in ("two labels", "two outputs"):
+        # scikit-learn 1.7 cannot score a MultiTaskLasso by its own `score`.
         options.setdefault("scoring", "r2")
     params = {"sample_weight": WEIGHT[: len(y)]} if option == "weights" else {}
     theirs = GridSearchCV(model, grid, **options).fit(X, y, **params)
