@@ -25,6 +25,7 @@ import time
 import traceback
 import types
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,7 +150,8 @@ def main() -> int:
     pages = [page.resolve() for page in arguments.pages] or default_pages()
     if arguments.here:
         return run_here(pages[0])
-    passed = [run_apart(page) for page in pages]
+    with ThreadPoolExecutor(2) as pool:
+        passed = list(pool.map(run_apart, pages))
     return int(not all(passed))
 
 
