@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BUSY_SECONDS = 30.0  # to wait while another process writes
@@ -44,6 +44,12 @@ class _Connection(sqlite3.Connection):
     def close(self) -> None:
         super().close()
         _CONNECTIONS.discard(self)
+
+    def __del__(self) -> None:
+        # Of an interrupt while a journal is opened. Python 3.13 warns if this is left
+        # to the base class.
+        with suppress(sqlite3.Error):
+            super().close()
 
 
 _CONNECTIONS: weakref.WeakSet[_Connection] = weakref.WeakSet()
