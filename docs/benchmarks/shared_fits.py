@@ -288,6 +288,9 @@ def main():
         f"Python {platform.python_version()}, {os.cpu_count()} CPUs, "
         f"n_jobs={options.n_jobs}"
     )
+    # Starts the workers, which are not a part of any case.
+    for kind in (GridSearchCV, RefiningGridSearchCV):
+        kind(Ridge(), {"alpha": [0.1, 1.0]}, n_jobs=options.n_jobs).fit(*MADE)
     print(f"{'case':14} {'grid s':>8} {'ours s':>8} {'ratio':>6} {'aim':>5}  equal")
     for name in options.only:
         estimator, grid, (X, y), cv, aim = CASES[name]
