@@ -117,10 +117,10 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         missing splits and in ``mean_test_score``, and rank last; see
         ``n_splits_evaluated``. See :ref:`racing` for the rule and measurements.
     share_work : bool, default=True
-        Do work that candidates have in common only once. Steps before the last step of
-        a Pipeline are fitted once per split. `MLPClassifier` and `MLPRegressor` models
-        of the same architecture are trained together. With a fixed `random_state` in
-        the models, no score changes. See :ref:`sharing` for what cannot be shared.
+        Do work that candidates have in common only once. Steps that Pipelines
+        share are fitted once per split, a large forest serves as the smaller ones, and
+        MLPs of one architecture train together. With a fixed `random_state` in the
+        models, no score changes. See :ref:`sharing` for what cannot be shared.
     journal : str or path-like, default=None
         File that stores every finished fit, so that the search can be resumed after an
         interruption. To resume, run the same search on the same data again: finished

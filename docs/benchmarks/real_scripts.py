@@ -7,7 +7,7 @@ SuccessiveRandomSearchCV). Rows say:
 
 - whether one of the two raised an error;
 - the candidates of both;
-- the processor time of the second, divided by that of the first;
+- the ratio of their processor times, the second over the first;
 - the best score of both, and the standard error of the second over the splits;
 - warnings that only the swapped class gave, and whether each says what to do.
 

@@ -396,7 +396,7 @@ class TargetEncoder(RegressorMixin, BaseEstimator):
 
 
 class Oversampled(ClassifierMixin, BaseEstimator):
-    """A forest on rows of which the rarer class is drawn more often."""
+    """A forest that draws rows of the rarer class more often."""
 
     def __init__(self, ratio=1.0, max_samples=1.0, max_depth=None):
         self.ratio = ratio

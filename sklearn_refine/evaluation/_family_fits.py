@@ -69,7 +69,7 @@ def twin_key(member: SharedFit) -> Hashable | None:
 
 
 def run_twins(twins: Sequence[SharedFit]) -> list[Outcome | None]:
-    """Score equal networks, of which the first was trained in a stack.
+    """Score equal networks; only the first was trained, in a stack.
 
     The time is divided among them evenly.
     """

@@ -171,7 +171,7 @@ def _cut_remaining_groups(
 def _cut_between_families(
     group: list[PlannedFit], n_parts: int
 ) -> list[list[PlannedFit]]:
-    """Cut into parts of similar cost, none of which divides a family."""
+    """Cut into parts of similar cost, and divide no family."""
     by_prefix: dict[Hashable, dict[Hashable, list[PlannedFit]]] = {}
     for number, fit in enumerate(group):
         key = number if fit.family is None else (fit.family,)
@@ -225,7 +225,7 @@ def _limit_splits(task: list[PlannedFit], max_splits: int) -> list[list[PlannedF
 
 
 def _cut(fits: list[PlannedFit], n_parts: int) -> list[list[PlannedFit]]:
-    """Cut into parts of similar lengths, none of which divides a family."""
+    """Cut into parts of similar lengths, and divide no family."""
     families: dict[Hashable, list[PlannedFit]] = {}
     for number, fit in enumerate(fits):
         key = number if fit.family is None else (fit.family, fit.split)

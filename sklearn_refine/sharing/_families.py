@@ -76,7 +76,7 @@ class Family(Protocol):
     axes : tuple of str
         The parameters in which the models may differ.
     free : tuple of str
-        Those in which the largest value serves every smaller one, whatever the data.
+        The axes on which the largest value serves all smaller ones, whatever the data.
         Later rounds of a grid search try more values of them.
     """
 

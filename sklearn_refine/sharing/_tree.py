@@ -163,7 +163,7 @@ class PrefixTree:
 
 
 def _fit_nothing(model: Any) -> None:
-    raise NotImplementedError(f"{model!r} is served without a fit.")
+    raise RuntimeError(f"{model!r} is served without a fit.")
 
 
 def global_random_state() -> bytes:

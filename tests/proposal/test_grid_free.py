@@ -230,7 +230,7 @@ def test_families_say_what_is_free(model, params, free):
     ("library", "name"), [("xgboost", "XGBClassifier"), ("lightgbm", "LGBMClassifier")]
 )
 def test_libraries_say_what_is_free(library, name):
-    module = pytest.importorskip(library)
+    module = pytest.importorskip(library, reason=f"{library} is not installed")
     model = getattr(module, name)(verbosity=0 if library == "xgboost" else -1)
     assert free_parameter(model, N) == "n_estimators"
 

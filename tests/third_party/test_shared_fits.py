@@ -8,8 +8,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_refine import RefiningGridSearchCV
 from sklearn_refine.evaluation import _family_fits
 
-lightgbm = pytest.importorskip("lightgbm")
-xgboost = pytest.importorskip("xgboost")
+lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
+xgboost = pytest.importorskip("xgboost", reason="XGBoost is not installed")
 
 DATA = {
     "binary": load_breast_cancer(return_X_y=True),
