@@ -33,7 +33,7 @@ from sklearn_refine._sklearn_compat import (
     init_callbacks,
     warn_or_raise_about_fit_failures,
 )
-from sklearn_refine.evaluation._context import EvaluationContext
+from sklearn_refine.evaluation._context import Deadline, EvaluationContext
 from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._inputs import FitInputs, check_inputs
 from sklearn_refine.evaluation._pool import WorkerPool, one_blas_thread
@@ -231,10 +231,9 @@ class BaseRefiningSearchCV(BaseSearchCV):
         self, X: Any, y: Any, params: dict[str, Any], interrupts: Interrupts
     ) -> _Setup:
         """Check everything that can be checked before the first fit."""
-        start = time.perf_counter()
         inputs = check_inputs(self, X, y, params)
         proposer = self._make_proposer()
-        deadline = None if self.time_budget is None else start + self.time_budget
+        deadline = None if self.time_budget is None else Deadline(self.time_budget)
         pool = WorkerPool(
             self.n_jobs,
             self.pre_dispatch if deadline is None else "n_jobs",

@@ -122,8 +122,8 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         fits are loaded, and only missing fits are run. Splits must be reproducible,
         and lambdas are an error. See :ref:`long_searches` and :func:`read_journal`.
     time_budget : float, default=None
-        Largest time for ``fit`` in seconds, without the refit. A fit starts only if it
-        is expected to end in time. Running fits are completed, and the best complete
+        Largest time from first fit to refit, in seconds. A fit starts only if
+        it is expected to end in time. Running fits are completed, and the best complete
         candidate is chosen. None means no limit.
     fit_timeout : float, default=None
         Largest time in seconds to fit and score one candidate on one split. A fit that

@@ -5,6 +5,7 @@ A change here may not break the store protocol, which the journal implements.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,28 @@ class Store(Protocol):
         ...
 
 
+class Deadline:
+    """The time by which the fits of a search should be done.
+
+    It counts from the moment when the first fit can start: the start of a cluster's
+    workers may take longer than the fits.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end: float | None = None
+
+    def start(self, pool: WorkerPool) -> None:
+        """Start to count, once a worker is ready."""
+        if self._end is None:
+            pool.wait_for_worker()
+            self._end = time.perf_counter() + self._seconds
+
+    def allows(self, seconds: float) -> bool:
+        """Whether work of this length would end in time."""
+        return self._end is None or time.perf_counter() + seconds <= self._end
+
+
 @dataclass(frozen=True)
 class EvaluationContext:
     """What the evaluations of all rounds have in common.
@@ -58,8 +81,8 @@ class EvaluationContext:
         Whether candidates may share work. The outcomes are the same.
     store : Store or None
         Returns the outcomes of earlier fits and stores new ones.
-    deadline : float or None
-        The value of ``time.perf_counter`` by which all fits should be done.
+    deadline : Deadline or None
+        When all fits should be done.
     interrupts : Interrupts
         Remembers an exception of a signal handler that other code has caught.
     """
@@ -69,7 +92,7 @@ class EvaluationContext:
     costs: CostModel
     share: bool = True
     store: Store | None = None
-    deadline: float | None = None
+    deadline: Deadline | None = None
     interrupts: Interrupts = field(default_factory=Interrupts)
 
     def for_round(self, number: int, *, invented: bool) -> EvaluationContext:

@@ -22,7 +22,7 @@ from typing import Any
 from joblib import effective_n_jobs
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
-from sklearn.utils.parallel import Parallel
+from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from sklearn_refine.evaluation._signals import can_interrupt
@@ -125,6 +125,12 @@ class WorkerPool:
         with _ignore_warnings():
             self._parallel.__exit__(*error)
 
+    def wait_for_worker(self) -> None:
+        """Return once a worker has started and answered."""
+        if self.n_workers > 1:
+            number = next(self.call_numbers)
+            list(self.run(iter([(number, delayed(_answer)(number))])))
+
     def run(
         self,
         calls: Iterator[Call],
@@ -196,6 +202,10 @@ class WorkerPool:
                 if process.name.startswith("LokyProcess"):
                     process.terminate()
                     process.join()
+
+
+def _answer(number: int) -> tuple[int]:
+    return (number,)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

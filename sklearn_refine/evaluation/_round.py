@@ -249,6 +249,8 @@ class RoundEvaluation:
 
     def _run_fits(self, pairs: list[Pair]) -> None:
         """Run fits, repeat those lost with a worker, and end at the deadline."""
+        if pairs and self._context.deadline is not None:
+            self._context.deadline.start(self._context.pool)
         # All callback contexts are created before the first fit. One that is added
         # while the search is being pickled for a worker would break the pickling.
         for pair in pairs:
@@ -389,9 +391,9 @@ class RoundEvaluation:
     def _is_too_late(self, cost: float) -> bool:
         """Whether a task of this cost would end after the deadline."""
         deadline = self._context.deadline
-        if deadline is None:
-            return False
-        return time.perf_counter() + self._expected_seconds(cost) > deadline
+        return deadline is not None and not deadline.allows(
+            self._expected_seconds(cost)
+        )
 
     def _is_short(self, task: Task, following: Task, n_left: int) -> bool:
         """Whether two tasks take so little time that they should be joined."""

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fault_searches import X, Y, n_lines, networks
-from joblib import parallel_config
+from joblib import parallel_config, register_parallel_backend
+from joblib.parallel import ThreadingBackend
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
@@ -415,6 +416,26 @@ def test_time_budget_ends_a_search(kind, n_jobs):
     assert search.best_score_ == scores.max()
     assert search.predict(X).shape == Y.shape
     assert search.n_fits_ >= 3 * len(scores)
+
+
+class LateWorkers(ThreadingBackend):
+    """Workers that are ready two seconds after the first call."""
+
+    def _get_pool(self):
+        if self._pool is None:
+            time.sleep(2.0)
+        return super()._get_pool()
+
+
+def test_the_start_of_the_workers_costs_no_time_budget():
+    register_parallel_backend("late", LateWorkers)
+    search = RefiningGridSearchCV(
+        Ridge(), {"alpha": [0.1, 1.0]}, n_rounds=1, n_jobs=2, time_budget=1
+    )
+    with parallel_config("late"):
+        search.fit(X, Y)
+    assert search.stop_reason_ == "completed"
+    assert search.n_fits_ == 10
 
 
 def test_time_budget_without_a_complete_candidate():
