@@ -29,6 +29,7 @@ from sklearn_refine._sklearn_compat import (
     BaseSearchCV,
     Interval,
     MultimetricScorer,
+    StrOptions,
     fit_context,
     init_callbacks,
     warn_or_raise_about_fit_failures,
@@ -74,7 +75,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseSearchCV._parameter_constraints,
         "tol": [Interval(Real, 0, None, closed="left"), None],
-        "racing": ["boolean"],
+        "racing": ["boolean", StrOptions({"iterations"})],
         "share_work": ["boolean"],
         "journal": [str, os.PathLike, None],
         "time_budget": [Interval(Real, 0, None, closed="neither"), None],
@@ -305,7 +306,10 @@ class BaseRefiningSearchCV(BaseSearchCV):
         )
         callbacks.call_on_fit_task_begin(estimator=self)
         score = partial(leading_score, self)
-        race = Race.against(history, score) if self.racing else None
+        race = None
+        if self.racing:
+            over_iterations = self.racing == "iterations"
+            race = Race.against(history, score, over_iterations=over_iterations)
         evaluation = evaluate_round(
             setup.evaluation, history, proposal, fresh, callbacks, race
         )

@@ -29,8 +29,15 @@ def was_run(outcome: Outcome) -> bool:
 
 
 def is_failed(outcomes: Sequence[Outcome]) -> bool:
-    """Whether all fits of a candidate that were run have failed."""
-    return all(outcome["fit_error"] for outcome in outcomes if was_run(outcome))
+    """Whether all fits of a candidate that were run have failed; at least one was."""
+    run = [outcome for outcome in outcomes if was_run(outcome)]
+    return bool(run) and all(outcome["fit_error"] for outcome in run)
+
+
+def paused_scores(outcome: Outcome) -> list[tuple[int, Any]]:
+    """Return the number of iterations and the score at each pause of a fit."""
+    scores: list[tuple[int, Any]] = outcome.get("paused_scores", [])
+    return scores
 
 
 @dataclass(frozen=True)
@@ -233,6 +240,22 @@ class History:
             for test in (outcome["test_scores"] for outcome in self.flat_outcomes())
         ]
         return np.array(scores, dtype=np.float64).reshape(len(self), self.n_splits)
+
+    def scores_at_pauses(self, row: int) -> np.ndarray:
+        """Return the scores of a candidate at its pauses, (n_pauses, n_splits).
+
+        The splits are those on which it paused, the metric is the ranking metric.
+        """
+        columns = [
+            [
+                score[self.metric] if isinstance(score, dict) else score
+                for _, score in paused_scores(outcome)
+            ]
+            for outcome in self.outcomes[row]
+            if paused_scores(outcome)
+        ]
+        n_pauses = min(map(len, columns), default=0)
+        return np.array([column[:n_pauses] for column in columns], dtype=float).T
 
     def times(self, name: str) -> np.ndarray:
         """Return "fit_time" or "score_time" in seconds, (n_candidates, n_splits)."""

@@ -69,6 +69,7 @@ __all__ = [
     "fit_and_score",
     "fit_context",
     "fit_task",
+    "has_stopped_early",
     "init_callbacks",
     "insert_error_scores",
     "is_accuracy",
@@ -346,3 +347,12 @@ def warn_as_mlp(message: str, category: type[Warning]) -> None:
         module=module.__name__,
         registry=module.__dict__.setdefault("__warningregistry__", {}),
     )
+
+
+def has_stopped_early(model: Any) -> bool:
+    """Whether histogram gradient boosting would stop after its last iteration."""
+    if not getattr(model, "do_early_stopping_", False):
+        return False
+    held_out = model._use_validation_data
+    scores = model.validation_score_ if held_out else model.train_score_
+    return bool(model._should_stop(list(scores)))

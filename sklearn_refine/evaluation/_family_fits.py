@@ -19,6 +19,7 @@ from sklearn_refine.evaluation._shared_fit import SharedFit
 from sklearn_refine.evaluation._signals import TimeUp, time_limit
 from sklearn_refine.sharing._copies import copy_data
 from sklearn_refine.sharing._families import Data, Family, Served
+from sklearn_refine.sharing._pauses import go_on
 from sklearn_refine.sharing._registry import find_family, may_be_random
 from sklearn_refine.sharing._tree import global_random_state
 
@@ -103,7 +104,8 @@ class _FamilyRun:
         self._data = Data(rows, members[0].fit_model)
         self._sizes = [family.size(member.step_fit.model) for member in members]
         self._outcomes: dict[int, Outcome | None] = {}
-        self._donors: list[int] = []
+        #: Fitted models, by the member that each belongs to.
+        self._donors: dict[int, Any] = {}
         self._served_by: dict[int, list[int]] = {}
         self._serve_seconds: defaultdict[int, float] = defaultdict(float)
         #: Members whose models predict the same.
@@ -115,21 +117,48 @@ class _FamilyRun:
             served = self._serve(donor, i)
             if served is not None:
                 self._score(donor, i, served)
+                self._members[i].donor = self._donors[donor]
                 return
         member = self._members[i]
         state = global_random_state()
+        fitted = self._go_on(member)
         outcome = self._outcomes[i] = member.run()
         has_drawn = global_random_state() != state
-        is_random = has_drawn and may_be_random(member.step_fit.model)
-        if outcome is not None and outcome["fit_error"] is None and not is_random:
-            self._donors.append(i)
+        if outcome is None or outcome["fit_error"] is not None:
+            return
+        member.donor = fitted if member.is_served else member.step_fit.model
+        if not (has_drawn and may_be_random(member.step_fit.model)):
+            self._donors[i] = member.donor
             self._served_by[i] = [i]
             own = self._serve(i, i)
             if own is not None:
                 self._same[i, own.same] = [i]
 
+    def _go_on(self, member: SharedFit) -> Any:
+        """Continue the fit of a member from its donor, and return the fitted model."""
+        donor, pause, inputs = member.donor, member.fit.pause, member.inputs
+        if donor is None or pause is None:
+            return None
+        limit = inputs.fit_timeout
+        start = time.perf_counter()
+        try:
+            with time_limit(limit and limit - member.step_fit.seconds, inputs.may_exit):
+                name = pause.name.rpartition("__")[2]
+                n_iter = getattr(member.step_fit.model, name)
+                go_on(donor, name, n_iter, member.fit_model)
+                served = self._family.serve(donor, member.step_fit.model, self._data)
+        except (Exception, TimeUp):
+            for other in self._members:  # it may be fitted by halves
+                other.donor = None if other.donor is donor else other.donor
+            return None
+        member.step_fit.seconds += time.perf_counter() - start
+        if served is None:
+            return None
+        member.take(served.model)
+        return donor
+
     def _serve(self, donor: int, i: int) -> Served | None:
-        fitted, inputs = self._members[donor].step_fit.model, self._members[i].inputs
+        fitted, inputs = self._donors[donor], self._members[i].inputs
         start = time.perf_counter()
         try:
             with time_limit(inputs.fit_timeout, inputs.may_exit):

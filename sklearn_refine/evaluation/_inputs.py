@@ -16,6 +16,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 
 from sklearn_refine._sklearn_compat import check_method_params
+from sklearn_refine.evaluation._paused import Pause
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class FitInputs:
         Passed to callbacks in addition to the data.
     fit_timeout : float or None
         Seconds that a fit on one split may take, including its scores.
+    race : str or None
+        Identifies a race over iterations.
     parent_pid : int
         Number of the process that runs the search.
     may_exit : bool
@@ -55,6 +58,7 @@ class FitInputs:
     caller: Any
     metadata: dict[str, Any] | None = None
     fit_timeout: float | None = None
+    race: str | None = None
     parent_pid: int = field(default_factory=os.getpid)
     may_exit: bool = False
 
@@ -84,6 +88,8 @@ class Fit:
         The candidate's index in the round and the number of candidates, for messages.
     callback_context : callback context or None
         The context of this fit.
+    pause : Pause or None
+        How the fit takes part in a race over iterations.
     """
 
     params: Mapping[str, Any]
@@ -93,6 +99,12 @@ class Fit:
     candidate: int
     n_candidates: int
     callback_context: Any
+    pause: Pause | None = None
+
+    @property
+    def pauses(self) -> bool:
+        """Whether only a part of the iterations is run."""
+        return self.pause is not None and self.pause.is_partial
 
 
 def check_inputs(

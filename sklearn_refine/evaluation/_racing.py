@@ -76,6 +76,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_refine._history import History, Outcome
+from sklearn_refine.evaluation._halving import PausingRows, halve
 
 #: Share of all candidates that should continue after the first split.
 _PACE_SHARE = 0.35
@@ -298,33 +299,61 @@ class Race:
         Returns the score of an outcome, greater is better.
     complete : ndarray of shape (n_incumbents, n_splits)
         The scores of candidates of earlier rounds.
+    over_iterations : bool
+        Whether candidates that learn in iterations race over these first.
     """
 
     score: Callable[[Outcome], float]
     complete: np.ndarray
+    over_iterations: bool = False
 
     @classmethod
-    def against(cls, history: History, score: Callable[[Outcome], float]) -> Race:
+    def against(
+        cls,
+        history: History,
+        score: Callable[[Outcome], float],
+        *,
+        over_iterations: bool = False,
+    ) -> Race:
         """Return a race against the complete candidates of a history."""
-        if not len(history):
-            return cls(score, np.empty((0, history.n_splits)))
-        return cls(score, history.split_scores()[history.ranking()])
+        complete = np.empty((0, history.n_splits))
+        if len(history):
+            complete = history.split_scores()[history.ranking()]
+        return cls(score, complete, over_iterations)
 
     def wave(
         self,
         found: Mapping[tuple[int, int], Outcome],
         n_candidates: int,
         n_splits: int,
+        pausing: Mapping[int, PausingRows],
     ) -> list[tuple[int, int]]:
-        """Return the candidates and splits that run next, none if the race is over."""
-        scores = np.full((n_candidates, n_splits), np.nan)
-        run = np.zeros(scores.shape, dtype=bool)
-        for position, outcome in found.items():
-            scores[position] = self.score(outcome)
-            run[position] = True
-        next_split = run.sum(axis=1)
+        """Return the fits that run next, none if the race is over.
+
+        Parameters
+        ----------
+        found : mapping of (row, split) to dict
+            The outcomes of the fits so far. Candidates are the first rows.
+        n_candidates, n_splits : int
+            The number of candidates and of splits.
+        pausing : mapping of int to PausingRows
+            The rows of the candidates that pause.
+        """
+        known = {fit: self.score(outcome) for fit, outcome in found.items()}
+        going_on, needed = halve(pausing, known)
+        if needed:
+            others = [(i, 0) for i in range(n_candidates) if i not in pausing]
+            return [fit for fit in others if fit not in known] + needed
+        left = [i for i in range(n_candidates) if i in going_on or i not in pausing]
+        fits = [[(i, split) for split in range(n_splits)] for i in left]
+        run = np.array([[fit in known for fit in row] for row in fits])
+        scores = np.array([[known.get(fit, np.nan) for fit in row] for row in fits])
         continuing = contenders(scores, run, complete=self.complete)
-        return [(i, int(next_split[i])) for i in np.flatnonzero(continuing).tolist()]
+        next_split = run.sum(axis=1)
+        return [
+            (left[row], int(next_split[row]))
+            for row in np.flatnonzero(continuing).tolist()
+        ]
 
 
 def make_missing_outcome(known: Sequence[Outcome]) -> Outcome:

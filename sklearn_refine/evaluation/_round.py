@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -21,20 +22,17 @@ from sklearn_refine._sklearn_compat import calls_back, fit_task, is_own_scorer
 from sklearn_refine.evaluation._context import EvaluationContext
 from sklearn_refine.evaluation._failures import handle_dead_worker
 from sklearn_refine.evaluation._inputs import Fit
+from sklearn_refine.evaluation._paused import PAUSED
 from sklearn_refine.evaluation._pool import Call
 from sklearn_refine.evaluation._racing import Race, make_missing_outcome
+from sklearn_refine.evaluation._rows import Rows
 from sklearn_refine.evaluation._tasks import (
     Pair,
-    SharingKeys,
     Task,
-    drop_lone_families,
-    find_sharing_keys,
     make_tasks,
-    number_keys,
 )
 from sklearn_refine.evaluation._worker import TaskResult, run_task
 from sklearn_refine.sharing._free import find_smaller
-from sklearn_refine.space._inactive import ModelKey
 
 # Tasks that share no work are joined, because dispatching a task takes time.
 SHORT_TASK_SECONDS = 0.02  # longest expected time of a joined task
@@ -75,6 +73,7 @@ def evaluate_round(
     try:
         evaluation.run()
     finally:
+        PAUSED.keep_only(None)
         with defer_interrupts():
             _add_round(history, proposal, evaluation, time.perf_counter() - start)
     return evaluation
@@ -135,7 +134,14 @@ class RoundEvaluation:
     ) -> None:
         self._context = context
         self._keys = list(candidates)
-        self._candidates = list(candidates.values())
+        self._rows = Rows(
+            context.inputs,
+            [*candidates.values()],
+            share=context.share,
+            pause=race is not None and race.over_iterations,
+        )
+        self._candidates = self._rows.candidates
+        self._n_candidates = self._rows.n_candidates
         self._callbacks = callbacks
         self._race = race
         self._outcomes: dict[Pair, Outcome] = {}
@@ -144,19 +150,10 @@ class RoundEvaluation:
         self._cost_done = 0.0
         self.stop = False
         self.is_done = False
-        model_key = ModelKey(context.inputs.estimator)
-        self._sharing_keys: list[SharingKeys | None] = [
-            find_sharing_keys(context.inputs, c.params, model_key)
-            if context.share
-            else None
-            for c in self._candidates
-        ]
-        self._sharing_keys = drop_lone_families(self._sharing_keys)
-        self._prefixes, self._families = number_keys(self._sharing_keys)
 
     @property
     def n_fits(self) -> int:
-        return len(self._outcomes)
+        return sum(row < self._n_candidates for row, _ in self._outcomes)
 
     def run(self) -> None:
         """Run the fits."""
@@ -164,15 +161,17 @@ class RoundEvaluation:
 
     def _waves(self) -> Iterator[Sequence[Pair]]:
         """Yield the fits that a race needs next, or all fits."""
-        n_candidates, n_splits = len(self._candidates), self._context.inputs.n_splits
+        n_candidates, n_splits = self._n_candidates, self._context.inputs.n_splits
         if self._race is None:
             yield [*product(range(n_candidates), range(n_splits))]
             return
         smaller = {}
         if is_own_scorer(self._context.inputs.options["scorer"]):
-            params = [candidate.params for candidate in self._candidates]
+            params = [each.params for each in self._candidates[:n_candidates]]
             smaller = find_smaller(self._context.inputs.estimator, params)
-        while wave := self._race.wave(self._outcomes, n_candidates, n_splits):
+        while wave := self._race.wave(
+            self._outcomes, n_candidates, n_splits, self._rows.pausing
+        ):
             # The fit of a larger model serves the smaller ones, which so keep its pace.
             served = [(j, split) for i, split in wave for j in smaller.get(i, ())]
             new = dict.fromkeys(pair for pair in served if pair not in self._outcomes)
@@ -198,12 +197,19 @@ class RoundEvaluation:
         collected = {}
         n_splits = self._context.inputs.n_splits
         for i, (key, candidate) in enumerate(
-            zip(self._keys, self._candidates, strict=True)
+            zip(self._keys, self._candidates, strict=False)
         ):
             splits = [self._outcomes.get((i, k)) for k in range(n_splits)]
             run = [outcome for outcome in splits if outcome is not None]
-            if len(run) == len(splits) or (self._race and run):
-                collected[key] = [missing if o is None else o for o in splits]
+            paused = [
+                self._rows.paused_scores(i, k, self._outcomes) for k in range(n_splits)
+            ]
+            if len(run) == n_splits or (self._race and (run or any(paused))):
+                collected[key] = [
+                    (missing if outcome is None else outcome) | more
+                    for outcome, more in zip(splits, paused, strict=True)
+                ]
+            if run and key in collected:
                 seconds = [o["fit_time"] + o["score_time"] for o in run]
                 mean_seconds = sum(seconds) / len(seconds)
                 self._context.costs.add_time(candidate.params, mean_seconds)
@@ -217,8 +223,8 @@ class RoundEvaluation:
         outcome = store.known(self._candidates[pair[0]], pair[1])
         if outcome is None:
             return False
-        self._outcomes[pair] = outcome
-        if calls_back(self._callbacks):
+        self._keep(pair, outcome)
+        if calls_back(self._callbacks) and pair[0] < self._n_candidates:
             inputs = self._context.inputs
             context = self._describe_fit(pair).callback_context
             with fit_task(context, inputs.caller, inputs.X, inputs.y, None) as stop:
@@ -231,7 +237,8 @@ class RoundEvaluation:
         if pair not in self._fits:
             i, split = pair
             callback_context = None
-            if calls_back(self._callbacks):
+            origin = self._rows.origin(i)
+            if calls_back(self._callbacks) and i == origin:
                 callback_context = self._callbacks.subcontext(
                     task_name="candidate-split-evaluation",
                     task_id=i * self._context.inputs.n_splits + split,
@@ -239,13 +246,21 @@ class RoundEvaluation:
             self._fits[pair] = Fit(
                 self._candidates[i].params,
                 split,
-                self._prefixes[i],
-                self._families[i],
-                i,
-                len(self._candidates),
+                self._rows.prefixes[i],
+                self._rows.families[i],
+                origin,
+                self._n_candidates,
                 callback_context,
+                self._rows.pause(i, split),
             )
         return self._fits[pair]
+
+    def _keep(self, pair: Pair, outcome: Outcome) -> None:
+        """Keep an outcome; a candidate that fails before its pause has failed."""
+        self._outcomes[pair] = outcome
+        row, split = pair
+        if outcome["fit_error"]:
+            self._outcomes[self._rows.origin(row), split] = outcome
 
     def _run_fits(self, pairs: list[Pair]) -> None:
         """Run fits, repeat those lost with a worker, and end at the deadline."""
@@ -271,10 +286,10 @@ class RoundEvaluation:
         context = self._context
         costs = [1.0] * len(self._candidates)
         if context.pool.n_workers > 1 or context.deadline is not None:
-            costs = context.costs.predict([c.params for c in self._candidates]).tolist()
+            costs = self._rows.costs(context.costs)
         return make_tasks(
             pairs,
-            self._sharing_keys,
+            self._rows.keys,
             costs,
             context.pool.n_workers,
             context.inputs.X,
@@ -343,6 +358,7 @@ class RoundEvaluation:
     def _make_call(self, number: int, task: Task) -> Any:
         fits = [self._describe_fit(pair) for pair in task.pairs]
         inputs = self._context.inputs.for_worker(fits, calls_back(self._callbacks))
+        inputs = replace(inputs, race=self._rows.race)
         return delayed(run_task)(number, inputs, fits, task.share)
 
     def _retry(self, lost: list[Task]) -> None:
@@ -380,7 +396,7 @@ class RoundEvaluation:
         """Record the outcomes of a task and its time."""
         for pair, outcome in zip(task.pairs, outcomes, strict=True):
             self.stop |= outcome.pop("stop")
-            self._outcomes[pair] = outcome
+            self._keep(pair, outcome)
         self._seconds_done += seconds
         self._cost_done += task.cost
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from traceback import format_exc
 from typing import Any
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_refine._history import Outcome
@@ -62,6 +63,8 @@ class SharedFit:
         Whether the last step is an MLP that can train together with others.
     is_served : bool
         Whether the last step was made from another fitted model.
+    donor : estimator or None
+        A fitted model with fewer iterations, from which the last step can go on.
     """
 
     def __init__(self, inputs: FitInputs, fit: Fit, prefix: SharedPrefix) -> None:
@@ -79,6 +82,8 @@ class SharedFit:
         self.has_only_weights = fit_params.keys() <= {"sample_weight"}
         self.is_stacked = self.has_only_weights and can_train(last_step, X)
         self.is_served = False
+        self.donor: Any = None
+        self.step_fit.pauses = fit.pauses
 
     @classmethod
     def try_create(
@@ -90,6 +95,26 @@ class SharedFit:
         except Exception:
             return None
 
+    def go_on(self, fit: Fit) -> SharedFit:
+        """Return the paused fit with another number of iterations."""
+        if self.is_stacked:  # the stack knows the model
+            self.fit, self.step_fit.pauses = fit, fit.pauses
+            self.step_fit.model.max_iter = self._unnest()[-1].max_iter
+            return self
+        following = SharedFit(self.inputs, fit, self.prefix)
+        following.donor = self.donor
+        following.step_fit.seconds = self.step_fit.seconds
+        return following
+
+    @property
+    def state(self) -> Any:
+        """What trains on if the fit goes on, None if it cannot."""
+        if not self.is_stacked:
+            return self.donor
+        step = self.step_fit
+        is_over = getattr(step.model, "n_iter_", np.inf) < step.model.max_iter
+        return step.model if is_over and not step.alone else step.stack
+
     def take(self, model: Any) -> None:
         """Take a fitted model as the last step, which needs no fit then."""
         self.step_fit.model = model
@@ -98,7 +123,7 @@ class SharedFit:
     def take_training(self, twin: SharedFit) -> None:
         """Take what training gave an equal network, with its errors and warnings."""
         model = view(twin.step_fit.model, self.step_fit.model)
-        self.step_fit = replace(twin.step_fit, model=model)
+        self.step_fit = replace(twin.step_fit, model=model, stack=None)
 
     def run(self) -> Outcome | None:
         """Fit, unless the model was trained in a stack, and score.
@@ -147,7 +172,8 @@ class SharedFit:
                 raise _DivergedError
             if step.error is not None:
                 raise step.error
-            warn_for(step)
+            if not self.fit.pauses:
+                warn_for(step)
             return
         if self.is_served:
             return

@@ -127,7 +127,8 @@ class SharedPrefix:
         self.scored_data = [(X_test, y_test, test)]
         if options["return_train_score"]:
             self.scored_data.append((X_train, y_train, train))
-        self.is_shared = len(fits) > 1 or self._tree is not None
+        is_kept = first.pause is not None
+        self.is_shared = len(fits) > 1 or self._tree is not None or is_kept
         self.is_transformed = (
             not options["score_params"]
             and is_own_scorer(options["scorer"])

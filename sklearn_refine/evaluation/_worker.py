@@ -7,10 +7,15 @@ scikit-learn's ``_fit_and_score`` gives them one by one.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_refine._history import Outcome
 from sklearn_refine._interrupts import fit_of_scikit_learn, raise_interrupt
@@ -18,6 +23,7 @@ from sklearn_refine._sklearn_compat import run_fit_and_score
 from sklearn_refine.evaluation._failures import handle_timeout
 from sklearn_refine.evaluation._family_fits import run_family, run_twins, twin_key
 from sklearn_refine.evaluation._inputs import Fit, FitInputs
+from sklearn_refine.evaluation._paused import PAUSED, estimate_memory
 from sklearn_refine.evaluation._shared_fit import SharedFit
 from sklearn_refine.evaluation._shared_prefix import SharedPrefix
 from sklearn_refine.evaluation._signals import TimeUp, time_limit, worker_process
@@ -56,6 +62,7 @@ def run_task(
         The time that the task took.
     """
     start = time.perf_counter()
+    PAUSED.keep_only(inputs.race)
     with worker_process(inputs.parent_pid, inputs.may_exit), autologging_paused:
         if share:
             outcomes = run_shared(inputs, fits)
@@ -69,7 +76,11 @@ def run_unshared(inputs: FitInputs, fit: Fit) -> Outcome:
     train, test = inputs.splits[fit.split]
     start = time.perf_counter()
     try:
-        with time_limit(inputs.fit_timeout, inputs.may_exit), fit_of_scikit_learn():
+        with (
+            time_limit(inputs.fit_timeout, inputs.may_exit),
+            fit_of_scikit_learn(),
+            _pause_is_no_end(fit),
+        ):
             return run_fit_and_score(
                 clone(inputs.estimator),
                 inputs.X,
@@ -90,6 +101,17 @@ def run_unshared(inputs: FitInputs, fit: Fit) -> Outcome:
         raise
 
 
+@contextmanager
+def _pause_is_no_end(fit: Fit) -> Iterator[None]:
+    """Ignore the warning of a model that only pauses at its number of iterations."""
+    if not fit.pauses:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
 def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
     """Fit and score fits that share work; the outcomes are those of `run_unshared`.
 
@@ -101,13 +123,19 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
     groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
     for i, fit in enumerate(fits):
         groups.setdefault((fit.split, fit.prefix), []).append(i)
-    trees = _make_trees(inputs, fits)
+    paused = _take_paused(inputs, fits)
+    trees = _make_trees(inputs, [f for i, f in enumerate(fits) if i not in paused])
     for (split, _), indices in sorted(groups.items()):
         start = time.perf_counter()
         try:
             with time_limit(inputs.fit_timeout, inputs.may_exit):
-                prefix = SharedPrefix.try_fit(
-                    inputs, [fits[i] for i in indices], trees.get(split)
+                known = [paused[i].prefix for i in indices if i in paused]
+                prefix = (
+                    known[0]
+                    if known
+                    else SharedPrefix.try_fit(
+                        inputs, [fits[i] for i in indices], trees.get(split)
+                    )
                 )
         except TimeUp:
             seconds = (time.perf_counter() - start) / len(indices)
@@ -115,7 +143,12 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
             continue
         if prefix is None:
             continue
-        shared = {i: SharedFit.try_create(inputs, fits[i], prefix) for i in indices}
+        shared = {
+            i: paused[i].go_on(fits[i])
+            if i in paused
+            else SharedFit.try_create(inputs, fits[i], prefix)
+            for i in indices
+        }
         members = {i: each for i, each in shared.items() if each is not None}
         stacked |= {i: each for i, each in members.items() if each.is_stacked}
         outcomes |= _run_members(
@@ -125,6 +158,48 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
         del prefix, shared, members
     outcomes |= _run_stacked(stacked, inputs.fit_timeout)
     return [outcomes.get(i) or run_unshared(inputs, fit) for i, fit in enumerate(fits)]
+
+
+def _take_paused(inputs: FitInputs, fits: Sequence[Fit]) -> dict[int, SharedFit]:
+    """Return the fits that have paused in this process and can go on."""
+    return PAUSED.take(
+        {
+            i: (inputs.race, fit.pause.candidate, fit.split)
+            for i, fit in enumerate(fits)
+            if fit.pause is not None
+        }
+    )
+
+
+def _keep_paused(
+    members: Mapping[int, SharedFit], outcomes: Mapping[int, Outcome | None]
+) -> None:
+    """Keep the fits that pause, for as long as there is memory for them."""
+    kept = []
+    for i, member in members.items():
+        outcome = outcomes[i]
+        if member.fit.pauses and outcome is not None and not outcome["fit_error"]:
+            member.step_fit.seconds = outcome["fit_time"] - member.prefix.fit_seconds
+            kept += [] if member.state is None else [member]
+    sizes = np.zeros(len(kept))
+    for parts in (
+        [member.prefix.fit_arguments for member in kept],
+        [member.prefix.scored_data for member in kept],
+        [member.state for member in kept],
+    ):
+        sizes += _shares_of_memory(parts)
+    for member, n_bytes in zip(kept, sizes.tolist(), strict=True):
+        fit = member.fit
+        assert fit.pause is not None
+        key = member.inputs.race, fit.pause.candidate, fit.split
+        PAUSED.put(key, member, n_bytes)
+
+
+def _shares_of_memory(parts: Sequence[Any]) -> list[float]:
+    """Return the bytes of objects, divided among those who have the same one."""
+    counts = Counter(map(id, parts))
+    sizes = {id(part): estimate_memory(part) for part in parts}
+    return [sizes[id(part)] / counts[id(part)] for part in parts]
 
 
 def _make_trees(inputs: FitInputs, fits: Sequence[Fit]) -> dict[int, PrefixTree]:
@@ -151,13 +226,15 @@ def _run_stacked(
     """Train networks together and score them; of equal ones, only the first."""
     twins: dict[Any, list[int]] = {}
     for i, member in members.items():
-        twins.setdefault(twin_key(member) or i, []).append(i)
+        same = twins.setdefault(twin_key(member) or i, [])
+        same.insert(0 if member.step_fit.stack is not None else len(same), i)
     train_together([members[same[0]].step_fit for same in twins.values()], limit)
     outcomes: dict[int, Outcome | None] = {}
     for same in twins.values():
         # Removed, so that no fitted model is kept after its scores.
-        results = run_twins([members.pop(i) for i in same])
-        outcomes |= zip(same, results, strict=True)
+        own = {i: members.pop(i) for i in same}
+        outcomes |= zip(same, run_twins([*own.values()]), strict=True)
+        _keep_paused(own, outcomes)
         raise_interrupt()  # what was shared may have caught it
     return outcomes
 
@@ -172,13 +249,16 @@ def _run_members(members: dict[int, SharedFit]) -> dict[int, Outcome | None]:
     outcomes: dict[int, Outcome | None] = {}
     for indices in families.values():
         family = None
-        if len(indices) > 1 and members[indices[0]].has_only_weights:
-            family = find_family(members[indices[0]].step_fit.model)
-        own = [members.pop(i) for i in indices]
+        first = members[indices[0]]
+        is_shared = len(indices) > 1 or first.fit.pause is not None
+        if is_shared and first.has_only_weights:
+            family = find_family(first.step_fit.model)
+        own = {i: members.pop(i) for i in indices}
         if family is None:
-            results = [member.run() for member in own]
+            results = [member.run() for member in own.values()]
         else:
-            results = run_family(family, own)
+            results = run_family(family, [*own.values()])
         outcomes |= zip(indices, results, strict=True)
+        _keep_paused(own, outcomes)
         raise_interrupt()  # what was shared may have caught it
     return outcomes

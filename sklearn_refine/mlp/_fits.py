@@ -53,6 +53,11 @@ class MLPFit:
         Whether its share of the time exceeded the limit before the fit was finished.
     seconds : float
         Its share of the time.
+    pauses : bool
+        Whether training only pauses after ``max_iter`` epochs. The model can predict
+        then, and goes on from there if it is trained again with a larger ``max_iter``.
+    stack : Stack or None
+        The stack in which the model is paused.
     """
 
     model: Any
@@ -65,6 +70,8 @@ class MLPFit:
     alone: bool = False
     late: bool = False
     seconds: float = 0.0
+    pauses: bool = False
+    stack: Any = None
 
 
 def can_train(model: Any, X: Any) -> bool:

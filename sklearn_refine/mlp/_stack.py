@@ -96,13 +96,19 @@ class Stack:
         self.networks: dict[tuple[int, int, int], Network] = {}
         self.errors: dict[int, ValueError] = {}
         self.unconverged: set[int] = set()
+        self.pauses = False
         self.limit = float("inf") if limit is None else limit
         self.late: set[int] = set()
 
-    def train(self) -> None:
-        """Train every model until its own stopping rule ends its training."""
+    def train(self, *, pauses: bool = False) -> None:
+        """Train every model until its own stopping rule ends its training.
+
+        If the stack `pauses`, models that would end after ``max_iter`` epochs stay in
+        the stack and can predict. All must have the same ``max_iter`` then.
+        """
+        self.pauses = pauses
         with np.errstate(all="ignore"):
-            while self.models:
+            while self.models and not self._is_paused():
                 start = time.perf_counter()
                 losses = self._run_epoch()
                 done = self._end_epoch(losses)
@@ -114,6 +120,15 @@ class Stack:
                         done[i] = True
                 if any(done):
                     self._remove_models(done)
+        for i, model in enumerate(self.models):
+            self._set_weights(i, model, self._final_weights()[i].copy())
+
+    def _is_paused(self) -> bool:
+        first = self.models[0]
+        return self.pauses and first.n_iter_ >= first.max_iter
+
+    def _final_weights(self) -> Array:
+        return self.params if self.best_params is None else self.best_params
 
     def _run_epoch(self) -> Any:
         """Run the steps of one epoch; return the summed loss of each model."""
@@ -260,7 +275,7 @@ class Stack:
         # error. With early stopping, finite weights may have been kept.
         diverged = self.best_params is None and not np.isfinite(model.loss_)
         diverged = diverged and not np.isfinite(self.params[i]).all()
-        if diverged or model.n_iter_ == model.max_iter:
+        if diverged or (model.n_iter_ == model.max_iter and not self.pauses):
             self.unconverged.add(id(model))
             return True
         return False
@@ -293,7 +308,7 @@ class Stack:
 
     def _remove_models(self, done: Sequence[bool]) -> None:
         """Finish the models that are done, and keep the others."""
-        weights = self.params if self.best_params is None else self.best_params
+        weights = self._final_weights()
         kept = np.flatnonzero(~np.asarray(done))
         # Generators of the kept models map to None: they shuffle further epochs, so
         # that the models that are done need a copy.
@@ -307,6 +322,21 @@ class Stack:
                 if rngs.setdefault(id(rng), rng) is None:
                     rngs[id(rng)] = deepcopy(rng)
                 model._random_state = rngs[id(rng)]
+        self._keep(kept)
+
+    def n_bytes(self) -> int:
+        """Return about how many bytes the stack takes."""
+        rows = sum(rows.X.nbytes for rows in distinct(self.rows_of_models))
+        return 6 * self.params.nbytes + rows
+
+    def keep(self, models: Sequence[Any]) -> None:
+        """Keep only some of the models that are paused."""
+        wanted = {id(model) for model in models}
+        kept = [i for i, model in enumerate(self.models) if id(model) in wanted]
+        if len(kept) < len(self.models):
+            self._keep(np.array(kept))
+
+    def _keep(self, kept: np.ndarray) -> None:
         self.models = [self.models[i] for i in kept]
         self.rows_of_models = [self.rows_of_models[i] for i in kept]
         self.params = take_rows(self.params, kept)
@@ -322,10 +352,13 @@ class Stack:
 
     def _finish_model(self, i: int, model: Any, weights: Array) -> None:
         """Write weights and optimizer state into a model; record its error."""
+        self.optimizer.export_state(i, model._optimizer, self.layout)
+        self._set_weights(i, model, weights)
+
+    def _set_weights(self, i: int, model: Any, weights: Array) -> None:
         parts = self.layout.split(weights)
         model.coefs_ = parts[: len(model.coefs_)]
         model.intercepts_ = parts[len(model.coefs_) :]
-        self.optimizer.export_state(i, model._optimizer, self.layout)
         if not all(np.isfinite(part).all() for part in parts):
             self.errors[id(model)] = ValueError(
                 "Solver produced non-finite parameter weights. The input data may"

@@ -47,6 +47,8 @@ def train_together(fits: Sequence[MLPFit], limit: float | None = None) -> None:
     limit : float or None, default=None
         Maximum share of the time of each fit, in seconds.
     """
+    _go_on([fit for fit in fits if fit.stack is not None])
+    fits = [fit for fit in fits if not hasattr(fit.model, "n_iter_")]
     groups: dict[Hashable, list[PreparedFit]] = {}
     cache = PreparationCache(Counter(map(initial_state_key, fits)))
     for fit in fits:
@@ -58,7 +60,9 @@ def train_together(fits: Sequence[MLPFit], limit: float | None = None) -> None:
             prepared = None
         fit.seconds += time.perf_counter() - start
         if prepared is not None:
-            groups.setdefault(prepared.key, []).append(prepared)
+            # Models of one stack pause together.
+            stop = fit.pauses and fit.model.max_iter
+            groups.setdefault((prepared.key, stop), []).append(prepared)
     for group in groups.values():
         for members in _split_into_stacks(group):
             try:
@@ -71,6 +75,24 @@ def train_together(fits: Sequence[MLPFit], limit: float | None = None) -> None:
                 continue
             for member in members:
                 _record_result(member.fit, stack)
+
+
+def _go_on(fits: Sequence[MLPFit]) -> None:
+    """Continue the training of models that are paused in stacks."""
+    members: dict[int, list[MLPFit]] = {}
+    for fit in fits:
+        members.setdefault(id(fit.stack), []).append(fit)
+    for together in members.values():
+        stack = together[0].stack
+        try:
+            stack.keep([fit.model for fit in together])
+            stack.train(pauses=together[0].pauses)
+        except Exception as error:
+            for fit in together:
+                fit.error = error.with_traceback(None)
+            continue
+        for fit in together:
+            _record_result(fit, stack)
 
 
 def _split_into_stacks(group: Sequence[PreparedFit]) -> list[list[PreparedFit]]:
@@ -113,14 +135,16 @@ def _train_stack(
     if models[0].random_state is not None:
         rows = restart_permutations(rows, cache)
     stack = Stack(models, rows, nominal_batch_size(models[0]), limit)
-    stack.train()
+    stack.seconds = {id(member.fit.model): member.fit.seconds for member in members}
+    stack.train(pauses=members[0].fit.pauses)
     return stack
 
 
 def _record_result(fit: MLPFit, stack: Stack) -> None:
     """Record time, error and warnings of training."""
     model = fit.model
-    fit.seconds += stack.seconds[id(model)]
+    fit.seconds = stack.seconds[id(model)]
+    fit.stack = stack if any(model is other for other in stack.models) else None
     fit.error = stack.errors.get(id(model))
     fit.diverged = fit.error is not None
     fit.late = id(model) in stack.late

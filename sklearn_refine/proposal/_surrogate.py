@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import norm, rankdata
 from sklearn.base import clone
 
-from sklearn_refine._history import Candidate, History, was_run
+from sklearn_refine._history import Candidate, History, paused_scores, was_run
 from sklearn_refine._interrupts import raise_interrupt
 from sklearn_refine.proposal._gaussian_process import SMOOTH, Prior, gaussian_process
 
@@ -223,8 +223,10 @@ def estimate_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
 
     The score is the mean over the splits. If a candidate was stopped early, its score
     is the mean over its splits plus a correction: the difference of the complete
-    candidates' means over all splits and over these splits. If a fit failed or has no
-    score, the score is NaN. Scores that differ only by rounding are made equal.
+    candidates' means over all splits and over these splits. If it was stopped at a
+    pause, it is the score there plus what complete candidates gained since; it counts
+    as a part of a split. If a fit failed or has no score, the score is NaN. Scores that
+    differ only by rounding are made equal.
     """
     scores = history.split_scores()
     means = scores.mean(axis=1)
@@ -240,7 +242,35 @@ def estimate_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
         n_run[row] = run.sum()
         if len(complete):
             means[row] += complete.mean() - complete[:, run].mean()
+    for row in np.flatnonzero(gaps.all(axis=1)).tolist():
+        means[row], n_run[row] = _estimate_from_pause(history, row, means)
     return without_rounding(means), n_run
+
+
+def _estimate_from_pause(
+    history: History, row: int, means: np.ndarray
+) -> tuple[float, float]:
+    """Return the score of a candidate without a whole fit, and the splits behind it."""
+    outcomes = history.outcomes[row]
+    at_pauses = history.scores_at_pauses(row)
+    if any(map(was_run, outcomes)) or not at_pauses.size:
+        return np.nan, float(history.n_splits)
+    last = at_pauses[-1]
+    gains = [
+        means[other] - others[len(at_pauses) - 1].mean()
+        for other in range(len(history))
+        if all(map(was_run, history.outcomes[other]))
+        and (others := history.scores_at_pauses(other)).shape[1:] == last.shape
+        and len(others) >= len(at_pauses)
+    ]
+    gains = [gain for gain in gains if np.isfinite(gain)]
+    n_iter, limit = next(
+        (outcome["n_iter"], paused_scores(outcome)[-1][0])
+        for outcome in outcomes
+        if paused_scores(outcome)
+    )
+    share = limit / n_iter
+    return last.mean() + (np.mean(gains) if gains else 0.0), share * len(last)
 
 
 def without_rounding(scores: np.ndarray) -> np.ndarray:

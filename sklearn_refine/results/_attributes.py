@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from sklearn_refine._history import History, Outcome, was_run
+from sklearn_refine._history import History, Outcome, paused_scores, was_run
 from sklearn_refine._interrupts import raise_interrupt
 from sklearn_refine._sklearn_compat import insert_error_scores
 from sklearn_refine.results._messages import warn_about_missing_scores
+
+#: What a race over iterations adds to outcomes.
+_EXTRA = ("paused_scores", "n_iter")
 
 #: Attributes that an earlier fit may have left, of the best candidate and of all.
 _BEST_ATTRIBUTES = (
@@ -143,19 +146,25 @@ def cv_results(
     rows = range(len(history)) if rows is None else rows
     candidates = [history.candidates[row] for row in rows]
     outcomes = [history.outcomes[row] for row in rows]
-    more: dict[str, list[int]] = {}
+    more: dict[str, Any] = {}
     if search._n_rounds_asked() > 1:
         more["round"] = [history.round_of[row] + 1 for row in rows]
     n_run = [sum(map(was_run, splits)) for splits in outcomes]
     if search.racing:
         more["n_splits_evaluated"] = n_run
+    if search.racing == "iterations":
+        more |= _paused_columns(outcomes)
     complete = min(n_run) == history.n_splits
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         results: dict[str, Any] = search._format_results(
             [candidate.params for candidate in candidates],
             history.n_splits,
-            [outcome for splits in outcomes for outcome in splits],
+            [
+                {name: value for name, value in outcome.items() if name not in _EXTRA}
+                for splits in outcomes
+                for outcome in splits
+            ],
             more,
         )
     if complete:
@@ -166,10 +175,37 @@ def cv_results(
             results[name] = _ranks(results[f"mean_{name.removeprefix('rank_')}"])
         for name in ("fit_time", "score_time"):
             times = history.times(name)[list(rows)]
-            results[f"mean_{name}"] = np.nanmean(times, axis=1)
-            results[f"std_{name}"] = np.nanstd(times, axis=1)
+            with no_warnings():  # of candidates without a whole fit
+                results[f"mean_{name}"] = np.nanmean(times, axis=1)
+                results[f"std_{name}"] = np.nanstd(times, axis=1)
     results["params"] = [candidate.shown for candidate in candidates]
     return results
+
+
+def _paused_columns(outcomes: Sequence[Sequence[Outcome]]) -> dict[str, np.ndarray]:
+    """Return how many iterations candidates had, and their scores when they paused.
+
+    The scores are means over the splits on which a candidate paused the last time. NaN
+    stands for candidates that do not learn in iterations, or had no time to pause.
+    """
+    n_iter = np.full(len(outcomes), np.nan)
+    scores: dict[str, np.ndarray] = {}
+    for row, splits in enumerate(outcomes):
+        if "n_iter" in splits[0]:
+            n_iter[row] = splits[0]["n_iter"]
+            if not was_run(splits[0]):
+                n_iter[row] = paused_scores(splits[0])[-1][0]
+        last = [
+            paused_scores(outcome)[-1][1] for outcome in splits if "n_iter" in outcome
+        ]
+        for values in last:
+            named = values if isinstance(values, dict) else {"score": values}
+            for name, value in named.items():
+                column = f"partial_test_{name}"
+                scores.setdefault(column, np.full(len(outcomes), np.nan))
+                before = np.nan_to_num(scores[column][row])
+                scores[column][row] = before + value / len(last)
+    return {"n_iter_evaluated": n_iter, **scores}
 
 
 def _ranks(means: np.ndarray) -> np.ndarray:
