@@ -143,9 +143,7 @@ class _FamilyRun:
         start = time.perf_counter()
         try:
             with time_limit(limit and limit - member.step_fit.seconds, inputs.may_exit):
-                name = pause.name.rpartition("__")[2]
-                n_iter = getattr(member.step_fit.model, name)
-                go_on(donor, name, n_iter, member.fit_model)
+                go_on(donor, pause.name, pause.n_iter, member.fit_model)
                 served = self._family.serve(donor, member.step_fit.model, self._data)
         except (Exception, TimeUp):
             for other in self._members:  # it may be fitted by halves

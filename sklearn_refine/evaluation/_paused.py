@@ -31,12 +31,15 @@ class Pause:
         The index of the candidate that the fit trains.
     name : str
         The parameter of the last step with the number of iterations.
+    n_iter : int
+        The number of iterations.
     is_partial : bool
         Whether the fit ends at a pause; if not, it is the whole fit of its candidate.
     """
 
     candidate: int
     name: str
+    n_iter: int
     is_partial: bool
 
 

@@ -18,7 +18,6 @@ from sklearn_refine.evaluation._inputs import FitInputs
 from sklearn_refine.evaluation._paused import Pause
 from sklearn_refine.evaluation._tasks import (
     Pair,
-    SharingKeys,
     drop_lone_families,
     find_sharing_keys,
     number_keys,
@@ -67,33 +66,28 @@ class Rows:
         share: bool,
         pause: bool,
     ) -> None:
-        self._inputs, self._share = inputs, share
+        self._inputs = inputs
         self.candidates = list(candidates)
         self.n_candidates = len(self.candidates)
         self.origins: dict[int, int] = {}
         self.pausing: dict[int, PausingRows] = {}
         self.race = uuid4().hex if pause else None
-        keys = self._find_keys(self.candidates)
+        model_key = ModelKey(inputs.estimator)
+        self.keys = [
+            find_sharing_keys(inputs, each.params, model_key) if share else None
+            for each in candidates
+        ]
         if pause:
             for i in range(self.n_candidates):
-                if keys[i] is not None:
-                    self._add_pauses(i)
-            keys += self._find_keys(self.candidates[self.n_candidates :])
-        self.keys = drop_lone_families(keys)
+                self._add_pauses(i)
+        self.keys = drop_lone_families(self.keys)
         self.prefixes, self.families = number_keys(self.keys)
-
-    def _find_keys(self, candidates: Sequence[Candidate]) -> list[SharingKeys | None]:
-        model_key = ModelKey(self._inputs.estimator)
-        return [
-            find_sharing_keys(self._inputs, candidate.params, model_key)
-            if self._share
-            else None
-            for candidate in candidates
-        ]
 
     def _add_pauses(self, i: int) -> None:
         """Add a row for each number of iterations at which a candidate pauses."""
-        inputs, params = self._inputs, self.candidates[i].params
+        inputs, params, key = self._inputs, self.candidates[i].params, self.keys[i]
+        if key is None:
+            return
         pauses = find_pauses(inputs.estimator, params, inputs.X)
         if pauses is None:
             return
@@ -104,6 +98,10 @@ class Rows:
                 self.origins[row_of[limit]] = i
                 paused = {**params, pauses.name: limit}
                 self.candidates.append(replace(self.candidates[i], params=paused))
+                # Networks with other numbers of epochs are no family, forests are.
+                is_apart = key.family is not None and not pauses.on_all_splits
+                family = (key.family, limit) if is_apart else key.family
+                self.keys.append(replace(key, family=family))
         self.pausing[i] = PausingRows(
             pauses.name,
             pauses.n_iter,
@@ -121,7 +119,10 @@ class Rows:
         origin = self.origin(row)
         if origin not in self.pausing or split not in self.pausing[origin].splits:
             return None
-        return Pause(origin, self.pausing[origin].name, is_partial=row != origin)
+        pausing = self.pausing[origin]
+        n_iter = self.candidates[row].params.get(pausing.name, pausing.n_iter)
+        name = pausing.name.rpartition("__")[2]
+        return Pause(origin, name, n_iter, is_partial=row != origin)
 
     def costs(self, model: CostModel) -> list[float]:
         """Return the expected cost of a fit of each row."""

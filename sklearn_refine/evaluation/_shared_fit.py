@@ -99,7 +99,8 @@ class SharedFit:
         """Return the paused fit with another number of iterations."""
         if self.is_stacked:  # the stack knows the model
             self.fit, self.step_fit.pauses = fit, fit.pauses
-            self.step_fit.model.max_iter = self._unnest()[-1].max_iter
+            assert fit.pause is not None
+            self.step_fit.model.max_iter = fit.pause.n_iter
             return self
         following = SharedFit(self.inputs, fit, self.prefix)
         following.donor = self.donor
