@@ -19,7 +19,10 @@ Space
     equal parts of both ranges, and two of the architectures. RefiningGridSearchCV
     starts with half as many candidates and has two more rounds, so that all of them
     together are as many; its `bounds` are the ranges of the others, within which it
-    may try other widths. HalvingRandomSearchCV starts as many candidates as the
+    may try other widths. "epochs" and "pruned" compare candidates after some epochs:
+    HalvingRandomSearchCV with resource=max_iter, and Optuna with its
+    SuccessiveHalvingPruner(4, 3) and partial_fit; their winners are judged with all
+    epochs. HalvingRandomSearchCV starts as many candidates as the
     others, on few rows, and so takes less time than they.
 
 Columns
@@ -30,10 +33,10 @@ Columns
     one job and one thread the two are the same on a machine that does nothing else;
     where others disturb it, ratios of processor times stay fair. rank: of the searches
     on the same data and seed, 1 the best, ties shared; +- is the standard error of the
-    mean over data and seeds. The searches of this package are ranked three times beside
-    those of others: plain, with racing, and with refit=smoothed_best(), which takes
-    another of the candidates of the plain one. held-out error: 1 - score, divided by
-    that of RandomizedSearchCV.
+    mean over data and seeds. The searches of this package are ranked four times beside
+    those of others: plain, with racing=True, with racing="iterations", and with
+    refit=smoothed_best(), which takes another of the candidates of the plain one.
+    held-out error: 1 - score, divided by that of RandomizedSearchCV.
     reached, seconds to reach: a search's best score so far against the final CV score
     of RandomizedSearchCV. Where it is reached, after what share of the seconds that
     RandomizedSearchCV took in all; the median counts a search that never does as
@@ -261,6 +264,25 @@ def search_halving(problem, budget):
     return Found(search.best_params_, None, n_candidates, n_fits, [])
 
 
+def search_halving_epochs(problem, budget):
+    """Halve over the epochs of a network; the winner is judged with all of them."""
+    epochs = problem.estimator.get_params()["mlp__max_iter"]
+    search = HalvingRandomSearchCV(
+        problem.estimator,
+        distributions(),
+        n_candidates=budget.n_iter,
+        resource="mlp__max_iter",
+        max_resources=epochs,
+        cv=problem.splits,
+        refit=False,
+        random_state=problem.seed,
+    )
+    search.fit(problem.X, problem.y)
+    params = {**search.best_params_, "mlp__max_iter": epochs}
+    n_fits = sum(search.n_candidates_) * N_SPLITS
+    return Found(params, None, search.n_candidates_[0], n_fits, [])
+
+
 def search_ours(make, problem, budget, *, smoothed=False, **options):
     """Run a search of this package; scores are known when a round ends."""
     start = time.perf_counter()
@@ -285,20 +307,26 @@ def search_ours(make, problem, budget, *, smoothed=False, **options):
     return Found(results["params"][best], score, n, search.n_fits_, curve)
 
 
+def suggest(trial):
+    """Return the parameters of a trial of Optuna."""
+    params = {
+        name: trial.suggest_float(name, *limits, log=True)
+        for name, limits in RANGES.items()
+    }
+    params[ACTIVATION] = trial.suggest_categorical(ACTIVATION, ACTIVATIONS)
+    # Optuna's choices are numbers or strings.
+    which = trial.suggest_categorical(LAYERS, [*range(len(ARCHITECTURES))])
+    params[LAYERS] = ARCHITECTURES[which]
+    return params
+
+
 def search_optuna(problem, budget, multivariate=False):
     import optuna
 
     clock = Clock()
 
     def objective(trial):
-        params = {
-            name: trial.suggest_float(name, *limits, log=True)
-            for name, limits in RANGES.items()
-        }
-        params[ACTIVATION] = trial.suggest_categorical(ACTIVATION, ACTIVATIONS)
-        # Optuna's choices are numbers or strings.
-        which = trial.suggest_categorical(LAYERS, [*range(len(ARCHITECTURES))])
-        params[LAYERS] = ARCHITECTURES[which]
+        params = suggest(trial)
         trial.set_user_attr("params", params)
         return cross_val_score(
             clone(problem.estimator).set_params(**params),
@@ -316,6 +344,50 @@ def search_optuna(problem, budget, multivariate=False):
     params = study.best_trial.user_attrs["params"]
     n = len(study.trials)
     return Found(params, study.best_value, n, n * N_SPLITS, clock.curve)
+
+
+def search_pruned(problem, budget):
+    """Stop trials of Optuna early, by scores after each epoch of ``partial_fit``.
+
+    The winner is judged by its own ``fit``.
+    """
+    import optuna
+
+    estimator, splits = problem.estimator, problem.splits
+    epochs = estimator.get_params()["mlp__max_iter"]
+    is_classifier = hasattr(estimator.named_steps["mlp"], "predict_proba")
+    known = {"classes": np.unique(problem.y)} if is_classifier else {}
+    parts = []
+    for train, test in splits:
+        scaler = StandardScaler().fit(problem.X[train])
+        parts.append([scaler.transform(problem.X[rows]) for rows in (train, test)])
+
+    def objective(trial):
+        params = suggest(trial)
+        trial.set_user_attr("params", params)
+        model = clone(estimator).set_params(**params).named_steps["mlp"]
+        models = [clone(model) for _ in splits]
+        for epoch in range(1, epochs + 1):
+            scores = []
+            for one, (here, there), (train, test) in zip(
+                models, parts, splits, strict=True
+            ):
+                one.partial_fit(here, problem.y[train], **known)
+                scores.append(one.score(there, problem.y[test]))
+            trial.report(np.mean(scores), epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return np.mean(scores)
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=problem.seed, multivariate=True),
+        pruner=optuna.pruners.SuccessiveHalvingPruner(4, 3),
+    )
+    study.optimize(objective, n_trials=budget.n_iter)
+    n = len(study.trials)
+    return Found(study.best_trial.user_attrs["params"], None, n, n * N_SPLITS, [])
 
 
 class Layers:
@@ -394,8 +466,10 @@ SEARCHES = {
     "GridSearchCV": theirs(make_grid),
     RANDOM: theirs(make_random(RandomizedSearchCV)),
     "HalvingRandomSearchCV": search_halving,
+    "HalvingRandomSearchCV, epochs": search_halving_epochs,
     "Optuna TPE": search_optuna,
     "Optuna multivariate TPE": lambda *args: search_optuna(*args, multivariate=True),
+    "Optuna multivariate TPE, pruned": search_pruned,
     "BayesSearchCV": theirs(make_bayes),
     "RefiningGridSearchCV": ours(make_refining),
     "SuccessiveRandomSearchCV": ours(make_random(SuccessiveRandomSearchCV)),
@@ -403,20 +477,28 @@ SEARCHES = {
     "SuccessiveRandomSearchCV, racing": ours(
         make_random(SuccessiveRandomSearchCV), racing=True
     ),
+    "RefiningGridSearchCV, iterations": ours(make_refining, racing="iterations"),
+    "SuccessiveRandomSearchCV, iterations": ours(
+        make_random(SuccessiveRandomSearchCV), racing="iterations"
+    ),
     "RefiningGridSearchCV, smoothed": ours(make_refining, smoothed=True),
     "SuccessiveRandomSearchCV, smoothed": ours(
         make_random(SuccessiveRandomSearchCV), smoothed=True
     ),
 }
 #: The searches of this package, which are ranked one kind at a time.
+OURS = ("RefiningGridSearchCV", "SuccessiveRandomSearchCV")
 KINDS = {
-    "plain": list(SEARCHES)[-6:-4],
-    "racing": list(SEARCHES)[-4:-2],
-    "smoothed": list(SEARCHES)[-2:],
+    "plain": list(OURS),
+    **{
+        kind: [f"{name}, {kind}" for name in OURS]
+        for kind in ("racing", "iterations", "smoothed")
+    },
 }
 NEEDS = {
     "Optuna TPE": "optuna",
     "Optuna multivariate TPE": "optuna",
+    "Optuna multivariate TPE, pruned": "optuna",
     "BayesSearchCV": "skopt",
 }
 
@@ -563,6 +645,7 @@ def report(rows, searches):
         ),
         "rank": column(lambda t: with_error(t["reach rank, plain"])),
         "rank, racing": column(lambda t: with_error(t["reach rank, racing"])),
+        "rank, iterations": column(lambda t: with_error(t["reach rank, iterations"])),
     }
     print(markdown(pd.DataFrame(costs, index=index)), end="\n\n")
     for kind, title in (("test", "held-out score"), ("cv", "CV score")):
@@ -611,20 +694,20 @@ def plot(rows, searches, path):
     lines = gaps(rows, share)
     _, axes = plt.subplots(figsize=(9.5, 4.5), layout="constrained")
     colors = plt.get_cmap("tab10")
-    plain, racing = KINDS["plain"], KINDS["racing"]
+    plain, dashes = KINDS["plain"], {"racing": "--", "iterations": ":"}
     ours = {*chain.from_iterable(KINDS.values())}
     peers = [name for name in searches if name not in ours]
     for name in searches:
         if name in KINDS["smoothed"]:  # the same candidates as those of plain ones
             continue
-        base = name.removesuffix(", racing")
+        base, _, kind = name.partition(", ") if name in ours else (name, "", "")
         axes.plot(
             share,
             lines[name],
             label=name,
             color=colors([*plain, *peers].index(base)),
             linewidth=1.2 if name in peers else 2.2,
-            linestyle="--" if name in racing else "-",
+            linestyle=dashes.get(kind, "-"),
             drawstyle="steps-post",
         )
     axes.set(
