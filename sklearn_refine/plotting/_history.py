@@ -56,7 +56,8 @@ class SearchHistoryDisplay:
     they are drawn as triangles at the lower edge. A failed candidate, without a score
     on some split, is drawn as a cross at the lower edge. A candidate that racing
     stopped is drawn as a hollow point at the mean of the splits it was evaluated on.
-    Those splits may be easier than the others.
+    Those splits may be easier than the others. One that was stopped after a part of its
+    iterations is drawn as a hollow diamond at its score there.
 
     Examples
     --------
@@ -115,10 +116,11 @@ class SearchHistoryDisplay:
         -------
         frame : DataFrame
             One row per candidate, in the order tried. The columns are `round`, `status`
-            ("complete", "failed" or "dropped"), `score`, `best_so_far` and `seconds`.
-            `round` is 1 in a search without rounds. In a halving search, each iteration
-            is a round, and `best_so_far` starts again with each iteration. `seconds` is
-            the total time of all fits and scores up to this candidate.
+            ("complete", "failed", "dropped" or "paused"), `score`, `best_so_far` and
+            `seconds`. `round` is 1 in a search without rounds. In a halving search,
+            each iteration is a round, and `best_so_far` starts again with each
+            iteration. `seconds` is the total time of all fits and scores up to this
+            candidate.
         """
         return self.data.copy()
 
@@ -197,6 +199,7 @@ class SearchHistoryDisplay:
         hollow = {"facecolor": "none", "edgecolor": "0.45", "linewidth": 0.8}
         filled = {"color": "tab:blue", "alpha": 0.75, "linewidth": 0}
         dropped = (status == "dropped") & (scores >= low)
+        paused = (status == "paused") & (scores >= low)
         failed = (status == "failed") | np.isnan(scores)
         edge = {"clip_on": False, "zorder": 3}
         for rows, heights, style in (
@@ -206,6 +209,7 @@ class SearchHistoryDisplay:
                 {**filled, "marker": "o", "label": "candidate"},
             ),
             (dropped, scores, {**hollow, "marker": "o", "label": "dropped"}),
+            (paused, scores, {**hollow, "marker": "D", "label": "paused"}),
             (below, bottom, {**filled, **edge, "marker": "v", "label": "worse"}),
             (
                 failed,

@@ -206,8 +206,8 @@ class SearchLandscapeDisplay:
         -------
         frame : DataFrame
             One row per candidate that sets both parameters: the two values, `round`,
-            `status` ("complete", "failed" or "dropped") and `score`. The column of a
-            parameter that has one of these names starts with `param_`.
+            `status` ("complete", "failed", "dropped" or "paused") and `score`. The
+            column of a parameter that has one of these names starts with `param_`.
         """
         return self.data.copy()
 
@@ -308,7 +308,7 @@ class SearchLandscapeDisplay:
             style |= {"c": scores[rows], "marker": round_marker(number)}
             drawn = ax.scatter(x[rows], y[rows], **merge_point_options(style, options))
         other = {"s": size, "color": "black", "zorder": 2, "linewidth": 0.8}
-        for name, marker in (("dropped", "."), ("failed", "x")):
+        for name, marker in (("dropped", "."), ("paused", "1"), ("failed", "x")):
             rows = status == name
             if rows.any():
                 ax.scatter(x[rows], y[rows], marker=marker, label=name, **other)

@@ -73,7 +73,8 @@ class SearchSliceDisplay:
     elsewhere say little about what is possible there.
 
     The star is the best candidate, and darker points belong to later rounds. Hollow
-    points are candidates that racing stopped. Crosses at the lower edge are failed
+    points are candidates that racing stopped, hollow diamonds those that it stopped
+    after a part of their iterations. Crosses at the lower edge are failed
     candidates, without a score on some split. Triangles at the lower edge are very bad
     scores, as in :class:`SearchHistoryDisplay`. Points at the same choice are moved
     apart.
@@ -240,6 +241,7 @@ class SearchSliceDisplay:
         rounds = self.data["round"].to_numpy()
         status = self.data["status"].to_numpy()
         dropped, failed = status == "dropped", status == "failed"
+        paused = status == "paused"
         low, high = score_limits(scores)
         most = 8 if len(parameter.labels) <= 8 else 6
         set_parameter_axis(ax, "x", parameter, most=most, length=14)
@@ -251,7 +253,7 @@ class SearchSliceDisplay:
         many = len(scores) > RASTERIZE_ABOVE
         shades = matplotlib.colormaps[COLORMAP](np.linspace(0.35, 0.85, rounds.max()))
         for number in np.unique(rounds).tolist():
-            rows = (rounds == number) & ~(scores < low) & ~dropped
+            rows = (rounds == number) & ~(scores < low) & ~dropped & ~paused
             style = {
                 "s": size,
                 "color": shades[number - 1] if several else "tab:blue",
@@ -267,6 +269,7 @@ class SearchSliceDisplay:
         cross = {"marker": "x", "color": "black", "clip_on": False, "linewidth": 0.8}
         for name, rows, heights, style in (
             ("dropped", dropped & ~(scores < low), scores, hollow),
+            ("paused", paused & ~(scores < low), scores, {**hollow, "marker": "D"}),
             ("worse", scores < low, bottom, below),
             ("failed", failed, bottom, cross),
         ):

@@ -30,9 +30,10 @@ class Results:
         Test scores; NaN if a fit failed or was not run.
     scores : ndarray of shape (n_candidates,)
         Mean test scores. For a candidate that racing stopped, the mean over the splits
-        that were run. NaN if there is no score.
+        that were run, or the score at its last pause. NaN if there is no score.
     status : ndarray of str
-        "complete", "failed" (a split has no score) or "dropped" (stopped by racing).
+        "complete", "failed" (a split has no score), "dropped" (stopped by racing) or
+        "paused" (stopped by racing after a part of its iterations).
     rounds : ndarray of int
         The round of each candidate, from 1. Iterations of a halving search are rounds.
     resources : ndarray or None
@@ -255,6 +256,10 @@ def read_results(
     n_run = np.full(len(params), splits.shape[1])
     n_run = np.asarray(cv_results.get("n_splits_evaluated", n_run))
     status = _status(splits, n_run, means)
+    partial = np.asarray(
+        cv_results.get(f"partial_test_{metric}", np.full(len(params), np.nan)), float
+    )
+    status[(n_run == 0) & ~np.isnan(partial)] = "paused"
     rounds = _rounds(cv_results, len(params))
     names = sorted({name for candidate in params for name in candidate})
     columns = {name: [c.get(name, MISSING) for c in params] for name in names}
@@ -272,7 +277,11 @@ def read_results(
             for name, values in columns.items()
         ],
         split_scores=splits,
-        scores=np.where(status == "complete", means, _partial_means(splits, status)),
+        scores=np.select(
+            [status == "complete", status == "paused"],
+            [means, partial],
+            _partial_means(splits, status),
+        ),
         status=status,
         rounds=rounds,
         resources=_array(cv_results, "n_resources"),

@@ -160,6 +160,19 @@ def test_at_most_a_quarter_of_the_scores_is_left_out(n):
     assert score_limits(scores)[0] == (0.5 if n > 1 else 1.0)
 
 
+@pytest.mark.parametrize(
+    "kind", [SearchHistoryDisplay, SearchSliceDisplay, SearchLandscapeDisplay]
+)
+def test_paused_candidates_are_labelled(kind):
+    search = search_with_scores([0.5, 0.6, 0.7, np.nan, np.nan])
+    search.cv_results_["partial_test_score"] = np.array([0.5, 0.5, 0.5, 0.4, 0.5])
+    search.cv_results_["n_splits_evaluated"] = np.array([2, 2, 2, 0, 0])
+    display = kind.from_search(search).plot()
+    labels = {mark.get_label() for mark in drawn_points(display)}
+    assert "paused" in labels
+    assert "failed" not in labels
+
+
 def test_dropped_candidates_with_very_bad_scores_are_drawn():
     search = search_with_scores([0.5, 0.51, 0.52, 0.53, 0.54, np.nan])
     search.cv_results_["split0_test_score"][-1] = -1e6

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import lognorm, loguniform, randint, uniform
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import Lasso, Ridge
@@ -13,7 +15,11 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 from toy_searches import UNFITTED, Toy, X, Y, fitted
 
-from sklearn_refine import SuccessiveRandomSearchCV, log_randint
+from sklearn_refine import (
+    RefiningGridSearchCV,
+    SuccessiveRandomSearchCV,
+    log_randint,
+)
 from sklearn_refine.results._parameters import MISSING, read_parameter
 from sklearn_refine.results._smoothing import estimate_noise
 from sklearn_refine.results._table import read_results, read_search
@@ -201,6 +207,22 @@ def test_scores_and_status(name):
     assert results.seconds.min() >= 0
     expected = {"failing": {"failed"}, "racing": {"failed", "dropped"}}
     assert set(results.status) == expected.get(name, set()) | {"complete"}
+
+
+def test_a_paused_candidate_has_its_partial_score():
+    estimator = RandomForestClassifier(n_estimators=8, random_state=0)
+    X, y = load_iris(return_X_y=True)
+    search = RefiningGridSearchCV(
+        estimator, {"max_depth": [1, 2, 3, 4, 5]}, n_rounds=1, racing="iterations"
+    ).fit(X, y)
+    results = read_search(search)
+    paused = results.status == "paused"
+    assert paused.any()
+    assert set(results.status) == {"paused", "complete"}
+    np.testing.assert_array_equal(
+        results.scores[paused], search.cv_results_["partial_test_score"][paused]
+    )
+    assert results.best == search.best_index_
 
 
 def test_a_dropped_candidate_has_its_partial_mean():
