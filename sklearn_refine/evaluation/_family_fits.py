@@ -20,7 +20,7 @@ from sklearn_refine.evaluation._signals import TimeUp, time_limit
 from sklearn_refine.sharing._copies import copy_data
 from sklearn_refine.sharing._families import Data, Family, Served
 from sklearn_refine.sharing._pauses import go_on
-from sklearn_refine.sharing._registry import find_family, may_be_random
+from sklearn_refine.sharing._registry import may_be_random
 from sklearn_refine.sharing._tree import global_random_state
 
 _METHODS = ("predict", "predict_proba", "decision_function")
@@ -53,20 +53,49 @@ def run_family(family: Family, members: Sequence[SharedFit]) -> list[Outcome | N
     return run.divide_times()
 
 
-def twin_key(member: SharedFit) -> Hashable | None:
-    """Return a key that is equal for networks which must be equal once trained.
+def training_key(member: SharedFit) -> Hashable | None:
+    """Return a key that is equal for networks which one training serves.
 
-    None if a network has no twins, or if another fit would draw other random numbers.
+    They differ in nothing but the number of epochs. None if a network shares with no
+    other one, or if another fit would draw other random numbers. In a race over
+    iterations, only networks that pause at the same epoch share.
     """
     model, fit = member.step_fit.model, member.fit
     if fit.family is None or fit.callback_context is not None:
         return None
     if not isinstance(model.random_state, Integral | np.random.RandomState):
         return None
-    family = find_family(model)
-    if family is None or family.axes:
-        return None
-    return fit.split, fit.prefix, fit.family
+    return fit.split, fit.prefix, fit.family, fit.pause and model.max_iter
+
+
+def hand_over(first: SharedFit, following: SharedFit, outcome: Outcome | None) -> bool:
+    """Let the training of a network go on as that of one with more epochs.
+
+    Returns whether it can; if not, the other one is trained by itself.
+    """
+    step = first.step_fit
+    if outcome is None or outcome["fit_error"] or step.alone:
+        return False
+    step.model.max_iter = following.step_fit.model.max_iter
+    step.pauses = following.step_fit.pauses
+    following.step_fit = step
+    return True
+
+
+def divide_training(
+    stages: Sequence[Sequence[Outcome | None]], prefix_seconds: float
+) -> None:
+    """Divide the time of one training among all numbers of epochs that it served.
+
+    By then, each has the time up to its last epoch, which is about what its own
+    training would have taken.
+    """
+    known = [[o for o in stage if o is not None] for stage in stages]
+    spent = [sum(o["fit_time"] - prefix_seconds for o in stage) for stage in known]
+    share = spent[-1] / sum(spent) if sum(spent) > 0 else 1.0
+    for outcome in (o for stage in known for o in stage):
+        own_seconds = outcome["fit_time"] - prefix_seconds
+        outcome["fit_time"] = prefix_seconds + share * own_seconds
 
 
 def run_twins(twins: Sequence[SharedFit]) -> list[Outcome | None]:

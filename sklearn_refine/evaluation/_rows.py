@@ -98,10 +98,7 @@ class Rows:
                 self.origins[row_of[limit]] = i
                 paused = {**params, pauses.name: limit}
                 self.candidates.append(replace(self.candidates[i], params=paused))
-                # Networks with other numbers of epochs are no family, forests are.
-                is_apart = key.family is not None and not pauses.on_all_splits
-                family = (key.family, limit) if is_apart else key.family
-                self.keys.append(replace(key, family=family))
+                self.keys.append(key)
         self.pausing[i] = PausingRows(
             pauses.name,
             pauses.n_iter,

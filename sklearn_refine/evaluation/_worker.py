@@ -21,7 +21,13 @@ from sklearn_refine._history import Outcome
 from sklearn_refine._interrupts import fit_of_scikit_learn, raise_interrupt
 from sklearn_refine._sklearn_compat import run_fit_and_score
 from sklearn_refine.evaluation._failures import handle_timeout
-from sklearn_refine.evaluation._family_fits import run_family, run_twins, twin_key
+from sklearn_refine.evaluation._family_fits import (
+    divide_training,
+    hand_over,
+    run_family,
+    run_twins,
+    training_key,
+)
 from sklearn_refine.evaluation._inputs import Fit, FitInputs
 from sklearn_refine.evaluation._paused import PAUSED, estimate_memory
 from sklearn_refine.evaluation._shared_fit import SharedFit
@@ -223,19 +229,37 @@ def _make_trees(inputs: FitInputs, fits: Sequence[Fit]) -> dict[int, PrefixTree]
 def _run_stacked(
     members: dict[int, SharedFit], limit: float | None
 ) -> dict[int, Outcome | None]:
-    """Train networks together and score them; of equal ones, only the first."""
-    twins: dict[Any, list[int]] = {}
+    """Train networks together and score them; one training serves equal ones.
+
+    Networks that differ in the number of epochs are scored where training pauses.
+    """
+    trainings: dict[Any, dict[int, list[int]]] = {}
     for i, member in members.items():
-        same = twins.setdefault(twin_key(member) or i, [])
+        epochs = trainings.setdefault(training_key(member) or i, {})
+        same = epochs.setdefault(member.step_fit.model.max_iter, [])
         same.insert(0 if member.step_fit.stack is not None else len(same), i)
-    train_together([members[same[0]].step_fit for same in twins.values()], limit)
     outcomes: dict[int, Outcome | None] = {}
-    for same in twins.values():
-        # Removed, so that no fitted model is kept after its scores.
-        own = {i: members.pop(i) for i in same}
-        outcomes |= zip(same, run_twins([*own.values()]), strict=True)
-        _keep_paused(own, outcomes)
-        raise_interrupt()  # what was shared may have caught it
+    left = [[epochs[n] for n in sorted(epochs)] for epochs in trainings.values()]
+    of_training: dict[int, list[list[Outcome | None]]] = {}
+    while left:
+        for stages in left:
+            members[stages[0][0]].step_fit.pauses |= len(stages) > 1
+        train_together([members[stages[0][0]].step_fit for stages in left], limit)
+        for stages in left:
+            # Removed, so that no fitted model is kept after its scores.
+            own = {i: members.pop(i) for i in stages.pop(0)}
+            outcomes |= zip(own, run_twins([*own.values()]), strict=True)
+            _keep_paused(own, outcomes)
+            first = next(iter(own))
+            served = of_training.setdefault(id(stages), [])
+            served.append([outcomes[i] for i in own])
+            if not stages or not hand_over(
+                own[first], members[stages[0][0]], outcomes[first]
+            ):
+                divide_training(served, own[first].prefix.fit_seconds)
+                served.clear()
+            raise_interrupt()  # what was shared may have caught it
+        left = [stages for stages in left if stages]
     return outcomes
 
 

@@ -148,7 +148,8 @@ def _record_result(fit: MLPFit, stack: Stack) -> None:
     fit.error = stack.errors.get(id(model))
     fit.diverged = fit.error is not None
     fit.late = id(model) in stack.late
-    if id(model) in stack.unconverged:
+    fit.messages = [(text, kind) for text, kind in fit.messages if kind is UserWarning]
+    if id(model) in stack.unconverged or fit.stack is not None:
         message = (
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter:d}) "
             "reached and the optimization hasn't converged yet."

@@ -19,8 +19,6 @@ class Iterations:
     free: tuple[str, ...] = ()
 
     def accepts(self, model: Any) -> bool:
-        if getattr(model, "solver", None) in ("adam", "sgd"):
-            return False  # networks that are trained in stacks
         return is_whole(model.max_iter) or (
             hasattr(model, "kernel") and model.max_iter == -1
         )

@@ -24,6 +24,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     ElasticNet,
     HuberRegressor,
@@ -51,6 +52,7 @@ from sklearn.tree import (
 
 from sklearn_refine import RefiningGridSearchCV
 from sklearn_refine.evaluation import _family_fits, _worker
+from sklearn_refine.mlp import _stack
 from sklearn_refine.sharing._families import Data
 from sklearn_refine.sharing._registry import family_key, find_family
 from sklearn_refine.sharing._tree import PrefixTree
@@ -228,6 +230,18 @@ CASES = {
         NUMBERS | OUTPUTS,
     ),
     "adam networks": case(MLPClassifier((5,), max_iter=4, **SMALL), ADAM, CLASSES),
+    "networks over epochs": case(
+        MLPClassifier((5,), early_stopping=True, n_iter_no_change=2, **SMALL),
+        {"max_iter": [2, 60, 90], "learning_rate_init": [1e-3, 0.3], "alpha": [0.1, 9]},
+        CLASSES,
+    ),
+    "sgd networks over epochs": case(
+        MLPRegressor(
+            hidden_layer_sizes=(5,), solver="sgd", n_iter_no_change=2, tol=9.0, **SMALL
+        ),
+        {"max_iter": [2, 60, 90], "alpha": [0.1, 9.0], "beta_1": [0.5, 0.9]},
+        NUMBERS | OUTPUTS,
+    ),
     "sgd networks": case(
         MLPRegressor(hidden_layer_sizes=(5,), solver="sgd", max_iter=4, **SMALL),
         {"learning_rate": ["constant", "invscaling"], "beta_1": [0.5, 0.9]},
@@ -409,6 +423,35 @@ def test_equal_networks_are_trained_once(params, n_networks, n_jobs, monkeypatch
     if params["random_state"] is not None:
         theirs = GridSearchCV(model, grid, **options).fit(DIGITS, DIGIT)
         assert_same_tables(ours.cv_results_, theirs.cv_results_)
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+def test_one_training_serves_all_numbers_of_epochs(random_state, monkeypatch):
+    network = MLPClassifier((5,), tol=0.0, random_state=random_state)
+    grid = {"max_iter": [9, 3, 27], "alpha": [0.1, 10.0]}
+    counts = []
+    run_epoch = _stack.Stack._run_epoch
+
+    def count(self):
+        counts.append(len(self.models))
+        return run_epoch(self)
+
+    monkeypatch.setattr(_stack.Stack, "_run_epoch", count)
+    results = []
+    for kind, more in ((RefiningGridSearchCV, {"n_rounds": 1}), (GridSearchCV, {})):
+        search = kind(network, grid, cv=3, refit=False, **more)
+        with pytest.warns(ConvergenceWarning) as caught:
+            search.fit(DIGITS, DIGIT)
+        messages = [str(w.message) for w in caught if w.category is ConvergenceWarning]
+        results.append((search.cv_results_, sorted(messages)))
+    n_epochs = 27 if random_state == 0 else 39
+    assert sum(counts) == 3 * 2 * n_epochs
+    if random_state == 0:
+        assert_same_tables(results[0][0], results[1][0])
+        assert results[0][1] == results[1][1]
+        some, few, many = results[0][0]["mean_fit_time"].reshape(2, 3).T
+        assert (few < some).all()
+        assert (some < many).all()
 
 
 WIDE = np.random.RandomState(2).randn(30, 70)

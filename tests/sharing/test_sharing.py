@@ -675,7 +675,7 @@ def test_an_invalid_target_raises_the_error_of_grid_search():
 
 
 def test_the_fits_of_a_failed_stack_run_one_by_one(monkeypatch):
-    def no_memory(self):
+    def no_memory(self, **options):
         raise MemoryError("of a stack")
 
     expected = run(CASES["architectures"][0], kind=GridSearchCV)[0]
@@ -686,7 +686,7 @@ def test_the_fits_of_a_failed_stack_run_one_by_one(monkeypatch):
 
 
 def test_a_stack_can_be_interrupted(monkeypatch):
-    def interrupted(self):
+    def interrupted(self, **options):
         raise KeyboardInterrupt("by hand")
 
     monkeypatch.setattr("sklearn_refine.mlp._training.Stack.train", interrupted)
