@@ -13,6 +13,7 @@ from sklearn_refine.sharing._bagging import Bagging
 from sklearn_refine.sharing._bayes import NaiveBayes
 from sklearn_refine.sharing._boosting import HistogramStages, Stages
 from sklearn_refine.sharing._decomposition import Components
+from sklearn_refine.sharing._elimination import Elimination
 from sklearn_refine.sharing._families import Family
 from sklearn_refine.sharing._iterations import Iterations, Twins, has_probabilities
 from sklearn_refine.sharing._libraries import LightGBM, XGBoost
@@ -64,6 +65,7 @@ FAMILIES: dict[tuple[str, str], Family] = {
         ((*_LINEAR, *_LIBSVM, *_MLPS, "LinearSVC", "LinearSVR"), Iterations()),
         (("KNeighborsClassifier", "KNeighborsRegressor"), Neighbors()),
         (("SelectKBest", "SelectPercentile"), Selection()),
+        (("RFE",), Elimination()),
         (("PCA",), Components()),
         (("MultinomialNB", "ComplementNB", "BernoulliNB"), NaiveBayes()),
     )

@@ -22,7 +22,7 @@ from sklearn.compose import (
     make_column_selector,
     make_column_transformer,
 )
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.decomposition import PCA, KernelPCA, TruncatedSVD
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -31,7 +31,7 @@ from sklearn.ensemble import (
 )
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from sklearn.feature_selection import SelectKBest, SelectPercentile
+from sklearn.feature_selection import RFE, SelectKBest, SelectPercentile
 from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -152,6 +152,27 @@ def test_values_that_one_selection_must_not_serve(monkeypatch):
     steps[1] = ("k", SelectPercentile())
     grid = {"k__percentile": [20, -1, 50, 130, True, 0.5, "all"]}
     assert_same(Pipeline(steps), grid)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_one_elimination_serves_larger_numbers(step, monkeypatch):
+    model = make_pipeline(
+        StandardScaler(),
+        RFE(LogisticRegression(), step=step),
+        KNeighborsClassifier(),
+    )
+    grid = {
+        "rfe__n_features_to_select": [3, 4, 5, 7, 12, 13, 99],
+        "kneighborsclassifier__n_neighbors": [1, 3],
+    }
+    wine = load_wine(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of 99 features
+        found = count_fits(monkeypatch, [RFE], model, grid, data=wine, cv=3)
+    # 13 features; in steps of two, eliminations to 4 and 12 pass other numbers.
+    assert found == [3 * 2] if step == 1 else 3 * 2 < found[0] < 3 * 7
+    descending = {"rfe__n_features_to_select": [5, 0.5, None, 3, 8]}
+    assert_same(model, descending, data=wine)
 
 
 def test_a_selection_warns_of_too_many_features():
