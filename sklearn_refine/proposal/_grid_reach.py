@@ -9,8 +9,8 @@ candidates on every machine.
   at most two, and all sizes together stay within `MAX_GROWTH` times the largest listed.
 - Budget: the candidates of a later round cost about `MAX_ROUND` times as much as those
   of the first round, if costs grow in proportion to each size: to a number of trees,
-  to their depth, to the units in all layers. Of a group that one fit serves, only the
-  largest counts.
+  to their depth, to the units in all layers. Of a group that one fit serves, the
+  largest counts, and the scoring of the others.
 - Undeclared ends: past the end of a range that nothing declares, only neighbours of the
   best center go, in one parameter at a time, until a fit beyond it has succeeded.
 """
@@ -48,6 +48,8 @@ MAX_GROWTH = 4.0
 #: A later round costs about this many times as much as the first one, at most. With the
 #: refit and its own work, a search of three rounds so takes up to four times as long.
 MAX_ROUND = 1.25
+#: What scoring a candidate costs that another one serves, of a fit of its own.
+SCORING_SHARE = 0.1
 #: Parameters whose cost doubles with each step, and how far they grow per round.
 DEPTHS = ("max_depth", "depth")
 DEPTH_STEP = 2
@@ -98,13 +100,12 @@ class Reach:
                     found.setdefault(place, []).append(number)
         listed = [c for c in history.candidates if not c.invented]
         self._n_listed = groups.count(listed)
-        of_groups: dict[Any, float] = {}
+        of_groups: dict[Any, list[float]] = {}
         for row, candidate in enumerate(listed):
             is_free = groups.name(candidate.subspace) is not None
             group = groups.key(candidate) if is_free else row
-            cost = self._cost(candidate)
-            of_groups[group] = max(cost, of_groups.get(group, 0.0))
-        self._listed_cost = sum(of_groups.values())
+            of_groups.setdefault(group, []).append(self._cost(candidate))
+        self._listed_cost = sum(map(_group_cost, of_groups.values()))
 
     def dimension(self, subspace: int, axis: Axis, key: Key) -> Dimension:
         """Return a dimension with the limits of this round."""
@@ -162,8 +163,8 @@ class Reach:
         """Return the first groups, as many as come closest to the budget.
 
         There are at most `limit` of them and at least one. If the limit is above the
-        number of listed groups, the budget is larger in proportion. A group costs as
-        much as its largest member; members that cost too much are left out.
+        number of listed groups, the budget is larger in proportion. Members that cost
+        too much are left out.
         """
         left = MAX_ROUND * self._listed_cost * max(1.0, limit / self._n_listed)
         taken: list[list[Candidate]] = []
@@ -177,7 +178,7 @@ class Reach:
                 taken.append(
                     [c for c, x in zip(group, costs, strict=True) if x <= most]
                 )
-                left -= max(cost for cost in costs if cost <= most)
+                left -= _group_cost([cost for cost in costs if cost <= most])
         return taken
 
     def _cost(self, candidate: Candidate) -> float:
@@ -254,6 +255,12 @@ def describe_axis(axis: Axis) -> dict[str, Any]:
         "highest": limits.high,
         "why": "; ".join(dict.fromkeys(reasons)),
     }
+
+
+def _group_cost(costs: Sequence[float]) -> float:
+    """Return what candidates cost of which the largest serves the others."""
+    largest = max(costs)
+    return largest + SCORING_SHARE * (sum(costs) - largest)
 
 
 def _is_declared(reason: str) -> bool:
