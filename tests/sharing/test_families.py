@@ -231,13 +231,17 @@ CASES = {
     ),
     "adam networks": case(MLPClassifier((5,), max_iter=4, **SMALL), ADAM, CLASSES),
     "networks over epochs": case(
-        MLPClassifier((5,), early_stopping=True, n_iter_no_change=2, **SMALL),
+        MLPClassifier((5,), n_iter_no_change=2, tol=9.0, **SMALL),
         {"max_iter": [2, 60, 90], "learning_rate_init": [1e-3, 0.3], "alpha": [0.1, 9]},
         CLASSES,
     ),
     "sgd networks over epochs": case(
         MLPRegressor(
-            hidden_layer_sizes=(5,), solver="sgd", n_iter_no_change=2, tol=9.0, **SMALL
+            hidden_layer_sizes=(5,),
+            solver="sgd",
+            n_iter_no_change=2,
+            early_stopping=True,
+            **SMALL,
         ),
         {"max_iter": [2, 60, 90], "alpha": [0.1, 9.0], "beta_1": [0.5, 0.9]},
         NUMBERS | OUTPUTS,
