@@ -22,7 +22,8 @@ alpha, architecture, activation and batch size. Forests and boosting have 80 tre
 BLAS has one thread, for all searches alike.
 
 Usage: python docs/benchmarks/racing_seconds.py [--seeds N] [--rows N]
-           [--candidates N] [--models NAME ...] [--smoke]
+           [--candidates N] [--data NAME ...] [--splits N ...] [--models NAME ...]
+           [--smoke]
 """
 
 import argparse
@@ -197,10 +198,12 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--candidates", type=int, default=60)
+    parser.add_argument("--data", nargs="+", choices=DATA, default=[*DATA])
+    parser.add_argument("--splits", type=int, nargs="+", default=[3, 5])
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
     parser.add_argument("--smoke", action="store_true", help="only see that it runs")
     args = parser.parse_args()
-    data, seeds, splits = [*DATA], range(args.seeds), (3, 5)
+    data, seeds, splits = args.data, range(args.seeds), args.splits
     if args.smoke:
         data, seeds, splits = ["diabetes"], [0], (3,)
         args.rows, args.candidates = 80, 8

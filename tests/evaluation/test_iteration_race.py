@@ -159,9 +159,20 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+QUICK = ("mlp", "forest", "histograms, early stopping")
+
+
 @pytest.mark.parametrize(
-    "can_keep", [True, pytest.param(False, marks=pytest.mark.slow)]
+    ("name", "can_keep"),
+    [
+        *((name, True) for name in QUICK),
+        *(
+            pytest.param(name, can_keep, marks=pytest.mark.slow)
+            for name in FAMILIES
+            for can_keep in (True, False)
+            if not (can_keep and name in QUICK)
+        ),
+    ],
 )
 def test_who_finishes_has_the_scores_of_scikit_learn(name, can_keep, monkeypatch):
     """Also where nothing is kept, so that each fit starts anew after its pause."""
@@ -233,6 +244,7 @@ def test_no_epoch_is_run_twice(monkeypatch):
     assert sum(counts) == 12 * 5 + 6 * 5 + 3 * 10 + n_later * 20
 
 
+@pytest.mark.slow
 def test_no_tree_is_grown_twice(monkeypatch):
     forest, grid, X_, y_ = FAMILIES["bagging"]
     search = race(forest, grid, X_, y_)
@@ -272,6 +284,7 @@ def test_number_of_iterations_is_searched():
     check(search, GridSearchCV(NETWORK, grid, cv=3).fit(X, Y))
 
 
+@pytest.mark.slow
 def test_what_does_not_pause_races_over_splits():
     cases = [
         (
@@ -517,6 +530,7 @@ def test_ctrl_c_keeps_what_is_finished(monkeypatch):
     assert set(search.cv_results_["n_iter_evaluated"]) == {5.0, 10.0, 20.0}
 
 
+@pytest.mark.slow
 def test_time_budget():
     grid = {"mlpregressor__alpha": np.geomspace(1e-6, 1, 400).tolist()}
     network = make_pipeline(
@@ -553,6 +567,7 @@ def test_fit_timeout_counts_all_parts():
         race(network, grid, fit_timeout=0.5)
 
 
+@pytest.mark.slow
 @with_callbacks
 def test_callbacks_see_whole_fits():
     for name in ("mlp", "forest"):
@@ -572,6 +587,7 @@ def test_callbacks_see_whole_fits():
         )
 
 
+@pytest.mark.slow
 def test_random_states_that_are_no_numbers():
     for random_state in (None, np.random.RandomState(0)):
         forest = RandomForestClassifier(n_estimators=8, random_state=random_state)
