@@ -195,16 +195,15 @@ def _paused_columns(outcomes: Sequence[Sequence[Outcome]]) -> dict[str, np.ndarr
             n_iter[row] = splits[0]["n_iter"]
             if not was_run(splits[0]):
                 n_iter[row] = paused_scores(splits[0])[-1][0]
-        last = [
-            paused_scores(outcome)[-1][1] for outcome in splits if "n_iter" in outcome
-        ]
-        for values in last:
-            named = values if isinstance(values, dict) else {"score": values}
-            for name, value in named.items():
-                column = f"partial_test_{name}"
-                scores.setdefault(column, np.full(len(outcomes), np.nan))
-                before = np.nan_to_num(scores[column][row])
-                scores[column][row] = before + value / len(last)
+        pauses = [paused_scores(outcome) for outcome in splits]
+        last = [of_fit[-1][1] for of_fit in pauses if of_fit]
+        several = next((values for values in last if isinstance(values, dict)), None)
+        for name in several or (["score"] if last else []):
+            values = [v[name] if isinstance(v, dict) else v for v in last]
+            column = scores.setdefault(
+                f"partial_test_{name}", np.full(len(outcomes), np.nan)
+            )
+            column[row] = np.mean(values)
     return {"n_iter_evaluated": n_iter, **scores}
 
 

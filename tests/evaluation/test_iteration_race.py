@@ -36,6 +36,7 @@ from sklearn_refine import (
 )
 from sklearn_refine.evaluation._paused import PAUSED, PausedFits
 from sklearn_refine.mlp import _stack
+from sklearn_refine.results._attributes import _paused_columns
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -404,6 +405,19 @@ def test_candidates_without_a_score_do_not_go_on():
     lost = np.isnan(results["partial_test_score"])
     assert 0 < lost.sum() < 9
     assert (results["n_splits_evaluated"][lost] == 0).all()
+
+
+def test_the_partial_score_is_missing_if_one_split_has_none():
+    def outcome(score):
+        return {"paused_scores": [(1, score)], "n_iter": 8, "fit_time": np.nan}
+
+    columns = _paused_columns(
+        [[outcome({"own": np.nan}), outcome({"own": 1.0})], [outcome({"own": 1.0})] * 2]
+    )
+    np.testing.assert_array_equal(columns["partial_test_own"], [np.nan, 1.0])
+    columns = _paused_columns([[outcome(0.5), outcome(1.0)]])
+    np.testing.assert_array_equal(columns["partial_test_score"], [0.75])
+    np.testing.assert_array_equal(columns["n_iter_evaluated"], [1.0])
 
 
 def test_several_metrics():
