@@ -302,6 +302,7 @@ class History:
         means = np.where(np.isnan(self.mean_scores()), -np.inf, self.mean_scores())
         number = np.asarray(self.round_of)
         names = sorted({name for c in self.candidates for name in c.params})
+        has_pauses = any(map(paused_scores, self.flat_outcomes()))
         rows = []
         best = -np.inf
         for index, finished in enumerate(self.rounds):
@@ -314,6 +315,8 @@ class History:
                 "best_so_far": float(best) if best > -np.inf else math.nan,
                 "seconds": finished.seconds,
             }
+            if has_pauses:
+                row |= self._count_endings(np.flatnonzero(number == index))
             for name in names:
                 row[f"window_{name}"] = [
                     window.shown[name]
@@ -322,6 +325,15 @@ class History:
                 ]
             rows.append(row)
         return rows
+
+    def _count_endings(self, rows: np.ndarray) -> dict[str, int]:
+        """Return how far candidates came in a race over iterations."""
+        n_run = [sum(map(was_run, self.outcomes[row])) for row in rows.tolist()]
+        return {
+            "n_complete": n_run.count(self.n_splits),
+            "n_dropped": sum(0 < n < self.n_splits for n in n_run),
+            "n_paused": n_run.count(0),
+        }
 
     def windows_table(self) -> list[dict[str, Any]]:
         """Return ``windows_`` as rows: one per round, center and parameter."""

@@ -444,6 +444,12 @@ def test_later_rounds_and_tol():
     assert (results["n_splits_evaluated"][later] == 0).any()
     assert search.rounds_["n_fits"].sum() == search.n_fits_
     assert search.n_fits_ == results["n_splits_evaluated"].sum()
+    endings = search.rounds_[["n_complete", "n_dropped", "n_paused"]]
+    np.testing.assert_array_equal(endings.sum(axis=1), search.rounds_["n_candidates"])
+    n_run = results["n_splits_evaluated"]
+    assert endings["n_complete"].sum() == (n_run == 3).sum()
+    assert endings["n_paused"].sum() == (n_run == 0).sum()
+    assert "n_paused" not in race(NETWORK, RATES, racing=True).rounds_
     ended = race(NETWORK, RATES, n_rounds=3, tol=10.0)
     assert (ended.n_rounds_, ended.stop_reason_) == (2, "tol")
 
