@@ -111,10 +111,10 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         detect overfitting.
     racing : bool or "iterations", default=False
         Stop unpromising candidates early. Every candidate of a round is scored on the
-        first split; only those that could still win, on further splits. Saves 60 to
-        75 % of the fits, of MLPs 20 to 40 % of the time. May return another, nearly
-        equal candidate. With "iterations", MLPs, forests and boosting also race
-        over these. Stopped candidates have no ``mean_test_score``. See :ref:`racing`.
+        first split. Only those that could still win run on further splits. Saves 60 to
+        75 % of the fits; for MLPs, 20 to 40 % of the time. May return another, nearly
+        equal candidate. With "iterations", MLPs, forests and boosting also stop early.
+        Stopped candidates have no ``mean_test_score``. See :ref:`racing`.
     share_work : bool, default=True
         Do work that candidates have in common only once. Steps that Pipelines
         share are fitted once per split, a large forest serves as the smaller ones, and

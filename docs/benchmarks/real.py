@@ -36,7 +36,7 @@ Columns
     mean over data and seeds. The searches of this package are ranked four times beside
     those of others: plain, with racing=True, with racing="iterations", and with
     refit=smoothed_best(), which takes another of the candidates of the plain one.
-    held-out error: 1 - score, divided by that of RandomizedSearchCV.
+    held-out error: 1 - score, as a share of RandomizedSearchCV's.
     reached, seconds to reach: a search's best score so far against the final CV score
     of RandomizedSearchCV. Where it is reached, after what share of the seconds that
     RandomizedSearchCV took in all; the median counts a search that never does as

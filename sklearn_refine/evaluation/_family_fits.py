@@ -69,9 +69,9 @@ def training_key(member: SharedFit) -> Hashable | None:
 
 
 def hand_over(first: SharedFit, following: SharedFit, outcome: Outcome | None) -> bool:
-    """Let the training of a network go on as that of one with more epochs.
+    """Continue the training of one network for another one with more epochs.
 
-    Returns whether it can; if not, the other one is trained by itself.
+    Returns whether that is possible. If not, the other network is trained by itself.
     """
     step = first.step_fit
     if outcome is None or outcome["fit_error"] or step.alone:

@@ -1,8 +1,8 @@
 """Halving: decide which paused candidates go on.
 
-Candidates pause after some of their iterations, and the better half goes on: at least
-three, and everyone who is as good as the last of these. Candidates are only compared
-with others that pause at the same shares of their iterations and on the same splits.
+Candidates pause after a share of their iterations. The better half continues: at least
+three candidates, and all that tie with the last of them. Only candidates that pause at
+the same shares and on the same splits are compared.
 This is successive halving [1]_ with two or three rungs; the later and fewer the rungs,
 the more often the best candidate survives. A change here may not break that the result
 does not depend on the order of the candidates.

@@ -484,7 +484,7 @@ def test_a_pause_gives_no_convergence_warning():
     search = RefiningGridSearchCV(
         NETWORK, RATES, racing="iterations", n_rounds=1, cv=3, refit=False
     )
-    with pytest.warns(ConvergenceWarning) as caught:
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(20\)") as caught:
         search.fit(X, Y)
     messages = [str(w.message) for w in caught if w.category is ConvergenceWarning]
     assert len(messages) == search.n_fits_
@@ -517,12 +517,12 @@ def test_a_killed_search_goes_on(tmp_path, monkeypatch):
 
     def run(self):
         if len(counts) == 47:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("by hand")
         return run_epoch(self)
 
     with monkeypatch.context() as patch:
         patch.setattr(_stack.Stack, "_run_epoch", run)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="by hand"):
             race(NETWORK, RATES, n_rounds=2, journal=path)
     assert not PAUSED._fits
     assert len(read_journal(path)) > 12
@@ -544,7 +544,7 @@ def test_ctrl_c_keeps_what_is_finished(monkeypatch):
 
     monkeypatch.setattr(_stack.Stack, "_run_epoch", run)
     search = RefiningGridSearchCV(NETWORK, RATES, racing="iterations", cv=3, n_rounds=1)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):  # of Python's own handler
         search.fit(X, Y)
     assert search.stop_reason_ == "interrupted"
     assert set(search.cv_results_["n_iter_evaluated"]) == {5.0, 10.0, 20.0}

@@ -444,7 +444,7 @@ def test_one_training_serves_all_numbers_of_epochs(random_state, monkeypatch):
     results = []
     for kind, more in ((RefiningGridSearchCV, {"n_rounds": 1}), (GridSearchCV, {})):
         search = kind(network, grid, cv=3, refit=False, **more)
-        with pytest.warns(ConvergenceWarning) as caught:
+        with pytest.warns(ConvergenceWarning, match="Maximum iterations") as caught:
             search.fit(DIGITS, DIGIT)
         messages = [str(w.message) for w in caught if w.category is ConvergenceWarning]
         results.append((search.cv_results_, sorted(messages)))
