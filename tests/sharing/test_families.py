@@ -291,18 +291,22 @@ CASES = {
         KNeighborsRegressor(), {"n_neighbors": [3, 60, 70]}, NUMBERS, weights=False
     ),
 }
-RUNS = [
-    pytest.param(
-        *(name, data, option),
-        marks=[]
-        if option == "plain" and data == next(iter(sets))
-        else pytest.mark.slow,
-    )
-    for name, (_, _, sets, _, weights) in CASES.items()
-    for data in sets
-    for option in ("plain", "train scores", "several scores", "weights")
-    if weights or option != "weights"
-]
+OPTIONS = ("train scores", "several scores", "weights")
+
+
+def runs():
+    """Every option on a case's first data; on the others, none and one in turn."""
+    for name, (_, _, sets, _, has_weights) in CASES.items():
+        options = OPTIONS if has_weights else OPTIONS[:-1]
+        for number, data in enumerate(sets):
+            chosen = options[number % len(options)]
+            for option in ("plain", *(options if number == 0 else [chosen])):
+                is_quick = number == 0 and option == "plain"
+                marks = [] if is_quick else pytest.mark.slow
+                yield pytest.param(name, data, option, marks=marks)
+
+
+RUNS = list(runs())
 
 
 def options_of(option, data):
