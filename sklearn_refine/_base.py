@@ -56,6 +56,12 @@ from sklearn_refine.results._messages import (
     announce_round,
     warn_about_failures,
 )
+from sklearn_refine.results._notes import (
+    note_end,
+    note_results,
+    note_round,
+    note_search,
+)
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
 
@@ -216,6 +222,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
                     self._set_results(history)
                     self._select_best(history)
                     self._set_edges(setup.proposer, history)
+                    note_end(store, self, history)
                 interrupts.check()
             except BaseException as error:
                 # Neither an error nor an interrupt costs the work already done.
@@ -263,6 +270,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
     def _run_rounds(self, setup: _Setup, history: History, callbacks: Any) -> None:
         """Propose and evaluate until the plan, or a reason to stop, ends the search."""
         n_rounds = len(setup.plan)
+        note_search(setup.evaluation.store, self, setup.plan)
         # A search of one round has the callback tree of scikit-learn's searches.
         has_rounds = self._n_rounds_asked() > 1
         if has_rounds:
@@ -296,6 +304,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
         self, setup: _Setup, history: History, proposal: Proposal, callbacks: Any
     ) -> bool:
         """Evaluate and record a proposal; return whether a callback asked to stop."""
+        store = setup.evaluation.store
+        note_round(store, len(history.rounds) + 1, proposal.candidates)
         fresh = history.without_outcome(proposal.candidates)
         seconds = setup.evaluation.predict_seconds(list(fresh.values()))
         announce_round(self, history, len(fresh), len(setup.plan), seconds)
@@ -328,6 +338,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 )
         can_continue = len(history.rounds) < len(setup.plan) and evaluation.is_done
         self._check_round(history, can_continue=can_continue)
+        note_results(store, history)
         return bool(callbacks.call_on_fit_task_end(estimator=self)) or evaluation.stop
 
     def _check_round(self, history: History, *, can_continue: bool) -> None:

@@ -24,7 +24,10 @@ BELOW = {
         *("sharing", "mlp", "_history", "space", "_interrupts", "_sklearn_compat")
     },
     "journal": {"_history", "_interrupts", "_sklearn_compat"},
-    "results": {"proposal", "_history", "space", "_interrupts", "_sklearn_compat"},
+    "results": {
+        *("journal", "proposal"),
+        *("_history", "space", "_interrupts", "_sklearn_compat"),
+    },
     "plotting": {"results", "space"},
     "_base": {
         *("results", "journal", "evaluation"),

@@ -22,7 +22,8 @@ from sklearn_refine.journal._connection import (
     transaction,
 )
 
-VERSION = 2  # of the schema; PRAGMA user_version
+VERSION = 3  # of the schema; PRAGMA user_version
+OLDEST_VERSION = 2  # that is still read and continued; it has no table of notes
 APPLICATION = 0x736B7266  # "skrf"; PRAGMA application_id
 
 #: Rows of fits are only appended. An index would take a third or more of SQLite's time.
@@ -65,7 +66,15 @@ SCHEMA = (
     split INTEGER NOT NULL,
     session INTEGER NOT NULL,
     PRIMARY KEY (run, candidate, split))""",
+    """CREATE TABLE notes (
+    session INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    written REAL NOT NULL,
+    PRIMARY KEY (session, kind, round))""",
 )
+_NOTES = SCHEMA[-1]
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -104,11 +113,20 @@ def _create_or_check_tables(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     _check_version(path, application, version)
-    if tables != set(SCHEMA):
+    expected = set(SCHEMA) if version == VERSION else set(SCHEMA) - {_NOTES}
+    if tables != expected:
         raise damaged_error(path, "it has other tables than a journal")
     # WAL allows many readers and one writer. Written rows survive a killed process.
     if os.access(path, os.W_OK):
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Add what a file of an older version lacks; called inside a transaction."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < VERSION:
+        connection.execute(_NOTES)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def check_file(path: Path) -> None:
@@ -185,7 +203,7 @@ def _check_version(path: Path, application: int, version: int) -> None:
             f"journal={str(path)!r} is a database of another program; name another "
             "file."
         )
-    if version < VERSION:
+    if version < OLDEST_VERSION:
         raise JournalError(
             f"journal={str(path)!r} was written by an earlier version of "
             f"sklearn_refine (schema {version}; this version knows {VERSION}); name "

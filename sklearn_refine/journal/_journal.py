@@ -30,7 +30,7 @@ from sklearn_refine.journal._connection import (
     transaction,
     unusable_error,
 )
-from sklearn_refine.journal._file import open_file
+from sklearn_refine.journal._file import open_file, upgrade
 from sklearn_refine.journal._rows import COLUMNS, from_row, to_rows
 from sklearn_refine.journal._sessions import (
     OPEN_SESSIONS,
@@ -125,6 +125,7 @@ class Journal:
     def _register_session(self, run: tuple[str, str, str, str]) -> None:
         """Find or create the run, and register a session of it."""
         with transaction(self._connection):
+            upgrade(self._connection)
             self._connection.execute(
                 "INSERT OR IGNORE INTO runs (fingerprint, search, estimator, started) "
                 "VALUES (?, ?, ?, ?)",
@@ -315,6 +316,23 @@ class Journal:
                     self._update_seen(now)
                 self._claimed.difference_update(position for position, _, _ in fits)
             except (sqlite3.Error, OSError, TypeError, ValueError) as error:
+                self._stop_writing(error)
+
+    def note(self, kind: str, round_number: int, text: str) -> None:
+        """Write what a reader of the file wants to know besides the fits.
+
+        A later note of the same kind and round replaces the earlier one.
+        """
+        with defer_interrupts(), self._lock:
+            if not self._can_write:
+                return
+            try:
+                with transaction(self._connection):
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?)",
+                        (self._session, kind, round_number, text, time.time()),
+                    )
+            except SQLITE_ERRORS as error:
                 self._stop_writing(error)
 
     def close(self) -> None:

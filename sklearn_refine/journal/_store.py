@@ -8,17 +8,22 @@ environment can be found and named.
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sklearn_refine._history import TIMED_OUT, Candidate, Outcome
 from sklearn_refine.journal._code import UnknownIdentityError, digest
 from sklearn_refine.journal._environment import describe_change, describe_environment
 from sklearn_refine.journal._fingerprint import describe, fingerprint
 from sklearn_refine.journal._journal import Journal
+
+MAX_NOTE_LENGTH = 1 << 23  # characters
 
 
 def open_store(search: Any, inputs: Any, space: dict[str, Any]) -> JournalStore | None:
@@ -148,6 +153,23 @@ class JournalStore:
             rows.append(((name, split), text, outcome))
         self._journal.save(self.round, rows)
 
+    def note(self, kind: str, facts: dict[str, Any], round_number: int = 0) -> None:
+        """Write facts about the search, as JSON, for those who read the journal."""
+        text = json.dumps(facts, default=_plain)
+        if len(text) <= MAX_NOTE_LENGTH:
+            self._journal.note(kind, round_number, text)
+
+    def text_of(self, value: Any) -> str:
+        """Return a value as the text that a candidate with it has."""
+        try:
+            return describe(value)
+        except UnknownIdentityError:
+            return repr(value)
+
+    def name_of(self, candidate: Candidate) -> tuple[str, str]:
+        """Return the digest of a candidate, and the text of its parameters."""
+        return self._describe(candidate)[1:]
+
     def _is_unscored(self, outcome: Outcome) -> bool:
         """Whether a score is `error_score`, as it is if a metric failed."""
         error_score = self.error_score
@@ -175,6 +197,11 @@ class JournalStore:
             known = (candidate, digest(text.encode())[:16], text)
             self._texts[id(candidate)] = known
         return known
+
+
+def _plain(value: Any) -> Any:
+    """Return a numpy scalar as a number of Python, and anything else as text."""
+    return value.item() if isinstance(value, np.generic) else repr(value)
 
 
 def _unknown_identity_error(path: Any, error: UnknownIdentityError) -> ValueError:

@@ -28,7 +28,9 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
                 "__".join(form)
                 for form in _forms(own)
                 if not any(
-                    _may_mean(form, other) for key, other in parts.items() if key != name
+                    _may_mean(form, other)
+                    for key, other in parts.items()
+                    if key != name
                 )
             ),
             name,

@@ -22,10 +22,10 @@ MAX_LISTED = 1000
 
 def infer_scale(given: Sequence[Any], values: list[Any], rounds: np.ndarray) -> Scale:
     """Return the scale of a parameter; see `read_parameter`."""
-    return _scale_of_space(given) or _scale_of_values(values, rounds)
+    return scale_of_space(given) or _scale_of_values(values, rounds)
 
 
-def _scale_of_space(given: Sequence[Any]) -> Scale | None:
+def scale_of_space(given: Sequence[Any]) -> Scale | None:
     """Return the scale of distributions or lists, or None if they do not show it."""
     for part in map(as_distribution, given):
         if hasattr(part, "ppf"):

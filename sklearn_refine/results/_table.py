@@ -32,8 +32,9 @@ class Results:
         Mean test scores. For a candidate that racing stopped, the mean over the splits
         that were run, or the score at its last pause. NaN if there is no score.
     status : ndarray of str
-        "complete", "failed" (a split has no score), "dropped" (stopped by racing) or
-        "paused" (stopped by racing after a part of its iterations).
+        "complete", "failed" (a split has no score), "dropped" (stopped by racing),
+        "paused" (stopped by racing after a part of its iterations) or, in the journal
+        of a search that runs, "running" (some splits have no score yet).
     rounds : ndarray of int
         The round of each candidate, from 1. Iterations of a halving search are rounds.
     resources : ndarray or None
@@ -198,11 +199,12 @@ def read_search(search: Any, metric: str | None = None) -> Results:
         label,
         estimator=getattr(search, "estimator", None),
         scales=getattr(search, "scales", None),
-        given=_read_space(search),
+        given=read_space(search),
+        unfinished=getattr(search, "unfinished", None),
     )
 
 
-def _read_space(search: Any) -> dict[str, list[Any]]:
+def read_space(search: Any) -> dict[str, list[Any]]:
     """Return the lists and distributions that a search was given, by parameter name."""
     space = getattr(search, "param_distributions", getattr(search, "param_grid", None))
     given: dict[str, list[Any]] = {}
@@ -220,6 +222,7 @@ def read_results(
     estimator: Any = None,
     scales: Mapping[str, str] | None = None,
     given: Mapping[str, Sequence[Any]] | None = None,
+    unfinished: np.ndarray | None = None,
 ) -> Results:
     """Read ``cv_results_``.
 
@@ -237,6 +240,8 @@ def read_results(
         Scales of parameters that are set, not inferred.
     given : mapping of str to sequence of list or distribution, optional
         The search space. Without it, the scales are inferred from the values tried.
+    unfinished : ndarray of bool, optional
+        The candidates that may still get fits, if the search is running.
 
     Raises
     ------
@@ -282,7 +287,9 @@ def read_results(
             [means, partial],
             _partial_means(splits, status),
         ),
-        status=status,
+        status=status
+        if unfinished is None
+        else np.where(unfinished & (status == "dropped"), "running", status),
         rounds=rounds,
         resources=_array(cv_results, "n_resources"),
         seconds=n_run
