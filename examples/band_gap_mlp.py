@@ -122,8 +122,8 @@ def main():
 
     print("\nWhat the rounds of RefiningGridSearchCV took and found:")
     print(rounds_taken(refining.rounds_).to_string())
-    print("\nWhere they looked, a line for each center:")
-    print(rounds_windows(refining.rounds_).to_string(index=False))
+    print("\nWhere they looked, a line for each center and parameter:")
+    print(windows_searched(refining.windows_).to_string(index=False))
     if args.smoke:
         print("\nA smoke run: too little data and training for a comparison.")
     draw(searches)
@@ -205,14 +205,17 @@ def rounds_taken(rounds):
     table["seconds"] = rounds["seconds"].round(1)
     table["best error"] = -rounds["best_score"].round(4)
     table["best error so far"] = -rounds["best_so_far"].round(4)
+    table["note"] = rounds["note"]
     return table
 
 
-def rounds_windows(rounds):
-    """Return the windows of `rounds_`, a line for each center."""
-    windows = rounds.filter(like="window_").rename(columns=short)
-    # A cell holds an entry for each center.
-    return windows.explode(list(windows)).map(looked_at).reset_index()
+def windows_searched(windows):
+    """Return `windows_` with short names, without the reasons of their ends."""
+    table = windows.drop(columns="why").assign(
+        parameter=windows["parameter"].map(short),
+        choices=windows["choices"].map(first_values),
+    )
+    return table.replace({None: ""})
 
 
 def draw(searches):
@@ -237,23 +240,10 @@ def draw(searches):
     plt.show()
 
 
-def looked_at(values):
-    """Return the range of some numbers or, for layer sizes, of each width."""
-    if not isinstance(values[0], tuple):
-        return span(values)
-    of_depth = {}
-    for widths in values:
-        of_depth.setdefault(len(widths), []).append(widths)
-    return " or ".join(
-        "(" + ", ".join(map(span, zip(*layers, strict=True))) + ")"
-        for _, layers in sorted(of_depth.items())
-    )
-
-
-def span(values):
-    """Return 'low to high', or the number if there is only one."""
-    low, high = readable(min(values)), readable(max(values))
-    return low if low == high else f"{low} to {high}"
+def first_values(values):
+    """Return up to three values as text, and how many there are."""
+    text = " or ".join(map(str, values[:3]))
+    return text if len(values) <= 3 else f"{text} ... ({len(values)})"
 
 
 def short(name):

@@ -23,7 +23,7 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_refine._history import History, Proposal, Proposer, was_run
+from sklearn_refine._history import Extent, History, Proposal, Proposer, was_run
 from sklearn_refine._interrupts import Interrupts
 from sklearn_refine._sklearn_compat import (
     BaseSearchCV,
@@ -62,6 +62,7 @@ from sklearn_refine.results._notes import (
     note_round,
     note_search,
 )
+from sklearn_refine.results._rounds import rounds_table, windows_table
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
 
@@ -117,7 +118,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
 
     @property
     def rounds_(self) -> pd.DataFrame:
-        """One row per round: its size, scores, time and windows."""
+        """One row per round: its size, scores and time, and a note on its windows."""
         check_is_fitted(self, "_rounds_table")
         frame = pd.DataFrame(self._rounds_table)
         frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
@@ -127,7 +128,13 @@ class BaseRefiningSearchCV(BaseSearchCV):
     def windows_(self) -> pd.DataFrame:
         """One row per round, center and parameter: what was searched, and why."""
         check_is_fitted(self, "_windows_table")
-        return pd.DataFrame(self._windows_table)
+        rows = self._windows_table
+        # Objects, so that integers do not become floats beside a missing end.
+        values = {
+            name: pd.Series([row[name] for row in rows], dtype=object)
+            for name in Extent._fields
+        }
+        return pd.DataFrame(rows).assign(**values)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -368,8 +375,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
         forget_results(self, only_best=True)
         self.n_rounds_ = len(history.rounds)
         self.n_fits_ = history.n_fits()
-        self._rounds_table = history.rounds_table()
-        self._windows_table = history.windows_table()
+        self._rounds_table = rounds_table(history, has_race=bool(self.racing))
+        self._windows_table = windows_table(history)
         self.cv_results_ = cv_results(self, history)
 
     def _set_partial_results(self, history: History) -> None:

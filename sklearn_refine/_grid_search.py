@@ -154,13 +154,14 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         ``refit=False``.
     rounds_ : DataFrame
         One row per round, indexed from 1: `n_candidates`, `n_fits`, `best_score` (of
-        the round), `best_so_far` and `seconds`. One column ``window_<parameter>`` per
-        parameter lists the values searched around each center: the smallest and
-        largest number, or the choices or layer sizes.
+        the round), `best_so_far`, `seconds` and `note`: parameters whose windows step
+        past the values tried, and how many candidates were left out. With `racing`,
+        also the numbers of candidates that were scored on all splits or dropped.
     windows_ : DataFrame
         One row per round, center and parameter: `round`, `center` (index in
-        ``cv_results_``, or -1), `parameter`, `values` and `why`: why the window steps
-        past the values tried, or stops there.
+        ``cv_results_``, or -1), `parameter`, `low` and `high` (the range), `choices`
+        (values outside a range) and `why`: why the window steps past the values tried,
+        or stops there.
     best_on_edge_ : dict of str to str
         Parameters whose best value is the smallest or largest one, and why no better
         one was tried. A wider range may hold better values.
@@ -216,8 +217,8 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
     {'alpha': 0.0001}
     >>> search.rounds_["n_candidates"].tolist()
     [3, 3, 3]
-    >>> search.windows_["values"].tolist()[:2]
-    [(0.01, 1.0), (0.001, 0.032)]
+    >>> search.windows_["low"].tolist()[:2]
+    [0.01, 0.001]
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

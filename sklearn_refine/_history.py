@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +21,8 @@ Outcome = dict[str, Any]
 #: The first words of the error of a fit that was ended by a timeout or a dead worker.
 TIMED_OUT = "TimeoutError: fit_timeout="
 DIED = "The worker process died"
+#: The first word of the reason of a window that steps past an edge of the values tried.
+STEPS = "steps"
 
 
 def was_run(outcome: Outcome) -> bool:
@@ -88,6 +90,22 @@ class Level:
     above: float | None = None
 
 
+class Extent(NamedTuple):
+    """The values of a parameter in a window: a range, other values, or both.
+
+    Attributes
+    ----------
+    low, high : number, layer sizes or None
+        The smallest and largest value of a range. None if there is no range.
+    choices : tuple
+        The values that are not in a range, such as strings.
+    """
+
+    low: Any = None
+    high: Any = None
+    choices: tuple[Any, ...] = ()
+
+
 @dataclass(frozen=True)
 class Window:
     """The part of a subspace that a round searches, around one center.
@@ -98,9 +116,8 @@ class Window:
         Index of the dict of the search space.
     levels : mapping of Key to Level
         The values of each dimension.
-    shown : mapping of str to tuple
-        For each parameter, the smallest and largest number, or the choices or layer
-        sizes of the window.
+    shown : mapping of str to Extent
+        The range or the choices of each parameter.
     center : int or None
         Index of the candidate in its center; None for the whole space.
     reasons : mapping of str to str
@@ -114,7 +131,7 @@ class Window:
 
     subspace: int
     levels: Mapping[Key, Level]
-    shown: Mapping[str, tuple[Any, ...]]
+    shown: Mapping[str, Extent]
     center: int | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     n_too_large: int = 0
@@ -296,69 +313,6 @@ class History:
         """Return the best score so far, or minus infinity if there is none."""
         means = self.mean_scores()
         return float(means[~np.isnan(means)].max(initial=-np.inf))
-
-    def rounds_table(self) -> list[dict[str, Any]]:
-        """Return ``rounds_`` as rows: size, scores, time and windows of each round."""
-        means = np.where(np.isnan(self.mean_scores()), -np.inf, self.mean_scores())
-        number = np.asarray(self.round_of)
-        names = sorted({name for c in self.candidates for name in c.params})
-        has_pauses = any(map(paused_scores, self.flat_outcomes()))
-        rows = []
-        best = -np.inf
-        for index, finished in enumerate(self.rounds):
-            score = means[number == index].max(initial=-np.inf)
-            best = max(best, score)
-            row: dict[str, Any] = {
-                "n_candidates": finished.n_candidates,
-                "n_fits": finished.n_fits,
-                "best_score": float(score) if score > -np.inf else math.nan,
-                "best_so_far": float(best) if best > -np.inf else math.nan,
-                "seconds": finished.seconds,
-            }
-            if has_pauses:
-                row |= self._count_endings(np.flatnonzero(number == index))
-            for name in names:
-                row[f"window_{name}"] = [
-                    window.shown[name]
-                    for window in finished.windows
-                    if name in window.shown
-                ]
-            rows.append(row)
-        return rows
-
-    def _count_endings(self, rows: np.ndarray) -> dict[str, int]:
-        """Return how far candidates came in a race over iterations."""
-        n_run = [sum(map(was_run, self.outcomes[row])) for row in rows.tolist()]
-        return {
-            "n_complete": n_run.count(self.n_splits),
-            "n_dropped": sum(0 < n < self.n_splits for n in n_run),
-            "n_paused": n_run.count(0),
-        }
-
-    def windows_table(self) -> list[dict[str, Any]]:
-        """Return ``windows_`` as rows: one per round, center and parameter."""
-        rows: list[dict[str, Any]] = []
-        for number, finished in enumerate(self.rounds, start=1):
-            for window in finished.windows:
-                for name in window.shown:
-                    reasons = [window.reasons.get(name, "")]
-                    if window.n_too_large:
-                        reasons.append(f"{window.n_too_large} combinations too large")
-                    if window.n_over_budget:
-                        reasons.append(
-                            f"{window.n_over_budget} candidates of the round left out "
-                            "for their cost"
-                        )
-                    rows.append(
-                        {
-                            "round": number,
-                            "center": -1 if window.center is None else window.center,
-                            "parameter": name,
-                            "values": window.shown[name],
-                            "why": "; ".join(filter(None, reasons)),
-                        }
-                    )
-        return rows
 
 
 class Proposer(Protocol):

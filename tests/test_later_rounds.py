@@ -212,11 +212,14 @@ def test_what_was_done_is_part_of_the_results():
     search = RefiningGridSearchCV(Ridge(), {"alpha": [1.0, 10.0, 100.0]}, cv=3)
     search.fit(X, Y)
     windows = search.windows_
-    assert windows.columns.tolist() == ["round", "center", "parameter", "values", "why"]
+    columns = ["round", "center", "parameter", "low", "high", "choices", "why"]
+    assert windows.columns.tolist() == columns
     assert set(windows["round"]) == {1, 2, 3}
     assert (windows["center"] == -1).equals(windows["round"] == 1)
     second = windows[windows["round"] == 2].iloc[0]
     assert second["why"].startswith("steps below 1, the edge tried")
+    assert (second["low"], second["choices"]) == (0.1, ())
+    assert search.rounds_["note"].tolist()[:2] == ["", "steps out: alpha"]
     assert search.best_on_edge_ == {} or "alpha" in search.best_on_edge_
     one = RefiningGridSearchCV(Ridge(), {"alpha": [50.0, 500.0]}, n_rounds=1).fit(X, Y)
     assert one.best_on_edge_ == {

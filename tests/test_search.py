@@ -107,8 +107,11 @@ def test_rounds_frame(make):
     assert frame["best_so_far"].is_monotonic_increasing
     assert frame["best_so_far"].iloc[-1] == search.best_score_
     assert (frame["seconds"] > 0).all()
-    for windows in frame["window_a"]:
-        assert all(low <= high for low, high in windows)
+    assert all(len(line) <= 80 for line in frame.to_string().splitlines())
+    windows = search.windows_
+    ranges = windows[windows["parameter"] == "a"]
+    assert (ranges["low"] <= ranges["high"]).all()
+    assert set(windows["round"]) == {1, 2, 3}
     number = search.cv_results_["round"]
     assert np.bincount(number)[1:].tolist() == frame["n_candidates"].tolist()
     assert "round" not in make(n_rounds=1).fit(X, Y).cv_results_

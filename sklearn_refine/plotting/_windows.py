@@ -43,60 +43,54 @@ def read_windows(
 ) -> list[WindowRectangle]:
     """Return the windows of a search, in the order of the rounds.
 
-    The list is empty if some candidate does not set both parameters: then ``rounds_``
-    does not tell which of the windows belong together.
+    The list is empty if some candidate does not set both parameters: the windows then
+    belong to different parts of the space.
     """
-    rounds = getattr(search, "rounds_", None)
-    if not isinstance(rounds, pd.DataFrame) or not (
+    windows = getattr(search, "windows_", None)
+    if not isinstance(windows, pd.DataFrame) or not (
         across.is_set.all() and up.is_set.all()
     ):
         return []
-    names = [f"window_{across.name}", f"window_{up.name}"]
-    if not set(names) <= set(rounds.columns):
-        return []
-    # A window of a random search is a pair of corners; a grid search lists values.
-    corners = hasattr(search, "param_distributions")
     found = []
-    for number, (first, second) in zip(
-        rounds.index, rounds[names].itertuples(index=False), strict=True
-    ):
-        for center, (x, y) in enumerate(zip(first, second, strict=True)):
+    for number, of_round in windows.groupby("round", sort=False):
+        both = of_round[of_round["parameter"].isin([across.name, up.name])]
+        pairs = [rows for _, rows in both.groupby("center", sort=False)]
+        pairs = [rows.set_index("parameter") for rows in pairs if len(rows) == 2]
+        for center, rows in enumerate(pairs):
             found += [
                 WindowRectangle(int(number), center, a, b)
-                for a in _covered_ranges(across, x, corners=corners)
-                for b in _covered_ranges(up, y, corners=corners)
+                for a in _covered_ranges(across, rows.loc[across.name])
+                for b in _covered_ranges(up, rows.loc[up.name])
             ]
     if len(found) > MAX_WINDOWS:
         found = [rectangle for rectangle in found if rectangle.center == 0]
     return found
 
 
-def _covered_ranges(
-    parameter: Parameter, shown: tuple[Any, ...], *, corners: bool
-) -> list[tuple[float, float]]:
+def _covered_ranges(parameter: Parameter, window: Any) -> list[tuple[float, float]]:
     """Return the plot ranges that a window covers; a level is 0.9 wide."""
-    if not shown:
-        return []
+    low, high, choices = window["low"], window["high"], window["choices"]
+    has_range = low is not None
     if parameter.is_number:
-        return [(float(min(shown)), float(max(shown)))]
+        numbers = [low, high] if has_range else choices
+        return [(float(min(numbers)), float(max(numbers)))] if numbers else []
     if parameter.kind == "layers":
-        widths = [layer_widths(value) for value in shown]
-        inside = (
-            _corner_test(*widths) if corners and len(widths) == 2 else _box_test(widths)
-        )
+        if has_range:
+            inside = _corner_test(layer_widths(low), layer_widths(high))
+        else:
+            inside = _box_test([layer_widths(value) for value in choices])
         indices = [
             index
             for index, level in enumerate(parameter.levels)
             if inside(layer_widths(level))
         ]
     else:
-        numbers = [value for value in shown if is_number(value)]
-        keys = {value_key(value) for value in shown}
+        keys = {value_key(value) for value in choices}
         indices = [
             index
             for index, level in enumerate(parameter.levels)
             if value_key(level) in keys
-            or (numbers and is_number(level) and min(numbers) <= level <= max(numbers))
+            or (has_range and is_number(level) and low <= level <= high)
         ]
     breaks = np.flatnonzero(np.diff(indices) > 1) + 1
     return [

@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_refine._history import Candidate, History, Level, Proposal, Window
+from sklearn_refine._history import (
+    Candidate,
+    Extent,
+    History,
+    Level,
+    Proposal,
+    Window,
+)
 from sklearn_refine.proposal._grid_features import GridFeatures
 from sklearn_refine.proposal._grid_free import MAX_MEMBERS, Groups, fill_numbers
 from sklearn_refine.proposal._grid_points import (
@@ -418,11 +425,11 @@ def _max_values(axis: Axis, n_points: int) -> int:
     return int(n_points**n_dims) + n_options - 1
 
 
-def _summarize(axis: Axis, values: Sequence[Any]) -> tuple[Any, ...]:
+def _summarize(axis: Axis, values: Sequence[Any]) -> Extent:
     """Return the smallest and largest number of a window, and its other values."""
     unique = list({value_key(value): to_python(value) for value in values}.values())
     if isinstance(axis, LayersAxis) or not any(map(axis.coordinates, unique)):
-        return tuple(unique)
+        return Extent(choices=tuple(unique))
     numbers = [value for value in unique if axis.coordinates(value)]
     others = [value for value in unique if not axis.coordinates(value)]
-    return (min(numbers), max(numbers), *others)
+    return Extent(min(numbers), max(numbers), tuple(others))

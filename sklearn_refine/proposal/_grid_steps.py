@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sklearn_refine._history import Level
+from sklearn_refine._history import STEPS, Level
 from sklearn_refine.space._axes import Dimension
 
 #: On a log scale, a step past an edge after the first refinement is longer by this
@@ -95,7 +95,7 @@ def _explain_end(
 ) -> str:
     if not numbers:
         return f"nothing {side} {center:g}: {reason or 'no other number'}"
-    text = f"steps {side} {center:g}, the edge tried, to {farthest(numbers):g}"
+    text = f"{STEPS} {side} {center:g}, the edge tried, to {farthest(numbers):g}"
     return f"{text}: {reason}" if reason else text
 
 

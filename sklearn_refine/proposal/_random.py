@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from sklearn_refine._history import Candidate, History, Proposal, Window
+from sklearn_refine._history import Candidate, Extent, History, Proposal, Window
 from sklearn_refine.proposal._features import Features
 from sklearn_refine.proposal._gaussian_process import ROUGH
 from sklearn_refine.proposal._random_draws import (
@@ -346,28 +346,28 @@ class RandomProposer:
     def _make_window(self, center: Candidate, half_width: float) -> Window:
         """Return the window around a center."""
         axes = self.subspaces[center.subspace].axes
-        shown: dict[str, tuple[Any, ...]] = {}
+        shown: dict[str, Extent] = {}
         for name, axis in axes.items():
             value = center.params[name]
             if isinstance(axis, SampledAxis):
-                shown[name] = (value,)
+                shown[name] = Extent(choices=(value,))
             elif isinstance(axis, ListAxis) and not axis.ordered:
-                shown[name] = tuple(axis.values)
+                shown[name] = Extent(choices=tuple(axis.values))
             else:
                 ends = axis.encode(value) + half_width * np.array([[-1], [1]])
-                shown[name] = tuple(shown_values(axis, np.clip(ends, 0, 1)))
+                shown[name] = Extent(*shown_values(axis, np.clip(ends, 0, 1)))
         return Window(center.subspace, {}, shown)
 
     @staticmethod
-    def _full_range(subspace: DistributionSubspace) -> dict[str, tuple[Any, ...]]:
+    def _full_range(subspace: DistributionSubspace) -> dict[str, Extent]:
         """Return the ends or the choices of each parameter, for the first round."""
-        shown: dict[str, tuple[Any, ...]] = {}
+        shown: dict[str, Extent] = {}
         for name, axis in subspace.axes.items():
             if isinstance(axis, SampledAxis):
-                shown[name] = ()
+                shown[name] = Extent()
             elif isinstance(axis, ListAxis) and not axis.ordered:
-                shown[name] = tuple(axis.values)
+                shown[name] = Extent(choices=tuple(axis.values))
             else:
                 ends = np.repeat([[0.0], [1.0]], axis.n_dims, axis=1)
-                shown[name] = tuple(shown_values(axis, ends))
+                shown[name] = Extent(*shown_values(axis, ends))
         return shown

@@ -601,9 +601,10 @@ def test_windows_match_the_rounds():
     search = fitted("refining")
     display = SearchLandscapeDisplay.from_search(search, ["alpha", "lr"])
     for window in display.windows:
-        row = search.rounds_.loc[window.round]
-        assert row["window_alpha"][window.center] == window.x
-        assert row["window_lr"][window.center] == window.y
+        rows = search.windows_.query(f"round == {window.round}")
+        for name, covered in (("alpha", window.x), ("lr", window.y)):
+            row = rows[rows["parameter"] == name].iloc[window.center]
+            assert (row["low"], row["high"]) == covered
     assert {window.round for window in display.windows} == {1, 2, 3, 4}
     assert display.surface.x.min() < min(window.x[0] for window in display.windows)
     display.plot()
@@ -630,7 +631,10 @@ def test_windows_on_layer_sizes_of_a_grid_cover_the_listed_sizes():
     display = SearchLandscapeDisplay.from_search(search, ["layers", "alpha"])
     layers, _ = display.parameters
     for window in display.windows:
-        listed = search.rounds_.loc[window.round, "window_layers"][window.center]
+        rows = search.windows_.query(
+            f"round == {window.round} and parameter == 'layers'"
+        )
+        listed = rows["choices"].iloc[window.center]
         inside = {
             level
             for place, level in enumerate(layers.levels)

@@ -146,7 +146,7 @@ def test_many_layers_change_alone_and_in_combinations():
     assert np.all(changed.sum(axis=1)[:28] == 1)
     assert np.all(changed[:28].sum(axis=0) == 2)
     assert np.all(changed.sum(axis=1)[28:] > 1)
-    assert len(history.rounds[1].windows[0].shown["layers"]) < 5000
+    assert len(history.rounds[1].windows[0].shown["layers"].choices) < 5000
 
 
 def test_a_single_width_steps_by_a_factor_of_two():
@@ -360,7 +360,7 @@ def test_a_step_onto_zero_reaches_it(start, kind):
 def test_windows_contain_python_numbers():
     history = zoom({"a": np.logspace(-3, 3, 3)}, peak(a=1.0), rounds=2)
     for round_ in history.rounds:
-        assert all(type(end) is float for end in round_.windows[0].shown["a"])
+        assert all(type(end) is float for end in round_.windows[0].shown["a"][:2])
 
 
 NUMBERS = st.one_of(
