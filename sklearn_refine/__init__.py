@@ -11,6 +11,7 @@ from sklearn_refine.plotting import (
     SearchSliceDisplay,
     search_report,
 )
+from sklearn_refine.results._averaging import average_best
 from sklearn_refine.results._refit import one_standard_error, smoothed_best
 from sklearn_refine.space._distributions import layer_sizes, log_randint
 
@@ -24,6 +25,7 @@ __all__ = [
     "SearchLandscapeDisplay",
     "SearchSliceDisplay",
     "SuccessiveRandomSearchCV",
+    "average_best",
     "layer_sizes",
     "log_randint",
     "one_standard_error",
