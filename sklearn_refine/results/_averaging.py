@@ -153,8 +153,8 @@ def _check_single_output(search: Any) -> None:
     if several:
         raise ValueError(
             f"search.estimator={search.estimator!r} predicts several outputs, and "
-            "scikit-learn's voting takes only one; search each output by itself, or use "
-            "search.best_estimator_."
+            "scikit-learn's voting takes only one; search each output by itself, or "
+            "use search.best_estimator_."
         )
 
 
