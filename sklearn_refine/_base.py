@@ -36,8 +36,9 @@ from sklearn_refine._sklearn_compat import (
 )
 from sklearn_refine.evaluation._context import Deadline, EvaluationContext
 from sklearn_refine.evaluation._costs import CostModel
+from sklearn_refine.evaluation._engines import open_pool
 from sklearn_refine.evaluation._inputs import FitInputs, check_inputs
-from sklearn_refine.evaluation._pool import WorkerPool, one_blas_thread
+from sklearn_refine.evaluation._pool import one_blas_thread
 from sklearn_refine.evaluation._racing import Race
 from sklearn_refine.evaluation._round import evaluate_round
 from sklearn_refine.evaluation._trackers import autologging_paused
@@ -249,7 +250,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
         inputs = check_inputs(self, X, y, params)
         proposer = self._make_proposer()
         deadline = None if self.time_budget is None else Deadline(self.time_budget)
-        pool = WorkerPool(
+        pool = open_pool(
             self.n_jobs,
             self.pre_dispatch if deadline is None else "n_jobs",
             return_early=self.journal is not None or deadline is not None,

@@ -123,5 +123,5 @@ class EvaluationContext:
                 yield
         except BaseException as error:
             if self.interrupts.caused(error):
-                self.pool.kill_workers()
+                self.pool.end_fits()
             raise

@@ -6,7 +6,7 @@ Both are sent to workers, so a change here may not add anything that cannot be p
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from inspect import Parameter, signature
 from typing import Any
@@ -62,11 +62,14 @@ class FitInputs:
     parent_pid: int = field(default_factory=os.getpid)
     may_exit: bool = False
 
-    def for_worker(self, fits: Sequence[Fit], has_callbacks: bool) -> FitInputs:
-        """Return the part of the inputs that a worker needs for some fits."""
-        splits = {fit.split: self.splits[fit.split] for fit in fits}
+    def for_tasks(self, *, has_callbacks: bool, race: str | None) -> FitInputs:
+        """Return what the tasks of a wave need."""
         caller = self.caller if has_callbacks else None
-        return replace(self, splits=splits, caller=caller, metadata=None)
+        return replace(self, caller=caller, metadata=None, race=race)
+
+    def for_splits(self, splits: Iterable[int]) -> FitInputs:
+        """Return the inputs with only some of the splits."""
+        return replace(self, splits={split: self.splits[split] for split in splits})
 
 
 @dataclass(frozen=True)

@@ -1,49 +1,39 @@
-"""The workers of a search, through joblib and its active backend.
+"""The workers of a search: what each engine that runs tasks must be able to do.
 
-A change here may not break that every call is returned or reported as lost, also when
-a worker process dies.
+`_joblib.py`, `_dask.py` and `_ray.py` implement it; `_engines.py` selects one. A change
+here may not break that every call is returned or reported as lost, also when a worker
+process dies.
 """
 
 from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Generator, Iterator
-from contextlib import (
-    AbstractContextManager,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
-from itertools import count, islice
-from multiprocessing import active_children
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import count
+from typing import Any, NamedTuple
 
-from joblib import effective_n_jobs
-from joblib.externals.loky.process_executor import TerminatedWorkerError
-from joblib.parallel import get_active_backend
-from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from sklearn_refine.evaluation._signals import can_interrupt
-
-#: The number of a call, and the call as ``delayed`` makes it. The call returns a tuple
-#: that begins with the number.
-Call = tuple[int, Any]
+from sklearn_refine.evaluation._inputs import Fit, FitInputs
 
 
-class WorkerPool:
-    """The workers of one search.
+class Call(NamedTuple):
+    """A task for a worker: the arguments of ``run_task``.
 
-    Parameters
-    ----------
-    n_jobs : int or None
-        As in joblib.
-    pre_dispatch : int or str
-        Number of calls to dispatch in advance, as in joblib.
-    return_early : bool
-        Whether results are needed as soon as they exist. Backends that return results
-        only when all calls are done then get a few calls at a time.
+    `inputs` holds the data. An engine that keeps data in its workers sends it once.
+    """
+
+    number: int
+    inputs: FitInputs
+    fits: Sequence[Fit]
+    share: bool
+
+
+class WorkerPool(ABC):
+    """The workers of one search, as a context that frees them at its end.
 
     Attributes
     ----------
@@ -53,84 +43,45 @@ class WorkerPool:
         Numbers of the calls that the last run has lost with a worker.
     may_exit : bool
         Whether a worker is a process that may be ended without harm to others.
+    why_no_time_limits : str or None
+        Why a fit cannot be ended from outside, and the remedy. None if it can.
     """
 
-    def __init__(
-        self, n_jobs: int | None, pre_dispatch: Any, *, return_early: bool
-    ) -> None:
-        backend, _ = get_active_backend()
-        self._backend = backend
-        self._on_result: Callable[[Any], None] | None = None
-        name = type(backend).__name__
-        self.n_workers = effective_n_jobs(n_jobs)
+    may_exit: bool = False
+    why_no_time_limits: str | None = None
+
+    def __init__(self) -> None:
         self.call_numbers = count()
         self.lost: list[int] = []
-        self.may_exit = self.n_workers > 1 and name == "LokyBackend"
-        self.has_time_limits = (
-            can_interrupt()
-            if self.n_workers == 1
-            else name in ("LokyBackend", "MultiprocessingBackend")
-        )
-        self._streams = self.n_workers == 1 or backend.supports_return_generator
-        self._n_calls_at_once = 2 * self.n_workers if return_early else None
-        self._pre_dispatch = pre_dispatch
-        self._n_jobs = n_jobs
-        self._parallel = self._make_parallel()
-
-    def _make_parallel(self) -> Parallel:
-        backend = self._backend if self.n_workers > 1 else None
-        n_jobs = self._n_jobs
-        if self._streams and not self._backend.supports_return_generator:
-            # With one worker, joblib still requires the active backend to support
-            # generators, although it does not use it.
-            backend, n_jobs = "sequential", 1
-        return Parallel(
-            n_jobs=n_jobs,
-            backend=backend,
-            batch_size=1,  # tasks have the right size already
-            return_as="generator_unordered" if self._streams else "list",
-        )
 
     def check_time_limit(self, seconds: float | None) -> None:
         """Warn if a time limit for fits has no effect here."""
-        if seconds is not None and not self.has_time_limits:
+        if seconds is not None and self.why_no_time_limits:
             warnings.warn(
-                f"fit_timeout={seconds} has no effect with this backend of joblib, "
-                "whose fits cannot be ended from outside; use its default, 'loky'.",
+                f"fit_timeout={seconds} has no effect {self.why_no_time_limits}",
                 UserWarning,
                 stacklevel=4,
             )
 
-    def __enter__(self) -> WorkerPool:
-        self._parallel.__enter__()
-        backend = self._backend
-        if self.n_workers > 1 and backend.supports_retrieve_callback:
-            # joblib looks for results every 10 ms. If the process is killed in
-            # between, results that have arrived should not be lost.
-            retrieve = backend.retrieve_result_callback
+    @property
+    @abstractmethod
+    def n_workers(self) -> int:
+        """The number of tasks that can run at the same time now, at least 1."""
 
-            def retrieve_and_report(out: Any) -> Any:
-                results = retrieve(out)
-                if self._on_result is not None:
-                    with suppress(Exception):
-                        for result in results:
-                            self._on_result(result)
-                return results
+    @abstractmethod
+    def __enter__(self) -> WorkerPool: ...
 
-            backend.retrieve_result_callback = retrieve_and_report
-        return self
+    @abstractmethod
+    def __exit__(self, *error: Any) -> None: ...
 
-    def __exit__(self, *error: Any) -> None:
-        vars(self._backend).pop("retrieve_result_callback", None)
-        with _ignore_warnings():
-            self._parallel.__exit__(*error)
+    def start(self) -> None:  # noqa: B027 - most engines start with their first call
+        """Return once `n_workers` is known, before tasks are cut for the first time."""
 
+    @abstractmethod
     def wait_for_worker(self) -> None:
         """Return once a worker has started and answered."""
-        if self.n_workers > 1:
-            number = next(self.call_numbers)
-            list(self.run(iter([(number, delayed(_answer)(number))])))
 
+    @abstractmethod
     def run(
         self,
         calls: Iterator[Call],
@@ -140,72 +91,23 @@ class WorkerPool:
     ) -> Generator[Any, None, None]:
         """Run calls and yield their results in the order in which they finish.
 
-        If a worker dies, no more calls are dispatched. The calls that were dispatched
-        and have not returned are `lost` afterwards.
+        If a worker dies, calls that it had may be lost; they are `lost` afterwards.
+        Calls that are running when the generator is closed are cancelled.
 
         Parameters
         ----------
-        calls : iterator of (number, call)
+        calls : iterator of Call
             Read whenever a worker becomes free, from any thread.
         pre_dispatch : int or str, default=None
             Number of calls to dispatch in advance; None for the pool's own.
         on_result : callable, default=None
             Called with each result as soon as it arrives, mostly before the result is
-            yielded, and in another thread. Only some backends support it.
+            yielded, and in another thread. Only some engines support it.
         """
-        self._on_result = on_result
-        self._parallel.pre_dispatch = (
-            self._pre_dispatch if pre_dispatch is None else pre_dispatch
-        )
-        self.lost = []
-        dispatched: dict[int, None] = {}
 
-        def dispatch() -> Iterator[Any]:
-            for number, call in calls:
-                dispatched[number] = None
-                yield call
-
-        results = self._run_calls(dispatch())
-        try:
-            for result in results:
-                del dispatched[result[0]]
-                yield result
-        except TerminatedWorkerError:
-            # Import errors in workers and errors of fits have other classes.
-            self.lost = list(dispatched)
-        finally:
-            with _ignore_warnings():
-                results.close()
-        if self.lost:
-            # joblib still holds the calls that it had read when the worker died, and
-            # would run them together with the calls of the next run.
-            self.__exit__(None, None, None)
-            self._parallel = self._make_parallel()
-            self.__enter__()
-
-    def _run_calls(self, calls: Iterator[Any]) -> Generator[Any, None, None]:
-        if self._streams:
-            yield from self._parallel(calls)
-        while part := list(islice(calls, self._n_calls_at_once)):
-            yield from self._parallel(part)
-
-    def kill_workers(self) -> None:
-        """End the processes that joblib would keep for the next call."""
-        if self.may_exit:
-            from joblib.externals.loky import get_reusable_executor
-
-            with suppress(Exception), _ignore_warnings():
-                get_reusable_executor().shutdown(wait=True, kill_workers=True)
-            # The executor does not know a process that was just starting when Ctrl-C
-            # came. Python would wait for that process at its end.
-            for process in active_children():
-                if process.name.startswith("LokyProcess"):
-                    process.terminate()
-                    process.join()
-
-
-def _answer(number: int) -> tuple[int]:
-    return (number,)
+    @abstractmethod
+    def end_fits(self) -> None:
+        """End fits that are still running, after the search was interrupted."""
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -216,11 +118,3 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     if threading.current_thread() is threading.main_thread():
         return threadpool_limits(1, user_api="blas")  # type: ignore[no-any-return]
     return nullcontext()
-
-
-@contextmanager
-def _ignore_warnings() -> Iterator[None]:
-    """Ignore joblib's warnings about unread results."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -10,11 +10,8 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from itertools import product
 from typing import Any
-
-from sklearn.utils.parallel import delayed
 
 from sklearn_refine._history import Candidate, History, Outcome, Proposal, Round
 from sklearn_refine._interrupts import defer_interrupts
@@ -31,7 +28,7 @@ from sklearn_refine.evaluation._tasks import (
     Task,
     make_tasks,
 )
-from sklearn_refine.evaluation._worker import TaskResult, run_task
+from sklearn_refine.evaluation._worker import TaskResult
 from sklearn_refine.sharing._free import find_smaller
 
 # Tasks that share no work are joined, because dispatching a task takes time.
@@ -264,7 +261,10 @@ class RoundEvaluation:
 
     def _run_fits(self, pairs: list[Pair]) -> None:
         """Run fits, repeat those lost with a worker, and end at the deadline."""
-        if pairs and self._context.deadline is not None:
+        if not pairs:
+            return
+        self._context.pool.start()
+        if self._context.deadline is not None:
             self._context.deadline.start(self._context.pool)
         # All callback contexts are created before the first fit. One that is added
         # while the search is being pickled for a worker would break the pickling.
@@ -336,7 +336,7 @@ class RoundEvaluation:
             for task in tasks:
                 number = next(pool.call_numbers)
                 running[number] = task
-                yield number, self._make_call(number, task)
+                yield self._make_call(number, task)
 
         saved: set[int] = set()
 
@@ -355,11 +355,12 @@ class RoundEvaluation:
                     self._record(task, outcomes, seconds)
         return [running[number] for number in pool.lost]
 
-    def _make_call(self, number: int, task: Task) -> Any:
+    def _make_call(self, number: int, task: Task) -> Call:
         fits = [self._describe_fit(pair) for pair in task.pairs]
-        inputs = self._context.inputs.for_worker(fits, calls_back(self._callbacks))
-        inputs = replace(inputs, race=self._rows.race)
-        return delayed(run_task)(number, inputs, fits, task.share)
+        inputs = self._context.inputs.for_tasks(
+            has_callbacks=calls_back(self._callbacks), race=self._rows.race
+        )
+        return Call(number, inputs, fits, task.share)
 
     def _retry(self, lost: list[Task]) -> None:
         """Run lost fits again, and record a failure for fits that kill their worker.

@@ -1,0 +1,30 @@
+"""Select the engine that runs the tasks of a search, by joblib's active backend.
+
+A change here may not break that dask and ray are imported only if they are in use.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from joblib.parallel import get_active_backend
+
+from sklearn_refine.evaluation._joblib import JoblibPool
+from sklearn_refine.evaluation._pool import WorkerPool
+
+
+def open_pool(
+    n_jobs: int | None, pre_dispatch: Any, *, return_early: bool
+) -> WorkerPool:
+    """Return the workers that the context of the user asks for.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As in joblib.
+    pre_dispatch : int or str
+        Number of calls to dispatch in advance, as in joblib.
+    return_early : bool
+        Whether results are needed as soon as they exist.
+    """
+    return JoblibPool(n_jobs, pre_dispatch, return_early=return_early)
