@@ -27,4 +27,10 @@ def open_pool(
     return_early : bool
         Whether results are needed as soon as they exist.
     """
+    backend, n_in_context = get_active_backend()
+    name = type(backend).__name__
+    if name == "DaskDistributedBackend":
+        from sklearn_refine.evaluation._dask import DaskPool
+
+        return DaskPool(backend, n_in_context if n_jobs is None else n_jobs, pre_dispatch)
     return JoblibPool(n_jobs, pre_dispatch, return_early=return_early)

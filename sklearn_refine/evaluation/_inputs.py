@@ -43,8 +43,8 @@ class FitInputs:
         Seconds that a fit on one split may take, including its scores.
     race : str or None
         Identifies a race over iterations.
-    parent_pid : int
-        Number of the process that runs the search.
+    parent_pid : int or None
+        Number of the process that runs the search; None for a worker of a cluster.
     may_exit : bool
         Whether a worker may end itself when a fit does not react.
     """
@@ -59,13 +59,39 @@ class FitInputs:
     metadata: dict[str, Any] | None = None
     fit_timeout: float | None = None
     race: str | None = None
-    parent_pid: int = field(default_factory=os.getpid)
+    parent_pid: int | None = field(default_factory=os.getpid)
     may_exit: bool = False
 
     def for_tasks(self, *, has_callbacks: bool, race: str | None) -> FitInputs:
         """Return what the tasks of a wave need."""
         caller = self.caller if has_callbacks else None
         return replace(self, caller=caller, metadata=None, race=race)
+
+    def for_keeping(self) -> FitInputs:
+        """Return what is the same in all tasks of a search."""
+        return replace(self, caller=None, metadata=None, race=None, parent_pid=None)
+
+    def without_data(self) -> FitInputs:
+        """Return what may differ between tasks, for a worker that keeps the rest."""
+        options = {"error_score": self.options["error_score"]}
+        return replace(
+            self,
+            estimator=None,
+            X=None,
+            y=None,
+            splits={},
+            options=options,
+            parent_pid=None,
+        )
+
+    def with_data(self, kept: FitInputs) -> FitInputs:
+        """Return the inputs of a task, from both of its parts."""
+        return replace(
+            kept,
+            options={**kept.options, **self.options},
+            caller=self.caller,
+            race=self.race,
+        )
 
     def for_splits(self, splits: Iterable[int]) -> FitInputs:
         """Return the inputs with only some of the splits."""

@@ -94,21 +94,22 @@ def _open_devnull() -> Any:
 
 
 @contextmanager
-def worker_process(parent_pid: int, may_exit: bool) -> Iterator[None]:
+def worker_process(parent_pid: int | None, may_exit: bool) -> Iterator[None]:
     """Leave Ctrl-C to the parent process, and raise only errors that can be pickled.
 
     Parameters
     ----------
-    parent_pid : int
+    parent_pid : int or None
         Number of the process that runs the search. Nothing changes in that process.
+        None for a worker of a cluster, which may be on another machine.
     may_exit : bool
-        Whether the process is a child of the parent and may be ended. It ends if the
-        parent was killed, because the results of queued tasks would stay unread.
+        Whether the process may be ended. A child of the parent ends if the parent was
+        killed, because the results of queued tasks would stay unread.
     """
     if os.getpid() == parent_pid:
         yield
         return
-    if may_exit and os.getppid() != parent_pid:
+    if may_exit and parent_pid is not None and os.getppid() != parent_pid:
         os._exit(1)
     is_main = threading.current_thread() is threading.main_thread()
     # An MLP takes Ctrl-C as the end of its training and returns as if it were fitted.
