@@ -23,7 +23,7 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_refine._history import Extent, History, Proposal, Proposer, was_run
+from sklearn_refine._history import History, Proposal, Proposer, was_run
 from sklearn_refine._interrupts import Interrupts
 from sklearn_refine._sklearn_compat import (
     BaseSearchCV,
@@ -63,7 +63,12 @@ from sklearn_refine.results._notes import (
     note_round,
     note_search,
 )
-from sklearn_refine.results._rounds import rounds_table, windows_table
+from sklearn_refine.results._rounds import (
+    rounds_frame,
+    rounds_table,
+    windows_frame,
+    windows_table,
+)
 
 DOCUMENTATION = "https://sklearn-refine.readthedocs.io/en/stable/generated/"
 
@@ -121,21 +126,13 @@ class BaseRefiningSearchCV(BaseSearchCV):
     def rounds_(self) -> pd.DataFrame:
         """One row per round: its size, scores and time, and a note on its windows."""
         check_is_fitted(self, "_rounds_table")
-        frame = pd.DataFrame(self._rounds_table)
-        frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
-        return frame
+        return rounds_frame(self._rounds_table)
 
     @property
     def windows_(self) -> pd.DataFrame:
         """One row per round, center and parameter: what was searched, and why."""
         check_is_fitted(self, "_windows_table")
-        rows = self._windows_table
-        # Objects, so that integers do not become floats beside a missing end.
-        values = {
-            name: pd.Series([row[name] for row in rows], dtype=object)
-            for name in Extent._fields
-        }
-        return pd.DataFrame(rows).assign(**values)
+        return windows_frame(self._windows_table)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -346,7 +343,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 )
         can_continue = len(history.rounds) < len(setup.plan) and evaluation.is_done
         self._check_round(history, can_continue=can_continue)
-        note_results(store, history)
+        note_results(store, history, has_race=bool(self.racing))
         return bool(callbacks.call_on_fit_task_end(estimator=self)) or evaluation.stop
 
     def _check_round(self, history: History, *, can_continue: bool) -> None:

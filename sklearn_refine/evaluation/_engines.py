@@ -32,5 +32,7 @@ def open_pool(
     if name == "DaskDistributedBackend":
         from sklearn_refine.evaluation._dask import DaskPool
 
-        return DaskPool(backend, n_in_context if n_jobs is None else n_jobs, pre_dispatch)
+        return DaskPool(
+            backend, n_in_context if n_jobs is None else n_jobs, pre_dispatch
+        )
     return JoblibPool(n_jobs, pre_dispatch, return_early=return_early)

@@ -48,7 +48,7 @@ class JoblibPool(WorkerPool):
         self._backend = backend
         self._on_result: Callable[[Any], None] | None = None
         name = type(backend).__name__
-        self._n_workers = effective_n_jobs(n_jobs)
+        self._n_workers: int = effective_n_jobs(n_jobs)
         self.may_exit = self._n_workers > 1 and name == "LokyBackend"
         has_time_limits = (
             can_interrupt() if self._n_workers == 1 else name in _INTERRUPTIBLE

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from sklearn_refine._history import Candidate, History, Outcome, Round
 from sklearn_refine._sklearn_compat import BaseSearchCV
 from sklearn_refine.journal._reader import Content, JournalReader
 from sklearn_refine.journal._values import read_params, read_value
 from sklearn_refine.results._attributes import cv_results, no_warnings
+from sklearn_refine.results._rounds import rounds_frame, rounds_table, windows_frame
 
 
 def search_from_journal(path: Any, run: int | None = None) -> JournalSearch:
@@ -230,19 +230,17 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
         return max(len(self.plan or []), self.n_rounds_)
 
     def _read_rounds(self, content: Content) -> None:
-        computed = self._history.rounds_table()
+        computed = rounds_table(self._history, has_race=bool(self.racing))
         rows, windows = [], []
         for number, row in enumerate(computed, start=1):
             facts = content.facts("results", number)
-            rows.append(facts.get("row") or _scalars(row))
+            rows.append(facts.get("row") or row)
             windows += [
                 {name: self._read_cell(cell) for name, cell in window.items()}
                 for window in facts.get("windows", [])
             ]
-        self.rounds_ = pd.DataFrame(rows)
-        self.rounds_.index = pd.RangeIndex(1, len(rows) + 1, name="round")
-        columns = None if windows else ["round", "center", "parameter", "values", "why"]
-        self.windows_ = pd.DataFrame(windows, columns=columns)
+        self.rounds_ = rounds_frame(rows)
+        self.windows_ = windows_frame(windows)
 
     def _choose_best(self, content: Content) -> None:
         """Set the attributes of the best candidate, if there is one by now."""
@@ -315,10 +313,6 @@ def _seconds(content: Content, number: int) -> float:
             )
             seconds[fit.session] = fit.finished - start
     return max(0.0, sum(seconds.values()))
-
-
-def _scalars(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: v for name, v in row.items() if not name.startswith("window_")}
 
 
 def _no_results() -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn_refine._history import Candidate, History, Outcome, paused_scores
 from sklearn_refine._interrupts import raise_interrupt
 from sklearn_refine.results._parameters import short
+from sklearn_refine.results._rounds import rounds_table, windows_table
 from sklearn_refine.results._scales import scale_of_space
 from sklearn_refine.results._table import read_space
 
@@ -79,16 +80,16 @@ def _shown(value: Any) -> str:
     return " ".join(text.split())[:MAX_SHOWN]
 
 
-def note_results(store: Any, history: History) -> None:
+def note_results(store: Any, history: History, *, has_race: bool) -> None:
     """Tell the windows and the numbers of the round that has just ended."""
     if store is None or not history.rounds:
         return
     number = len(history.rounds)
-    windows = [row for row in history.windows_table() if row["round"] == number]
-    row = history.rounds_table()[-1]
+    windows = [row for row in windows_table(history) if row["round"] == number]
+    row = rounds_table(history, has_race=has_race)[-1]
     facts = {
         "windows": [_cells(store, row) for row in windows],
-        "row": {k: v for k, v in row.items() if not k.startswith("window_")},
+        "row": row,
         "iterations": {
             name: [text, [_last_pause(outcome) for outcome in history.outcomes[index]]]
             for index, (name, text) in _names(store, history, number).items()

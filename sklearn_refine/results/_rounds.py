@@ -6,11 +6,20 @@ Both are stored as lists of plain rows, so that a fitted search holds no DataFra
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from sklearn_refine._history import STEPS, History, Round, paused_scores, was_run
+from sklearn_refine._history import (
+    STEPS,
+    Extent,
+    History,
+    Round,
+    paused_scores,
+    was_run,
+)
 from sklearn_refine.results._names import short_names
 
 #: With a longer note, a terminal of 80 columns leaves out columns of ``rounds_``.
@@ -83,6 +92,24 @@ def note_of_round(finished: Round, names: dict[str, str]) -> str:
         if len(note) <= NOTE_LENGTH:
             return note
     return note[: NOTE_LENGTH - 1] + "…"
+
+
+def rounds_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows of `rounds_table` as a DataFrame, with the rounds from 1 on."""
+    frame = pd.DataFrame(rows)
+    frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
+    return frame
+
+
+def windows_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows of `windows_table` as a DataFrame."""
+    columns = ["round", "center", "parameter", *Extent._fields, "why"]
+    # Objects, so that integers do not become floats beside a missing end.
+    values = {
+        name: pd.Series([row[name] for row in rows], dtype=object)
+        for name in Extent._fields
+    }
+    return pd.DataFrame(rows, columns=columns).assign(**values)
 
 
 def windows_table(history: History) -> list[dict[str, Any]]:

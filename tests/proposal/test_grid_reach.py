@@ -17,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn_refine._history import History, Round
 from sklearn_refine.proposal import _grid_reach
 from sklearn_refine.proposal._grid import GridProposer
+from sklearn_refine.results._rounds import windows_table
 from sklearn_refine.space._axes import candidate_key
 from sklearn_refine.space._inactive import ModelKey
 from sklearn_refine.space._infer import grid_space
@@ -236,7 +237,7 @@ def test_what_was_left_out_for_its_size_is_said():
     (window,) = history.rounds[1].windows[:1]
     assert window.n_too_large > 0
     assert "size limit" in window.reasons["max_fun"]
-    assert any("too large" in row["why"] for row in history.windows_table())
+    assert any("too large" in row["why"] for row in windows_table(history))
 
 
 @pytest.mark.parametrize("cap", [1.0, 1.1, 1.6])
@@ -378,5 +379,5 @@ def test_what_a_round_left_out_for_its_cost_is_said():
     history = zoom(grid, lambda p: p["n_estimators"] + p["alpha"])
     assert history.rounds[1].n_candidates < 9
     assert history.rounds[1].windows[0].n_over_budget > 0
-    texts = [row["why"] for row in history.windows_table() if row["round"] == 2]
+    texts = [row["why"] for row in windows_table(history) if row["round"] == 2]
     assert all("left out for their cost" in text for text in texts)
