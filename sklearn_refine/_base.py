@@ -35,6 +35,7 @@ from sklearn_refine._sklearn_compat import (
     warn_or_raise_about_fit_failures,
 )
 from sklearn_refine.evaluation._context import Deadline, EvaluationContext
+from sklearn_refine.evaluation._convergence import ConvergenceCounts, may_summarize
 from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._engines import open_pool
 from sklearn_refine.evaluation._inputs import FitInputs, check_inputs
@@ -55,6 +56,7 @@ from sklearn_refine.results._attributes import (
 from sklearn_refine.results._messages import (
     announce_edges,
     announce_round,
+    warn_about_convergence,
     warn_about_failures,
 )
 from sklearn_refine.results._notes import (
@@ -224,6 +226,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
                     callbacks = init_callbacks(self, 1 + (self.refit is not False))
                     callbacks.call_on_fit_task_begin(estimator=self, **data)
                     self._run_rounds(setup, history, callbacks)
+                    warn_about_failures(self, history)
+                    warn_about_convergence(self, setup.evaluation.convergence)
                     self._set_results(history)
                     self._select_best(history)
                     self._set_edges(setup.proposer, history)
@@ -261,8 +265,9 @@ class BaseRefiningSearchCV(BaseSearchCV):
         self.scorer_ = scorer._scorers if multimetric else scorer
         evaluation = EvaluationContext(
             pool,
-            replace(inputs, may_exit=pool.may_exit),
+            replace(inputs, may_exit=pool.may_exit, summarizes=may_summarize()),
             CostModel(getattr(inputs.X, "shape", (0, 0))[-1]),
+            ConvergenceCounts(inputs.estimator),
             share=self.share_work,
             store=store,
             deadline=deadline,
@@ -301,7 +306,6 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 if self.tol is not None and history.best_score() - best < self.tol:
                     self.stop_reason_ = "tol"
                     break
-        warn_about_failures(self, history)
         if has_rounds:
             callbacks.call_on_fit_task_end(estimator=self)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from sklearn_refine._history import Candidate, Outcome
 from sklearn_refine._interrupts import Interrupts
+from sklearn_refine.evaluation._convergence import ConvergenceCounts, summarize
 from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._inputs import FitInputs
 from sklearn_refine.evaluation._pool import WorkerPool
@@ -83,6 +84,8 @@ class EvaluationContext:
         Returns the outcomes of earlier fits and stores new ones.
     deadline : Deadline or None
         When all fits should be done.
+    convergence : ConvergenceCounts
+        Counts the fits that do not converge.
     interrupts : Interrupts
         Remembers an exception of a signal handler that other code has caught.
     """
@@ -90,6 +93,7 @@ class EvaluationContext:
     pool: WorkerPool
     inputs: FitInputs
     costs: CostModel
+    convergence: ConvergenceCounts
     share: bool = True
     store: Store | None = None
     deadline: Deadline | None = None
@@ -119,7 +123,7 @@ class EvaluationContext:
     def open(self) -> Iterator[None]:
         """Keep the workers ready, and end them at once if the search is interrupted."""
         try:
-            with self.pool:
+            with summarize() if self.inputs.summarizes else nullcontext(), self.pool:
                 yield
         except BaseException as error:
             if self.interrupts.caused(error):

@@ -47,6 +47,8 @@ class FitInputs:
         Number of the process that runs the search; None for a worker of a cluster.
     may_exit : bool
         Whether a worker may end itself when a fit does not react.
+    summarizes : bool
+        Whether ConvergenceWarnings are counted instead of shown.
     """
 
     estimator: Any
@@ -61,6 +63,7 @@ class FitInputs:
     race: str | None = None
     parent_pid: int | None = field(default_factory=os.getpid)
     may_exit: bool = False
+    summarizes: bool = False
 
     def for_tasks(self, *, has_callbacks: bool, race: str | None) -> FitInputs:
         """Return what the tasks of a wave need."""

@@ -397,6 +397,10 @@ class RoundEvaluation:
         """Record the outcomes of a task and its time."""
         for pair, outcome in zip(task.pairs, outcomes, strict=True):
             self.stop |= outcome.pop("stop")
+            texts = outcome.pop("unconverged", [])
+            if pair[0] < self._n_candidates:
+                params = self._candidates[pair[0]].params
+                self._context.convergence.add(params, texts)
             self._keep(pair, outcome)
         self._seconds_done += seconds
         self._cost_done += task.cost

@@ -23,6 +23,7 @@ from sklearn_refine._sklearn_compat import (
     safe_split,
     score,
 )
+from sklearn_refine.evaluation._convergence import listen
 from sklearn_refine.evaluation._failures import handle_timeout, make_failed_outcome
 from sklearn_refine.evaluation._inputs import Fit, FitInputs
 from sklearn_refine.evaluation._shared_prefix import NotShareableError, SharedPrefix
@@ -136,7 +137,11 @@ class SharedFit:
         start = time.perf_counter()
         try:
             with time_limit(limit and limit - self.prefix.seconds, inputs.may_exit):
-                return self._fit_and_score()
+                with listen() as texts:
+                    outcome = self._fit_and_score()
+                if outcome is not None:
+                    outcome["unconverged"] = [*self.prefix.unconverged, *texts]
+                return outcome
         except TimeUp:
             seconds = self._fit_seconds() + time.perf_counter() - start
             return handle_timeout(inputs, self.fit.split, seconds)

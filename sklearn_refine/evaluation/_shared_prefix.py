@@ -83,6 +83,8 @@ class SharedPrefix:
         Each fit's share of the time.
     seconds : float
         The time for all fits.
+    unconverged : list of str
+        The ConvergenceWarnings of its steps.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class SharedPrefix:
     ) -> None:
         start = time.perf_counter()
         first = fits[0]
+        self.unconverged: list[str] = []
         train, test = inputs.splits[first.split]
         options = inputs.options
         estimator = build_estimator(inputs.estimator, first.params)

@@ -6,6 +6,7 @@ scikit-learn's ``_fit_and_score`` gives them one by one.
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections import Counter
@@ -20,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_refine._history import Outcome
 from sklearn_refine._interrupts import fit_of_scikit_learn, raise_interrupt
 from sklearn_refine._sklearn_compat import run_fit_and_score
+from sklearn_refine.evaluation._convergence import listen, summarize_in_worker
 from sklearn_refine.evaluation._failures import handle_timeout
 from sklearn_refine.evaluation._family_fits import (
     divide_training,
@@ -69,6 +71,8 @@ def run_task(
     """
     start = time.perf_counter()
     PAUSED.keep_only(inputs.race)
+    if inputs.summarizes and os.getpid() != inputs.parent_pid:
+        summarize_in_worker()
     with worker_process(inputs.parent_pid, inputs.may_exit), autologging_paused:
         if share:
             outcomes = run_shared(inputs, fits)
@@ -86,8 +90,9 @@ def run_unshared(inputs: FitInputs, fit: Fit) -> Outcome:
             time_limit(inputs.fit_timeout, inputs.may_exit),
             fit_of_scikit_learn(),
             _pause_is_no_end(fit),
+            listen() as texts,
         ):
-            return run_fit_and_score(
+            outcome = run_fit_and_score(
                 clone(inputs.estimator),
                 inputs.X,
                 inputs.y,
@@ -100,6 +105,7 @@ def run_unshared(inputs: FitInputs, fit: Fit) -> Outcome:
                 callback_ctx=fit.callback_context,
                 **inputs.options,
             )
+            return {**outcome, "unconverged": texts}
     except TimeUp:
         return handle_timeout(inputs, fit.split, time.perf_counter() - start)
     except Exception as error:
@@ -134,7 +140,7 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
     for (split, _), indices in sorted(groups.items()):
         start = time.perf_counter()
         try:
-            with time_limit(inputs.fit_timeout, inputs.may_exit):
+            with time_limit(inputs.fit_timeout, inputs.may_exit), listen() as texts:
                 known = [paused[i].prefix for i in indices if i in paused]
                 prefix = (
                     known[0]
@@ -149,6 +155,7 @@ def run_shared(inputs: FitInputs, fits: Sequence[Fit]) -> list[Outcome]:
             continue
         if prefix is None:
             continue
+        prefix.unconverged += texts
         shared = {
             i: paused[i].go_on(fits[i])
             if i in paused

@@ -28,7 +28,7 @@ _BEST_ATTRIBUTES = (
 )
 _OTHER_ATTRIBUTES = (
     *("n_rounds_", "n_fits_", "cv_results_", "multimetric_"),
-    *("_rounds_table", "_windows_table"),
+    *("_rounds_table", "_windows_table", "_convergence_note"),
 )
 
 

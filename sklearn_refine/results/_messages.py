@@ -6,13 +6,16 @@ Only `print_line` prints, at the verbosity at which scikit-learn does.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_refine._history import Candidate, History, is_failed, was_run
 from sklearn_refine._sklearn_compat import warn_or_raise_about_fit_failures
+from sklearn_refine.results._names import short_names
 from sklearn_refine.space._axes import to_python, value_key
 
 #: Most parameter values that a warning names.
@@ -73,6 +76,46 @@ def warn_about_failures(search: Any, history: History) -> None:
     for warning in caught:
         text = f"{warning.message}{_explain_invented_failures(history)}"
         warnings.warn(text, warning.category, stacklevel=4)
+
+
+class _Counts(Protocol):
+    """How many fits of a search have not converged."""
+
+    n_fits: int
+    texts: Counter[str]
+    limits: Counter[tuple[str, Any]]
+
+
+def warn_about_convergence(search: Any, counts: _Counts) -> None:
+    """Give one ConvergenceWarning for all fits that did not converge."""
+    search._convergence_note = text = describe_convergence(counts)
+    if text:
+        common = counts.texts.most_common(1)[0][0].splitlines()[0]
+        warnings.warn(
+            f"{text} To see the warning of each fit, call "
+            'warnings.simplefilter("always", ConvergenceWarning) before fit. The most '
+            f"common one was:\n{common}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def describe_convergence(counts: _Counts) -> str:
+    """Return how many fits have not converged, and what to do about it."""
+    n = counts.texts.total()
+    if not n:
+        return ""
+    where, remedy = "", "Raise the number of iterations"
+    if counts.limits:
+        short = short_names({name for name, _ in counts.limits})
+        limits = sorted({f"{short[name]}={value}" for name, value in counts.limits})
+        where = f" at {' or '.join(limits[:MAX_NAMED])}"
+        remedy = f"Raise {' and '.join(sorted(set(short.values())))}"
+    return (
+        f"{n} of {counts.n_fits} fits stopped{where} before they converged. {remedy}, "
+        "scale the features, or accept it: the candidates were compared as they were "
+        "when they stopped."
+    )
 
 
 def _explain_invented_failures(history: History) -> str:

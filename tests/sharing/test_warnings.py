@@ -15,6 +15,7 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
@@ -149,6 +150,12 @@ def caught(kind, name, action, **params):
     return Counter((w.category, str(w.message).splitlines()[0][:60]) for w in seen)
 
 
+def without_convergence(counts):
+    """Remove what a search says once, and GridSearchCV for each network."""
+    assert any(category is ConvergenceWarning for category, _ in counts)
+    return Counter({k: n for k, n in counts.items() if k[0] is not ConvergenceWarning})
+
+
 @pytest.mark.parametrize("action", ["always", "default", "once"])
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_warnings_as_grid_search(name, action):
@@ -157,6 +164,8 @@ def test_the_same_warnings_as_grid_search(name, action):
         RefiningGridSearchCV, name, action, n_rounds=1, return_train_score=True
     )
     assert theirs
+    if name == "networks" and action != "always":
+        theirs, ours = map(without_convergence, (theirs, ours))
     assert ours.keys() == theirs.keys()
     if CASES[name][2]:
         assert all(ours[key] <= theirs[key] for key in theirs)
