@@ -32,7 +32,6 @@ from sklearn_refine._sklearn_compat import (
     StrOptions,
     fit_context,
     init_callbacks,
-    warn_or_raise_about_fit_failures,
 )
 from sklearn_refine.evaluation._context import Deadline, EvaluationContext
 from sklearn_refine.evaluation._convergence import ConvergenceCounts, may_summarize
@@ -55,7 +54,9 @@ from sklearn_refine.results._attributes import (
 )
 from sklearn_refine.results._messages import (
     announce_edges,
+    announce_end,
     announce_round,
+    raise_all_failed,
     warn_about_convergence,
     warn_about_failures,
 )
@@ -214,6 +215,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
             a grid search or of a whole random search fail, or if `time_budget` ends
             before any candidate is complete.
         """
+        start = time.perf_counter()
         raise_in_fits = isinstance(self.error_score, str)
         interrupts = Interrupts(raise_in_fits=raise_in_fits)
         with interrupts, autologging_paused:
@@ -230,6 +232,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
                     warn_about_convergence(self, setup.evaluation.convergence)
                     self._set_results(history)
                     self._select_best(history)
+                    announce_end(self, history, time.perf_counter() - start)
                     self._set_edges(setup.proposer, history)
                     note_end(store, self, history)
                 interrupts.check()
@@ -355,7 +358,7 @@ class BaseRefiningSearchCV(BaseSearchCV):
         outcomes = [o for o in history.flat_outcomes() if was_run(o)]
         may_end = not (can_continue and self._continues_after_failure)
         if may_end and all(outcome["fit_error"] for outcome in outcomes):
-            warn_or_raise_about_fit_failures(outcomes, self.error_score)
+            raise_all_failed(outcomes, self.error_score)
         self.multimetric_ = record_metrics(self, history)
         if not can_continue:
             return

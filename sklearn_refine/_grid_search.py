@@ -19,7 +19,11 @@ from sklearn_refine.sharing._free import FREE_NAMES, common_free_parameter
 from sklearn_refine.space._axes import NumberAxis, candidate_key
 from sklearn_refine.space._inactive import ModelKey
 from sklearn_refine.space._infer import Subspace, grid_space
-from sklearn_refine.space._names import as_list, check_parameter_names
+from sklearn_refine.space._names import (
+    as_list,
+    check_grid_lists,
+    check_parameter_names,
+)
 
 
 class RefiningGridSearchCV(BaseRefiningSearchCV):
@@ -311,6 +315,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
                 f"n_points={self.n_points} must be odd, so that the center is one of "
                 f"the points; use {self.n_points + 1}."
             )
+        check_grid_lists(as_list(self.param_grid))
         ParameterGrid(self.param_grid)  # raises the errors of GridSearchCV
         grids = as_list(self.param_grid)
         if not grids or (self.n_rounds > 1 and not any(grids)):

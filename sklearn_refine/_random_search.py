@@ -18,7 +18,11 @@ from sklearn.utils import check_random_state
 from sklearn_refine._base import BaseRefiningSearchCV
 from sklearn_refine._sklearn_compat import HasMethods, Interval, StrOptions
 from sklearn_refine.proposal._random import RandomProposer
-from sklearn_refine.space._names import as_list, check_parameter_names
+from sklearn_refine.space._names import (
+    as_list,
+    check_parameter_names,
+    warn_about_pairs,
+)
 from sklearn_refine.space._quantiles import distribution_space
 from sklearn_refine.space._random_variables import as_distribution
 
@@ -313,6 +317,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         if not any(hasattr(value, "rvs") for value in values):
             ParameterGrid(parts)  # raises the errors of RandomizedSearchCV
         check_parameter_names("param_distributions", self.estimator, parts)
+        warn_about_pairs(parts)
         proposer = RandomProposer(
             subspaces,
             n_iter=self.n_iter,

@@ -13,7 +13,8 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_refine import (
@@ -64,6 +65,15 @@ GRID_ERRORS = {
     "unknown parameter": (
         {"param_grid": {"gamma": [1.0]}},
         r"param_grid names the parameter 'gamma'.*Valid parameters are",
+    ),
+    "misspelt parameter": (
+        {"param_grid": {"alhpa": [1.0]}},
+        r"'alhpa', which the estimator does not have. Did you mean 'alpha'\?",
+    ),
+    "distribution": (
+        {"param_grid": {"alpha": loguniform(0.1, 10)}},
+        r"param_grid\['alpha'\] is a distribution, loguniform\(0.1, 10\), and .* use "
+        r"SuccessiveRandomSearchCV",
     ),
     "n_rounds": ({"n_rounds": 0}, r"'n_rounds' parameter .* Got 0 instead"),
     "n_centers": ({"n_centers": 0}, r"'n_centers' parameter .* Got 0 instead"),
@@ -238,6 +248,55 @@ def test_distribution_errors(call, match):
         call()
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("C", "'svc__C'"),
+        ("scv__C", "'svc__C'"),
+        ("svc__c", "'svc__C'"),
+        ("svc_gamma", "'svc__gamma'"),
+        ("svc__gama", "'svc__gamma'"),
+        ("with_mean", "'scale__with_mean' or 'standardscaler__with_mean'"),
+        ("strateggy", "'simpleimputer__strategy'"),
+    ],
+)
+def test_a_wrong_name_gets_suggestions(name, meant):
+    steps = ("simpleimputer", "standardscaler", "scale", "svc")
+    models = [SimpleImputer(), StandardScaler(), StandardScaler(), SVC()]
+    pipe = Pipeline([*zip(steps, models, strict=True)])
+    expected = re.escape(f"Did you mean {meant}?")
+    for search in (
+        RefiningGridSearchCV(pipe, {name: [1, 2]}, cv=KFold(2)),
+        SuccessiveRandomSearchCV(pipe, {name: [1, 2]}, n_iter=2, cv=KFold(2)),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            search.fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("pair", "advice"),
+    [
+        (
+            (0.1, 10),
+            "stats.loguniform(0.1, 10) or scipy.stats.uniform(0.1, 9.9)",
+        ),
+        ((0.0, 0.5), "give scipy.stats.uniform(0.0, 0.5); for two values"),
+    ],
+)
+def test_a_pair_of_floats_may_be_meant_as_a_range(pair, advice):
+    search = SuccessiveRandomSearchCV(Ridge(), {"alpha": pair}, n_iter=2, cv=2)
+    with pytest.warns(UserWarning, match=re.escape(advice)):
+        search.fit(X, Y)
+    assert set(search.cv_results_["param_alpha"]) == set(pair)
+
+
+@pytest.mark.parametrize("values", [[0.1, 10.0], (2, 3), (0.1, 1.0, 10.0), (2.0, 1.0)])
+def test_other_values_are_not_taken_for_a_range(values):
+    search = SuccessiveRandomSearchCV(Ridge(), {"alpha": values}, n_iter=2, cv=2)
+    search.fit(X, Y)
+    assert set(search.cv_results_["param_alpha"]) <= set(values)
+
+
 def test_unknown_parameter_of_a_replaced_step():
     pipeline = make_pipeline(SimpleImputer(), Ridge())
     grid = [
@@ -277,8 +336,26 @@ def test_every_fit_failing():
         ValueError, match=r"(?s)All the 15 fits failed.*error_score='raise'"
     ):
         search.fit(X, Y)
+    with pytest.raises(ValueError, match="All the 15 fits failed") as raised:
+        search.fit(X, Y)
+    assert raised.value.__notes__ == [
+        "The error of 15 of these fits: RuntimeError: cannot be fitted"
+    ]
     with pytest.raises(RuntimeError, match="cannot be fitted"):
         search.set_params(error_score="raise").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"), [("red", "OneHotEncoder"), (np.nan, "SimpleImputer")]
+)
+def test_every_fit_failing_for_a_column_that_no_step_prepares(value, remedy):
+    table = pd.DataFrame({"a": X[:, 0], "b": [value] * len(X)})
+    search = RefiningGridSearchCV(Ridge(), {"alpha": [1.0]}, cv=2, n_rounds=1)
+    with pytest.raises(ValueError, match="All the 2 fits failed") as raised:
+        search.fit(table, Y)
+    (note,) = raised.value.__notes__
+    assert "The error of 2 of these fits: ValueError: " in note
+    assert remedy in note
 
 
 def raising_scorer(estimator, X, y):

@@ -25,6 +25,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV, log_randint
@@ -450,6 +451,7 @@ def test_verbose_says_in_a_line_a_round_how_far_the_search_is(cls, options, caps
         *lines, last = lines
         assert last.startswith("The best candidate lies on an end of the space. C: ")
         assert last.endswith(search.best_on_edge_["C"])
+    *lines, closing = lines
     assert len(lines) == search.n_rounds_ == 3
     most = "at most " if "racing" in options else ""
     metric = options["refit"] if "scoring" in options else "score"
@@ -472,6 +474,45 @@ def test_verbose_says_in_a_line_a_round_how_far_the_search_is(cls, options, caps
         rows = search.cv_results_["round"] <= number
         means = search.cv_results_[f"mean_test_{metric}"][rows]
         best = np.nanmax(means)
+    index = search.best_index_
+    score = search.cv_results_[f"mean_test_{metric}"][index]
+    said = (
+        f"Best {metric} {score:.5g} (candidate {index}, round "
+        f"{search.cv_results_['round'][index]}) after {search.n_fits_} fits in "
+    )
+    assert closing.startswith(said)
+    assert closing.endswith(" s: all rounds were run.")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"n_rounds": 9, "tol": 5}, "the last round gained less than tol=5"),
+        (
+            {"n_rounds": 9, "bounds": {"max_depth": (1, 2)}},
+            "no new candidates were left",
+        ),
+        ({"n_rounds": 3, "scoring": ["r2"], "refit": False}, "all rounds were run"),
+    ],
+)
+def test_the_last_line_says_why_a_search_ended(options, reason, capsys):
+    grid = {"max_depth": [1, 2], "ccp_alpha": [0.0, 0.01, 0.02]}
+    if "bounds" in options:
+        grid.pop("ccp_alpha")
+    model = DecisionTreeRegressor(random_state=0)
+    RefiningGridSearchCV(model, grid, cv=2, verbose=1, **options).fit(X, Y)
+    ends = [line for line in capsys.readouterr().out.splitlines() if "after" in line]
+    assert len(ends) == 1
+    assert ends[0].endswith(f" s: {reason}.")
+    assert ends[0].startswith("No best" if "refit" in options else "Best score ")
+
+
+def test_a_search_of_one_round_prints_what_grid_search_prints(capsys):
+    grid, model = {"max_depth": [1, 2]}, DecisionTreeRegressor(random_state=0)
+    GridSearchCV(model, grid, cv=2, verbose=1).fit(X, Y)
+    theirs = capsys.readouterr().out
+    RefiningGridSearchCV(model, grid, cv=2, verbose=1, n_rounds=1).fit(X, Y)
+    assert capsys.readouterr().out == theirs
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
@@ -490,7 +531,8 @@ def test_verbose_knows_no_best_score_before_there_is_one(capsys):
         verbose=1,
     ).fit(X, y)
     assert np.isnan(search.cv_results_["mean_test_score"]).all()
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("No best candidate after 8 fits in ")
     text = "Fitting 2 folds for each of 2 candidates, totalling 4 fits (round"
     assert first == f"{text} 1 of 2)"
     assert re.fullmatch(re.escape(text) + r" 2 of 2, about [\d.]+ s\)", second)

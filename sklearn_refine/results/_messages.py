@@ -13,13 +13,20 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_refine._history import Candidate, History, is_failed, was_run
+from sklearn_refine._history import Candidate, History, Outcome, is_failed, was_run
 from sklearn_refine._sklearn_compat import warn_or_raise_about_fit_failures
 from sklearn_refine.results._names import short_names
 from sklearn_refine.space._axes import to_python, value_key
 
 #: Most parameter values that a warning names.
 MAX_NAMED = 6
+#: What to do about errors that columns without preparation cause.
+REMEDIES = {
+    "could not convert string to float": "X has columns of text. Encode them in a "
+    "pipeline, for example with OneHotEncoder in a ColumnTransformer.",
+    "NaN": "X has missing values. Fill them in a pipeline, for example with "
+    "SimpleImputer, or use a model that accepts them.",
+}
 
 
 def announce_round(
@@ -36,11 +43,44 @@ def announce_round(
         notes = [f"round {number} of {n_rounds}"]
         if history.ranking():
             best = history.best_score()
-            notes.append(f"best {history.metric} so far {best:.5g}")
+            notes.append(f"best {_score_name(search, history)} so far {best:.5g}")
         if history.rounds:
             notes.append(f"about {_duration(seconds)}")
         message += f" ({', '.join(notes)})"
     print_line(search, message)
+
+
+def announce_end(search: Any, history: History, seconds: float) -> None:
+    """Print the best score, and why the search ended; a search of one round does not.
+
+    The searches of scikit-learn print nothing here.
+    """
+    if search._n_rounds_asked() == 1:
+        return
+    after = f"after {history.n_fits()} fits in {_duration(seconds)}"
+    found = "No best candidate"
+    index = getattr(search, "best_index_", None)
+    if index is not None and not np.isnan(score := history.mean_scores()[index]):
+        number = history.round_of[index] + 1
+        name = _score_name(search, history)
+        found = f"Best {name} {score:.5g} (candidate {index}, round {number})"
+    print_line(search, f"{found} {after}: {_describe_end(search)}.")
+
+
+def _score_name(search: Any, history: History) -> str:
+    is_named = history.metric == "score" and isinstance(search.scoring, str)
+    return str(search.scoring if is_named else history.metric)
+
+
+def _describe_end(search: Any) -> str:
+    """Return why a search ended, in words."""
+    return {
+        "completed": "all rounds were run",
+        "exhausted": "no new candidates were left",
+        "tol": f"the last round gained less than tol={search.tol}",
+        "time_budget": f"time_budget={search.time_budget} s was spent",
+        "callback": "a callback asked to stop",
+    }[search.stop_reason_]
 
 
 def announce_edges(search: Any, edges: Mapping[str, str]) -> None:
@@ -62,6 +102,25 @@ def _duration(seconds: float) -> str:
     if seconds < 6000:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def raise_all_failed(outcomes: list[Outcome], error_score: Any) -> None:
+    """Raise scikit-learn's error, with a note on the most common cause."""
+    causes = Counter(_first_line_of_error(outcome["fit_error"]) for outcome in outcomes)
+    text, n = causes.most_common(1)[0]
+    remedies = [f"\n{remedy}" for part, remedy in REMEDIES.items() if part in text]
+    try:
+        warn_or_raise_about_fit_failures(outcomes, error_score)
+    except ValueError as error:
+        error.add_note(f"The error of {n} of these fits: {text}{''.join(remedies)}")
+        raise
+
+
+def _first_line_of_error(traceback: str) -> str:
+    """Return the class and the first line of the message of an error."""
+    lines = traceback.strip().splitlines()
+    code = [place for place, line in enumerate(lines) if line.startswith("  ")]
+    return lines[min(max(code, default=-1) + 1, len(lines) - 1)]
 
 
 def warn_about_failures(search: Any, history: History) -> None:

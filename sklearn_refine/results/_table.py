@@ -174,7 +174,7 @@ def read_search(search: Any, metric: str | None = None) -> Results:
     if not hasattr(search, "cv_results_"):
         if isinstance(search, type) or not hasattr(search, "fit"):
             raise TypeError(
-                f"search={search!r} is not a search; pass a fitted one, such as "
+                f"search={_brief(search)} is not a search; pass a fitted one, such as "
                 "GridSearchCV(...).fit(X, y)."
             )
         raise NotFittedError(
@@ -202,6 +202,13 @@ def read_search(search: Any, metric: str | None = None) -> Results:
         given=read_space(search),
         unfinished=getattr(search, "unfinished", None),
     )
+
+
+def _brief(value: Any) -> str:
+    """Return the repr of a value, or its type if the repr is long."""
+    text = repr(value)
+    is_short = len(text) <= 60 and "\n" not in text
+    return text if is_short else f"<{type(value).__name__}>"
 
 
 def read_space(search: Any) -> dict[str, list[Any]]:

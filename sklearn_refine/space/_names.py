@@ -5,12 +5,22 @@ The checks run before the first fit, and they must not change the user's estimat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from itertools import product
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+
+from sklearn_refine.space._axes import is_number
+from sklearn_refine.space._random_variables import as_distribution
+from sklearn_refine.space._support import describe
+
+#: Most names that a message suggests.
+MAX_SIMILAR = 3
 
 
 def as_list(space: Any) -> list[Any]:
@@ -52,7 +62,61 @@ def _check_parameter_name(
     try:
         candidate.set_params(**clone(replaced, safe=False), **{name: value})
     except (ValueError, AttributeError) as error:
+        similar = _similar_names(name, candidate.get_params(deep=True))
+        remedy = f". Did you mean {' or '.join(map(repr, similar))}?"
         raise ValueError(
             f"{what} names the parameter {name!r}, which the estimator does not "
-            f"have: {error}"
+            f"have{remedy if similar else f': {error}'}"
         ) from error
+
+
+def _similar_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return up to three known names that `name` may stand for.
+
+    These are names that lack only the prefix of a step, or else names in which the last
+    part or the whole name is spelled in a similar way.
+    """
+    known = list(known)
+    last = name.rpartition("__")[2]
+    ends = {other: other.rpartition("__")[2] for other in known}
+    unprefixed = [other for other in known if ends[other] == last]
+    if unprefixed:
+        return get_close_matches(name, unprefixed, MAX_SIMILAR, 0.0)
+    close = get_close_matches(last, set(ends.values()), MAX_SIMILAR, 0.75)
+    similar = [other for other in known if ends[other] in close]
+    similar += get_close_matches(name, known, MAX_SIMILAR, 0.8)
+    return list(dict.fromkeys(similar))[:MAX_SIMILAR]
+
+
+def check_grid_lists(grids: Iterable[Any]) -> None:
+    """Raise if a grid has a distribution where it needs a list of values."""
+    for grid in grids:
+        for name, value in grid.items() if isinstance(grid, Mapping) else ():
+            if hasattr(as_distribution(value), "rvs"):
+                raise TypeError(
+                    f"param_grid[{name!r}] is a distribution, {describe(value)}, and a "
+                    "grid needs a list of values. Give a list, or use "
+                    "SuccessiveRandomSearchCV, which searches distributions."
+                )
+
+
+def warn_about_pairs(distributions: Iterable[Mapping[str, Any]]) -> None:
+    """Warn if a pair of numbers looks like the two ends of a range."""
+    for part in distributions:
+        for name, pair in part.items():
+            if not (isinstance(pair, tuple) and len(pair) == 2):
+                continue
+            if not all(map(is_number, pair)) or not pair[0] < pair[1]:
+                continue
+            if all(isinstance(value, Integral) for value in pair):
+                continue
+            low, high = pair
+            uniform = f"scipy.stats.uniform({low}, {high - low:.12g})"
+            log = f"scipy.stats.loguniform({low}, {high}) or " if low > 0 else ""
+            warnings.warn(
+                f"param_distributions[{name!r}]={pair} is two values, as in "
+                f"RandomizedSearchCV. For a range, give {log}{uniform}; for two "
+                f"values, give a list: [{low}, {high}].",
+                UserWarning,
+                stacklevel=2,
+            )

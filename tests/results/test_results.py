@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import lognorm, loguniform, randint, uniform
 from sklearn.datasets import load_iris
@@ -258,6 +259,8 @@ def test_errors_of_read_search():
         read_search(UNFITTED["grid"].__class__(Toy(), {}))
     with pytest.raises(TypeError, match="search=3 is not a search; pass a fitted one"):
         read_search(3)
+    with pytest.raises(TypeError, match=r"^search=<DataFrame> is not a search; pass a"):
+        read_search(pd.DataFrame({"a": [1, 2]}))
     with pytest.raises(TypeError, match="is not a search; pass a fitted one"):
         read_search(UNFITTED["grid"].__class__)
     with pytest.raises(ValueError, match=r"metric='x' is not .*\['own', 'neg'\]"):
