@@ -110,7 +110,7 @@ def test_the_pure_rooms_read_no_clock_and_fit_nothing(folder):
 def test_import_is_light():
     code = (
         "import sys, sklearn_refine;"
-        "print([m for m in ('matplotlib', 'pandas.plotting._matplotlib') "
+        "print([m for m in ('matplotlib', 'pandas.plotting._matplotlib', 'optuna') "
         "if m in sys.modules])"
     )
     out = subprocess.run(

@@ -29,7 +29,28 @@ SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
 
 class JournalError(ValueError):
-    """A file is not a journal, or the journal cannot be used."""
+    """A file is not a journal, or the journal cannot be used.
+
+    The message says what is wrong with the file and what to do. The file itself is left
+    as it is.
+
+    See Also
+    --------
+    read_journal : Reads the fits in a journal.
+
+    Examples
+    --------
+    >>> from tempfile import NamedTemporaryFile
+    >>> from sklearn_refine import JournalError, read_journal
+    >>> with NamedTemporaryFile(suffix=".csv") as file:
+    ...     length = file.write(b"C,score")
+    ...     file.flush()
+    ...     try:
+    ...         read_journal(file.name)
+    ...     except JournalError as error:
+    ...         print(str(error).partition("' is ")[2])
+    not a journal, or it is damaged; name another file, or remove this one.
+    """
 
 
 class _Connection(sqlite3.Connection):

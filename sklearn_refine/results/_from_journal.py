@@ -7,7 +7,7 @@ search reads this one too. Nothing in the file is unpickled or run.
 from __future__ import annotations
 
 import math
-from pathlib import Path
+import os
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,16 @@ def search_from_journal(path: Any, run: int | None = None) -> JournalSearch:
     return JournalSearch(JournalReader(path, run).read())
 
 
-def is_journal_path(value: Any) -> bool:
-    """Whether a value names a file, where a fitted search could be given instead."""
-    return isinstance(value, str | bytes | Path) or hasattr(value, "__fspath__")
+def as_search(search: Any, run: int | None = None) -> Any:
+    """Return a search as it is, and a path as the search in this journal."""
+    if isinstance(search, str | bytes | os.PathLike):
+        return search_from_journal(search, run)
+    if run is not None:
+        raise ValueError(
+            f"run={run!r} numbers the searches of a journal; pass the path of one, or "
+            "leave run out."
+        )
+    return search
 
 
 class JournalSearch:
@@ -58,7 +65,7 @@ class JournalSearch:
 
     Attributes
     ----------
-    journal : Path
+    journal : pathlib.Path
         The file.
     run : int
         Number of the run in the file.
@@ -81,6 +88,9 @@ class JournalSearch:
         candidates that miss a split are NaN.
     unfinished : ndarray of bool
         The candidates of `cv_results_` that may still get more fits.
+    candidate_times : ndarray of shape (n_candidates, 2)
+        When the first fit of each candidate began and its last one ended; NaN if it
+        has no fit.
     errors : list of str
         The errors of the failed fits.
     n_waiting : int
@@ -204,6 +214,7 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
             ],
             dtype=int,
         )
+        self.candidate_times = _find_times(content, names)
         partial = n_run < self.n_splits_
         self.unfinished = partial & (np.array(history.round_of, dtype=int) + 1 == last)
         if partial.any() and not self.racing:
@@ -298,6 +309,17 @@ def _missing_outcome(known: list[Outcome]) -> Outcome:
             several = isinstance(scores, dict)
             missing[name] = dict.fromkeys(scores, math.nan) if several else math.nan
     return missing
+
+
+def _find_times(content: Content, names: list[str]) -> np.ndarray:
+    """Return when each candidate began and ended, in seconds since 1970."""
+    spans: dict[str, tuple[float, float]] = {}
+    for fit in content.fits.values():
+        took = fit.outcome["fit_time"] + fit.outcome["score_time"]
+        begun, ended = spans.get(fit.candidate, (math.inf, 0.0))
+        spans[fit.candidate] = min(begun, fit.finished - took), max(ended, fit.finished)
+    missing = math.nan, math.nan
+    return np.array([spans.get(name, missing) for name in names]).reshape(-1, 2)
 
 
 def _seconds(content: Content, number: int) -> float:
