@@ -35,4 +35,10 @@ def open_pool(
         return DaskPool(
             backend, n_in_context if n_jobs is None else n_jobs, pre_dispatch
         )
+    if name == "RayBackend":
+        from sklearn_refine.evaluation._ray import RayPool
+
+        # In a context without n_jobs, joblib reports 1 for ray. All workers are meant.
+        n_jobs = n_in_context if n_jobs is None and n_in_context != 1 else n_jobs
+        return RayPool(backend, n_jobs, pre_dispatch)
     return JoblibPool(n_jobs, pre_dispatch, return_early=return_early)
