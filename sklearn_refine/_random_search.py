@@ -153,14 +153,12 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         ``refit=False``.
     rounds_ : DataFrame
         One row per round, indexed from 1: `n_candidates`, `n_fits`, `best_score` (of
-        the round), `best_so_far`, `seconds` and `note`: parameters whose windows step
-        past the values tried, and how many candidates were left out. With `racing`,
-        also the numbers of candidates that were scored on all splits or dropped.
+        the round), `best_so_far`, `seconds` and `note`: which windows step out, and how
+        many candidates were left out. With `racing`, also how candidates ended.
     windows_ : DataFrame
         One row per round, center and parameter: `round`, `center` (index in
-        ``cv_results_``, or -1), `parameter`, `low` and `high` (the range), `choices`
-        (values outside a range) and `why`: why the window steps past the values tried,
-        or stops there.
+        ``cv_results_``, or -1), `parameter`, `low`, `high`, `choices` and `why`: why
+        the window steps past the values tried, or stops there.
     best_on_edge_ : dict of str to str
         Parameters whose best value is the smallest or largest one, and why no better
         one was tried. A wider range may hold better values.

@@ -112,7 +112,10 @@ def to_optuna(
         state = states[results.status[row]]
         score = float(results.scores[row])
         is_set = [pair for pair in shown if pair[0].values[row] is not MISSING]
-        attributes = {"candidate": row, "round": int(results.rounds[row])}
+        attributes: dict[str, float] = {
+            "candidate": row,
+            "round": int(results.rounds[row]),
+        }
         for name in others:
             attributes[name] = float(search.cv_results_[f"mean_test_{name}"][row])
         start, end = (_as_time(seconds) for seconds in times[row])
