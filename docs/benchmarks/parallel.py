@@ -9,7 +9,15 @@ workers have been started, and have imported everything, before.
 Then the recorded times of all fits are played through: units as the plan cuts them
 for that many workers, started longest first or in the order of the candidates. This
 is a simulation: a unit takes the sum of its fits' times whatever its size, though
-small stacks train a little slower than large ones, and workers cost nothing.
+small stacks train a little slower than large ones, and workers cost nothing. Each
+round waits for its last unit. "slow workers" are one in twenty that take three times
+as long; "lost workers" means that one unit in fifty is lost in its middle with its
+worker, and starts again.
+
+The last two tables are simulations, too. They draw candidates from the recorded ones:
+how large a round has to be for so many workers, with one unit a fit (models that share
+no work, "single") and with stacks of networks; and how many workers a race keeps busy,
+with one unit a fit.
 
 Usage: python docs/benchmarks/parallel.py [--smoke]
 """
@@ -38,6 +46,7 @@ from sklearn_refine import (
     layer_sizes,
     log_randint,
 )
+from sklearn_refine.evaluation._racing import contenders
 from sklearn_refine.evaluation._schedule import PlannedFit, schedule_fits
 
 STEP = "mlpclassifier__"
@@ -60,21 +69,79 @@ def report(name, search):
         )
 
 
-def simulate(search, n_workers, longest_first):
-    """Return the efficiency of the recorded fits on so many workers."""
+def recorded(search, shares=True):
+    """Return the fits of each round as (stack, seconds), by candidate and split."""
     seconds = fit_seconds(search)
-    cells = []
+    rounds = {}
     for i, params in enumerate(search.cv_results_["params"]):
-        stack = str(params.get(f"{STEP}hidden_layer_sizes"))
-        for split in range(search.n_splits_):
-            cells.append(PlannedFit(i, split, (), stack, float(seconds[i, split])))
+        stack = str(params.get(f"{STEP}hidden_layer_sizes")) if shares else None
+        of_round = rounds.setdefault(search.cv_results_["round"][i], [])
+        of_round.append((stack, seconds[i]))
+    return list(rounds.values())
+
+
+def make_units(candidates, n_workers):
+    """Return the seconds of the units of a round, the longest first."""
+    cells = [
+        PlannedFit(i, split, (), stack, float(cost), family=None if stack else i)
+        for i, (stack, seconds) in enumerate(candidates)
+        for split, cost in enumerate(seconds)
+    ]
     units = schedule_fits(cells, n_workers, 99)
-    if not longest_first:
-        units = sorted(units, key=lambda unit: (unit[0].candidate, unit[0].split))
-    free = [0.0] * n_workers
-    for unit in units:
-        heapq.heapreplace(free, free[0] + sum(cell.cost for cell in unit))
-    return sum(cell.cost for cell in cells) / (n_workers * max(free))
+    return [(unit[0].candidate, sum(cell.cost for cell in unit)) for unit in units]
+
+
+def play(units, n_workers, rng, slow=0.0, lost=0.0):
+    """Return when the last unit ends."""
+    speeds = np.where(rng.random(n_workers) < slow, 3.0, 1.0)
+    free = [(0.0, worker) for worker in range(n_workers)]
+    end, queue = 0.0, list(reversed(units))
+    while queue:
+        now, worker = heapq.heappop(free)
+        seconds = queue.pop()
+        spent = seconds * speeds[worker]
+        if rng.random() < lost:
+            queue.append(seconds)
+            spent /= 2
+        else:
+            end = max(end, now + spent)
+        heapq.heappush(free, (now + spent, worker))
+    return end
+
+
+def simulate(rounds, n_workers, longest_first=True, **trouble):
+    """Return the efficiency of rounds of candidates on so many workers."""
+    rng = np.random.default_rng(0)
+    total = spent = 0.0
+    for candidates in rounds:
+        units = make_units(candidates, n_workers)
+        if not longest_first:
+            units = sorted(units)
+        seconds = [cost for _, cost in units]
+        total += sum(seconds)
+        spent += play(seconds, n_workers, rng, **trouble)
+    return total / (n_workers * spent)
+
+
+def race(search, n_candidates, n_workers, rng):
+    """Return the share of fits that a race runs, and the workers that it keeps busy."""
+    n_splits = search.n_splits_
+    scores = np.stack(
+        [search.cv_results_[f"split{k}_test_score"] for k in range(n_splits)], axis=1
+    )
+    drawn = rng.integers(len(scores), size=n_candidates)
+    seconds = fit_seconds(search)[drawn]
+    scores = scores[drawn] + rng.normal(0, 1e-3, size=(n_candidates, 1))
+    run = np.zeros(scores.shape, dtype=bool)
+    busy = spent = 0.0
+    while (wave := contenders(np.where(run, scores, np.nan), run)).any():
+        rows = np.flatnonzero(wave)
+        columns = run[rows].sum(axis=1)
+        run[rows, columns] = True
+        units = np.sort(seconds[rows, columns])[::-1]
+        busy += units.sum()
+        spent += play(units, n_workers, rng)
+    return run.mean(), busy / spent
 
 
 def main():
@@ -112,13 +179,39 @@ def main():
     searches = {"refining": refining.fit(X, y), "random": random.fit(X, y)}
     for name, search in searches.items():
         report(name, search)
-    print(f"\n{'simulated':<16}{'workers':>8}{'longest first':>15}{'in order':>10}")
+    many = (2, 8) if smoke else (2, 8, 32, 128, 512, 2048)
+    print(
+        f"\n{'simulated':<16}{'workers':>8}{'longest first':>15}{'in order':>10}"
+        f"{'slow workers':>14}{'lost workers':>14}"
+    )
     for name, search in searches.items():
-        for n_workers in (2, 8, 32, 128):
-            efficiency = [simulate(search, n_workers, first) for first in (True, False)]
+        rounds = recorded(search)
+        for n in many:
             print(
-                f"{name:<16}{n_workers:>8}{efficiency[0]:>15.2f}{efficiency[1]:>10.2f}"
+                f"{name:<16}{n:>8}{simulate(rounds, n):>15.2f}"
+                f"{simulate(rounds, n, longest_first=False):>10.2f}"
+                f"{simulate(rounds, n, slow=0.05):>14.2f}"
+                f"{simulate(rounds, n, lost=0.02):>14.2f}"
             )
+    rng = np.random.default_rng(0)
+    print("\nEfficiency by the fits of a round for each worker")
+    per_worker = (1, 4) if smoke else (1, 2, 4, 8, 16)
+    print(f"{'units':<10}{'workers':>8}" + "".join(f"{k:>8}" for k in per_worker))
+    for name, shares in (("single", False), ("stacks", True)):
+        known = [each for of_round in recorded(random, shares) for each in of_round]
+        for n in many:
+            row = ""
+            for k in per_worker:
+                size = max(1, round(n * k / random.n_splits_))
+                drawn = [known[i] for i in rng.integers(len(known), size=size)]
+                row += f"{simulate([drawn], n):>8.2f}"
+            print(f"{name:<10}{n:>8}{row}")
+    print("\nWorkers that a race keeps busy, of")
+    print(f"{'candidates':<12}{'fits run':>9}" + "".join(f"{n:>8}" for n in many))
+    for size in (20,) if smoke else (20, 60, 240, 1000):
+        found = [race(random, size, n, rng) for n in many]
+        shown = "".join(f"{busy:>8.1f}" for _, busy in found)
+        print(f"{size:<12}{np.mean([share for share, _ in found]):>9.2f}{shown}")
 
 
 if __name__ == "__main__":

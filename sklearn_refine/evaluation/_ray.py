@@ -17,9 +17,8 @@ from ray import exceptions
 from sklearn_refine.evaluation._cluster import ClusterPool, KeptInputs, Lost
 
 _POLL_SECONDS = 0.1
-#: How often ray itself runs a task again if its worker or node is lost. What is lost
-#: even then runs again fit by fit.
-_MAX_RETRIES = 1
+#: A lost task runs again fit by fit. ray would repeat all of a task that ends its worker.
+_MAX_RETRIES = 0
 _LOSSES = (
     exceptions.WorkerCrashedError,
     exceptions.NodeDiedError,

@@ -1,0 +1,102 @@
+"""Estimators for the workers of a cluster, and searches that the tests run there."""
+
+import os
+import signal
+import time
+
+import numpy as np
+from scipy.stats import loguniform
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV
+
+X = np.random.RandomState(0).normal(size=(90, 4))
+Y = X @ [1.0, 2.0, 3.0, 4.0] + np.random.RandomState(1).normal(size=90)
+LABELS = (Y > 0).astype(int)
+
+
+class Logged(Ridge):
+    """A slow Ridge that writes the number of its process to a file."""
+
+    def __init__(self, alpha=1.0, log=None, seconds=0.1):
+        super().__init__(alpha)
+        self.log = log
+        self.seconds = seconds
+
+    def fit(self, X, y):
+        with open(self.log, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            time.sleep(0.01)
+        return super().fit(X, y)
+
+
+class Faulty(RegressorMixin, BaseEstimator):
+    """Predicts the mean; for `at`, the fit kills its process, hangs or raises."""
+
+    def __init__(self, value=0, at=3, fault="dies"):
+        self.value = value
+        self.at = at
+        self.fault = fault
+
+    def fit(self, X, y):
+        if self.value == self.at:
+            if self.fault == "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+            elif self.fault == "sleeps":
+                time.sleep(600)
+            elif self.fault == "raises":
+                raise OSError("no such value")
+        self.mean_ = float(np.mean(y)) + self.value
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.mean_)
+
+
+def faulty(fault, **options):
+    options = {"cv": 2, "n_rounds": 1, "n_jobs": -1, **options}
+    return RefiningGridSearchCV(
+        Faulty(fault=fault), {"value": [0, 1, 2, 3, 4, 5]}, **options
+    )
+
+
+def logged(folder, **options):
+    """Return a search of 36 fits in two rounds."""
+    options = {"cv": 3, "n_rounds": 2, "n_jobs": -1, **options}
+    seconds = options.pop("seconds", 0.1)
+    alphas = [10.0**k for k in range(-3, 5)]
+    estimator = Logged(log=str(folder / "log"), seconds=seconds)
+    return RefiningGridSearchCV(estimator, {"alpha": alphas}, **options)
+
+
+def networks(kind):
+    network = MLPClassifier((8,), max_iter=20, random_state=0)
+    pipe = make_pipeline(StandardScaler(), network)
+    alpha, rate = "mlpclassifier__alpha", "mlpclassifier__learning_rate_init"
+    if kind == "random":
+        space = {alpha: loguniform(1e-5, 10.0), rate: loguniform(1e-4, 0.1)}
+        return SuccessiveRandomSearchCV(
+            pipe, space, n_iter=8, n_rounds=2, random_state=0, cv=3
+        )
+    grid = {alpha: [1e-4, 1e-2, 1.0], rate: [1e-3, 1e-2]}
+    racing = {"racing": True, "racing over iterations": "iterations"}.get(kind, False)
+    return RefiningGridSearchCV(pipe, grid, cv=4, n_rounds=2, racing=racing)
+
+
+def results(fitted):
+    """Return the results that must be equal, as text."""
+    table = fitted.cv_results_
+    kept = {
+        name: repr(np.asarray(table[name]).tolist())  # a missing score equals itself
+        for name in table
+        if "time" not in name and "param" not in name
+    }
+    kept["params"] = [repr(params) for params in table["params"]]
+    kept["best"] = [repr(fitted.best_params_), int(fitted.best_index_)]
+    return kept
