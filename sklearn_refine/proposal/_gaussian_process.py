@@ -96,6 +96,8 @@ class GaussianProcess:
         Inverse of this covariance times the observations minus `mean`.
     mean : float
         Prior mean.
+    evidence : float
+        Logarithm of the posterior density of the hyperparameters, up to a constant.
     """
 
     kernel: Kernel
@@ -103,10 +105,38 @@ class GaussianProcess:
     root: np.ndarray
     weights: np.ndarray
     mean: float
+    evidence: float
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the posterior mean at the rows of X."""
         return np.asarray(self.mean + self.kernel(X, self.X) @ self.weights)
+
+    def moments(
+        self, X: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return posterior means, standard deviations, and the gradients of both."""
+        kernel = self.kernel
+        scales = np.exp(-kernel.theta[:-2])[kernel.groups]
+        variance = np.exp(kernel.theta[-2])
+        squared = _squared_distances(X * scales, self.X * scales)
+        correlation, slope = _matern(kernel.nu, squared)
+        covariance, slope = variance * correlation, -2 * variance * slope
+        solved = cho_solve((self.root, True), covariance.T).T
+
+        def derive(weights: np.ndarray) -> np.ndarray:
+            pulls = slope * weights
+            return np.asarray(
+                (pulls.sum(axis=1)[:, np.newaxis] * X - pulls @ self.X) * scales**2
+            )
+
+        left = np.maximum(variance - (covariance * solved).sum(axis=1), JITTER)
+        deviation = np.sqrt(left)
+        return (
+            self.mean + covariance @ self.weights,
+            deviation,
+            derive(self.weights),
+            -derive(solved) / deviation[:, np.newaxis],
+        )
 
     def draw(self, X: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
         """Draw the values of `n` functions at the rows of X, shape (n, n_rows)."""
@@ -149,20 +179,21 @@ def gaussian_process(
     if len(X) > MAX_OBSERVATIONS:  # evenly spaced from the best to the worst
         ranks = np.linspace(0, len(X) - 1, MAX_OBSERVATIONS).astype(int)
         subset = np.sort(np.argsort(-y, kind="stable")[ranks])
-    theta = _fit_theta(X[subset], y[subset], groups, noise[subset], prior)
+    theta, evidence = _fit_theta(X[subset], y[subset], groups, noise[subset], prior)
     kernel = Kernel(prior.nu, groups, theta)
     covariance = kernel(X, X)
     covariance[np.diag_indices(len(X))] += kernel.noise * noise + JITTER
     root = cholesky(covariance, lower=True)
     ones = cho_solve((root, True), np.ones(len(y)))
     mean = float(ones @ y / ones.sum())
-    return GaussianProcess(kernel, X, root, cho_solve((root, True), y - mean), mean)
+    weights = cho_solve((root, True), y - mean)
+    return GaussianProcess(kernel, X, root, weights, mean, evidence)
 
 
 def _fit_theta(
     X: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray, prior: Prior
-) -> np.ndarray:
-    """Return `theta` of `Kernel` with the highest posterior density."""
+) -> tuple[np.ndarray, float]:
+    """Return `theta` of `Kernel` with the highest posterior density, and its log."""
     n_axes = int(groups.max(initial=-1)) + 1
     parts = [X[:, groups == axis] for axis in range(n_axes)]
     distances = np.array([_squared_distances(part, part) for part in parts])
@@ -187,7 +218,7 @@ def _fit_theta(
         bounds=np.column_stack([center - reach, center + reach]),
         options={"maxiter": MAX_ITER},
     )
-    return np.asarray(optimum.x)
+    return np.asarray(optimum.x), -float(optimum.fun)
 
 
 def _log_likelihood(

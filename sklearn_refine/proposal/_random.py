@@ -8,27 +8,38 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import accumulate, chain, islice
 from typing import Any
 
 import numpy as np
 from scipy.stats import qmc
 
-from sklearn_refine._history import Candidate, Extent, History, Proposal, Window
+from sklearn_refine._history import Candidate, History, Proposal
+from sklearn_refine.proposal._batch import (
+    N_BEST,
+    N_LEADING,
+    Batch,
+    other_regions,
+    shares_of_others,
+)
 from sklearn_refine.proposal._features import Features
-from sklearn_refine.proposal._gaussian_process import ROUGH
 from sklearn_refine.proposal._random_draws import (
     center_weights,
     draw_integers,
     draw_near,
     take_new,
 )
-from sklearn_refine.proposal._surrogate import fit_surrogate, warn_surrogate_failed
-from sklearn_refine.space._axes import to_python
-from sklearn_refine.space._continuous_axes import SampledAxis
-from sklearn_refine.space._list_axis import ListAxis
-from sklearn_refine.space._quantiles import DistributionSubspace, shown_values
+from sklearn_refine.proposal._random_windows import (
+    explain_ends,
+    whole_range,
+    window_around,
+)
+from sklearn_refine.proposal._surrogate import (
+    fit_process,
+    fit_surrogate,
+    warn_surrogate_failed,
+)
+from sklearn_refine.space._quantiles import DistributionSubspace
 
 #: Smallest fraction of all candidates in the first round.
 FIRST_FRACTION = 0.2
@@ -45,11 +56,14 @@ FAR_FRACTION = 0.6
 #: Window widths for the rest of the pool, relative to the round's window. Wide windows
 #: let the surrogate find better regions. It stays near the best candidates by itself.
 POOL_WIDTHS = (3.0, 1.5, 0.6)
-#: Number of best candidates on which a batch should improve.
-N_BEST = 5
+#: Number of candidates in the pool around the best one of each other region.
+REGION_POOL = 40
+#: Fraction of the rounds after which only the best candidate's dict gets candidates
+#: for certain.
+LAST_SHARE = 0.75
 #: Spread of the functions that a surrogate draws in the second and in the last round.
 #: Exploration is worth less if fewer rounds are left to use its results.
-FIRST_SPREAD, LAST_SPREAD = 1.5, 0.6
+FIRST_SPREAD, LAST_SPREAD = 1.5, 1.0
 #: Failed draws in a row after which the space counts as exhausted.
 MAX_FAILED_DRAWS = 200
 #: Finite spaces with at most this many candidates are enumerated, larger ones sampled.
@@ -136,14 +150,15 @@ class RandomProposer:
             draws = chain(found, self._enumerate(rng))
             found = take_new(draws, history, limit, MAX_ENUMERATED)
         windows = [
-            replace(
-                self._make_window(history.candidates[center], half_width), center=center
+            window_around(
+                self.subspaces[history.candidates[center].subspace],
+                *(history.candidates[center], half_width, center),
             )
             for center in centers
         ]
         if not len(history):
             windows = [
-                Window(index, {}, self._full_range(subspace))
+                whole_range(subspace, index)
                 for index, subspace in enumerate(self.subspaces)
             ]
         return Proposal(found, windows)
@@ -168,15 +183,10 @@ class RandomProposer:
         selected: list[Candidate] = []
         if self.surrogate is not None:
             try:
-                fitted = fit_surrogate(
-                    self.surrogate, self.features, history, rng, ROUGH
-                )
-                if fitted is not None:
-                    ranked = fitted.rank(history)
-                    pool = self._make_pool(history, ranked, half_width, limit, rng)
-                    best = [history.candidates[place] for place in ranked[:N_BEST]]
-                    spread = self._spread(len(history.rounds))
-                    selected = fitted.select(pool, best, limit, rng, spread)
+                selected = self._select_others(history, half_width, limit, rng)
+                n = limit - len(selected)
+                ranked, more = self._select(history, half_width, n, rng)
+                selected += more
             except Exception as error:  # a regressor may raise any exception
                 warn_surrogate_failed(
                     error, "is drawn from plain windows, as with surrogate=None"
@@ -186,6 +196,63 @@ class RandomProposer:
         plain = self._draw_plain(history, centers, half_width, limit, rng)
         return centers, chain(selected, plain)
 
+    def _select(
+        self,
+        history: History,
+        half_width: float,
+        limit: int,
+        rng: np.random.RandomState,
+    ) -> tuple[list[int], list[Candidate]]:
+        """Return the tried candidates, best first, and up to `limit` untried ones."""
+        spread = self._spread(len(history.rounds))
+        if self.surrogate != "gp":
+            fitted = fit_surrogate(self.surrogate, self.features, history, rng)
+        else:
+            fitted = fit_process(self.features, history)
+        if fitted is None:
+            return history.ranking(), []
+        ranked = fitted.rank(history)
+        best = [history.candidates[place] for place in ranked[:N_BEST]]
+        if fitted.process is None:
+            pool = self._make_pool(history, ranked, half_width, limit, rng)
+            return ranked, fitted.select(pool, best, limit, rng, spread)
+        X = fitted.features([history.candidates[i] for i in ranked[:N_LEADING]])
+        regions = other_regions(fitted.process, X, self.n_centers)
+        regions = [ranked[row] for row in regions]
+        pool = self._make_pool(history, ranked, half_width, limit, rng, regions)
+        batch = Batch(fitted, fitted.process, self.features, history, spread)
+        return ranked, batch.select(best, pool, limit, rng)
+
+    def _select_others(
+        self,
+        history: History,
+        half_width: float,
+        limit: int,
+        rng: np.random.RandomState,
+    ) -> list[Candidate]:
+        """Return candidates of dicts that are not given up yet."""
+        done = len(history.rounds) / len(self.plan())
+        shares = shares_of_others(history, self.subspaces, limit)
+        if not shares or done > LAST_SHARE or self.surrogate != "gp":
+            return []
+        selected: list[Candidate] = []
+        fitted = fit_process(self.features, history, within_dicts=True)
+        if fitted is None or fitted.process is None:
+            return []
+        spread = self._spread(len(history.rounds))
+        batch = Batch(fitted, fitted.process, self.features, history, spread)
+        everywhere = fitted.rank(history)
+        for index, n in shares.items():
+            ranked = [i for i in everywhere if history.candidates[i].subspace == index]
+            pool = self._make_pool(history, ranked, half_width, n, rng)
+            pool = [candidate for candidate in pool if candidate.subspace == index]
+            best = [history.candidates[place] for place in ranked[:N_BEST]]
+            if not best:
+                selected += pool[:n]
+                continue
+            selected += batch.select(best, pool, n, rng)
+        return selected
+
     def _make_pool(
         self,
         history: History,
@@ -193,16 +260,18 @@ class RandomProposer:
         half_width: float,
         limit: int,
         rng: np.random.RandomState,
+        regions: Sequence[int] = (),
     ) -> list[Candidate]:
         """Return distinct untried candidates from which a surrogate selects."""
         size = min(max(MIN_POOL, POOL_RATIO * limit), MAX_POOL)
         centers = ranked[: self.n_centers]
         n_near = math.ceil((1 - FAR_FRACTION) * size / len(POOL_WIDTHS))
-        parts = [(half_width * width, n_near) for width in POOL_WIDTHS]
-        parts.append((math.inf, math.ceil(FAR_FRACTION * size)))
+        parts = [(centers, half_width * width, n_near) for width in POOL_WIDTHS]
+        parts.append((centers, math.inf, math.ceil(FAR_FRACTION * size)))
+        parts += [([region], half_width, REGION_POOL) for region in regions]
         draws = chain.from_iterable(
-            islice(self._draw_plain(history, centers, reach, n, rng), n)
-            for reach, n in parts
+            islice(self._draw_plain(history, around, reach, n, rng), n)
+            for around, reach, n in parts
         )
         pool = {candidate.key: candidate for candidate in draws}
         return [c for key, c in pool.items() if history.outcomes_of(key) is None]
@@ -332,42 +401,4 @@ class RandomProposer:
     def explain_edges(self, history: History, index: int) -> dict[str, str]:
         """Return the parameters of a candidate that lie on an end, and which end."""
         candidate = history.candidates[index]
-        found = {}
-        for name, axis in self.subspaces[candidate.subspace].axes.items():
-            if isinstance(axis, SampledAxis) or not (axis.ordered and axis.bounded):
-                continue
-            value = candidate.params[name]
-            low, high = axis.decode(np.repeat([[0.0], [1.0]], axis.n_dims, axis=1))
-            for end, text in ((low, "smallest"), (high, "largest")):
-                if low != high and to_python(value) == to_python(end):
-                    found[name] = f"{to_python(value)!r} is the {text} possible value"
-        return found
-
-    def _make_window(self, center: Candidate, half_width: float) -> Window:
-        """Return the window around a center."""
-        axes = self.subspaces[center.subspace].axes
-        shown: dict[str, Extent] = {}
-        for name, axis in axes.items():
-            value = center.params[name]
-            if isinstance(axis, SampledAxis):
-                shown[name] = Extent(choices=(value,))
-            elif isinstance(axis, ListAxis) and not axis.ordered:
-                shown[name] = Extent(choices=tuple(axis.values))
-            else:
-                ends = axis.encode(value) + half_width * np.array([[-1], [1]])
-                shown[name] = Extent(*shown_values(axis, np.clip(ends, 0, 1)))
-        return Window(center.subspace, {}, shown)
-
-    @staticmethod
-    def _full_range(subspace: DistributionSubspace) -> dict[str, Extent]:
-        """Return the ends or the choices of each parameter, for the first round."""
-        shown: dict[str, Extent] = {}
-        for name, axis in subspace.axes.items():
-            if isinstance(axis, SampledAxis):
-                shown[name] = Extent()
-            elif isinstance(axis, ListAxis) and not axis.ordered:
-                shown[name] = Extent(choices=tuple(axis.values))
-            else:
-                ends = np.repeat([[0.0], [1.0]], axis.n_dims, axis=1)
-                shown[name] = Extent(*shown_values(axis, ends))
-        return shown
+        return explain_ends(self.subspaces[candidate.subspace], candidate)

@@ -7,30 +7,44 @@ candidates later rounds try.
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.stats import norm, rankdata
 from sklearn.base import clone
 
-from sklearn_refine._history import Candidate, History, paused_scores, was_run
+from sklearn_refine._history import Candidate, History
 from sklearn_refine._interrupts import raise_interrupt
-from sklearn_refine.proposal._gaussian_process import SMOOTH, Prior, gaussian_process
+from sklearn_refine.proposal._acquisition import select_by_improvement
+from sklearn_refine.proposal._gaussian_process import (
+    ROUGH,
+    SMOOTH,
+    GaussianProcess,
+    Prior,
+    gaussian_process,
+)
+from sklearn_refine.proposal._scores import (
+    estimate_noise_level,
+    estimate_scores,
+    nan_as_lowest,
+    normal_scores,
+    target_scores,
+)
 
 #: Most candidates that a surrogate is fitted to. Half of them are the best candidates,
 #: the others are the latest of the remaining candidates.
 MAX_TRAINING = 300
-#: Relative difference below which two scores are equal.
-ROUNDING = 1e-12
 #: Most bootstrap fits per round of a regressor without ``return_std``.
 MAX_BOOTSTRAPS = 8
 #: Number of functions drawn to select a batch.
 N_FUNCTIONS = 256
-#: Number of best candidates on which a batch should improve.
+#: Number of best candidates on which a batch of the grid should improve.
 N_BEST = 10
+#: Smallest chance that a candidate does not fail, in the model of the failures.
+MIN_CHANCE = 0.02
 
 
 class CandidateFeatures(Protocol):
@@ -55,6 +69,14 @@ class CandidateFeatures(Protocol):
 Draw = Callable[[np.ndarray, int, np.random.RandomState], np.ndarray]
 
 
+#: Returns the chance not to fail at the rows of a matrix.
+Chance = Callable[[np.ndarray], np.ndarray]
+
+
+def _never_fails(X: np.ndarray) -> np.ndarray:
+    return np.ones(len(X))
+
+
 @dataclass(frozen=True)
 class Surrogate:
     """A model of the score, as a function of the parameters.
@@ -70,12 +92,18 @@ class Surrogate:
     joint : bool
         Whether functions are drawn from a joint posterior over all rows. Only then
         can many draws estimate the expected improvement of a batch.
+    process : GaussianProcess or None
+        The Gaussian process, if the surrogate is one.
+    succeeds : callable
+        Returns the chance not to fail at the rows of a matrix.
     """
 
     features: Callable[[Sequence[Candidate]], np.ndarray]
     predict: Callable[[np.ndarray], np.ndarray]
     draw: Draw
     joint: bool
+    process: GaussianProcess | None = None
+    succeeds: Chance = _never_fails
 
     def rank(self, history: History) -> list[int]:
         """Return ``history.ranking()`` in the order of the expected score.
@@ -119,35 +147,6 @@ class Surrogate:
                 drawn[:, : len(best)], drawn[:, len(best) :], n
             )
         return [pool[place] for place in places]
-
-
-def select_by_improvement(best: np.ndarray, pool: np.ndarray, n: int) -> list[int]:
-    """Return the columns of the pool with the largest expected improvement.
-
-    This is noisy expected improvement for a batch (Letham et al., 2019), maximized
-    one candidate at a time (Wilson et al., 2018). The improvement of a candidate is
-    its excess over all best candidates and all candidates selected before it,
-    averaged over functions. So the batch avoids redundant candidates.
-
-    Parameters
-    ----------
-    best : ndarray of shape (n_functions, n_best)
-        Values of drawn functions at the best candidates.
-    pool : ndarray of shape (n_functions, n_pool)
-        Values of the same functions at the pool.
-    n : int
-        Number of columns to return, at most ``n_pool``.
-    """
-    known = best.max(axis=1, initial=-np.inf, keepdims=True)
-    # Without an expected improvement, the candidate with the highest mean is selected.
-    tie_break = 1e-6 * pool.mean(axis=0)
-    selected: list[int] = []
-    for _ in range(n):
-        gain = np.maximum(pool - known, 0.0).mean(axis=0) + tie_break
-        gain[selected] = -np.inf
-        selected.append(int(gain.argmax()))
-        known = np.maximum(known, pool[:, selected[-1:]])
-    return selected
 
 
 def select_by_thompson(pool: np.ndarray) -> list[int]:
@@ -197,7 +196,7 @@ def fit_surrogate(
         Any exception that the model raises.
     """
     scores, n_run = estimate_scores(history)
-    ranked = _nan_as_lowest(scores)
+    ranked = nan_as_lowest(scores)
     if len(scores) < 2 or ranked.min() == ranked.max():
         return None
     rows = np.arange(len(scores))
@@ -218,92 +217,85 @@ def fit_surrogate(
     return Surrogate(matrix, process.predict, process.draw, joint=True)
 
 
-def estimate_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
-    """Return a score for each candidate, and the number of splits behind it.
+def fit_process(
+    features: CandidateFeatures, history: History, *, within_dicts: bool = False
+) -> Surrogate | None:
+    """Fit the Gaussian process of the random search, and the chance to fail.
 
-    The score is the mean over the splits. If a candidate was stopped early, its score
-    is the mean over its splits plus a correction: the difference of the complete
-    candidates' means over all splits and over these splits. If it was stopped at a
-    pause, it is the score there plus what complete candidates gained since; it counts
-    as a part of a split. If a fit failed or has no score, the score is NaN. Scores that
-    differ only by rounding are made equal.
+    Parameters
+    ----------
+    features, history
+        As in :func:`fit_surrogate`.
+    within_dicts : bool, default=False
+        Whether scores are compared with the scores of the same dict only.
+
+    Returns
+    -------
+    surrogate : Surrogate or None
+        None if there are fewer than two different scores.
     """
-    scores = history.split_scores()
-    means = scores.mean(axis=1)
-    n_run = np.full(len(scores), history.n_splits, dtype=float)
-    gaps = np.isnan(scores)
-    incomplete = np.flatnonzero(gaps.any(axis=1) & ~gaps.all(axis=1)).tolist()
-    complete = scores[~gaps.any(axis=1)]
-    for row in incomplete:
-        run = np.array([was_run(outcome) for outcome in history.outcomes[row]])
-        if (gaps[row] & run).any():
-            continue
-        means[row] = scores[row, run].mean()
-        n_run[row] = run.sum()
-        if len(complete):
-            means[row] += complete.mean() - complete[:, run].mean()
-    for row in np.flatnonzero(gaps.all(axis=1)).tolist():
-        means[row], n_run[row] = _estimate_from_pause(history, row, means)
-    return without_rounding(means), n_run
+    scores, n_run = estimate_scores(history)
+    has_score = ~np.isnan(scores)
+    known = scores[has_score]
+    if not len(known) or known.min() == known.max():
+        return None
+    rows = _training_rows(scores)
+    candidates = [history.candidates[row] for row in rows.tolist()]
 
+    def matrix(rows: Sequence[Candidate]) -> np.ndarray:
+        return features(rows, candidates)
 
-def _estimate_from_pause(
-    history: History, row: int, means: np.ndarray
-) -> tuple[float, float]:
-    """Return the score of a candidate without a whole fit, and the splits behind it."""
-    outcomes = history.outcomes[row]
-    at_pauses = history.scores_at_pauses(row)
-    if any(map(was_run, outcomes)) or not at_pauses.size:
-        return np.nan, float(history.n_splits)
-    last = at_pauses[-1]
-    gains = [
-        means[other] - others[len(at_pauses) - 1].mean()
-        for other in range(len(history))
-        if all(map(was_run, history.outcomes[other]))
-        and (others := history.scores_at_pauses(other)).shape[1:] == last.shape
-        and len(others) >= len(at_pauses)
+    X = matrix(candidates)
+    scores, n_run, has_score = scores[rows], n_run[rows], has_score[rows]
+    succeeds: Chance = _never_fails
+    if not has_score.all():
+        succeeds = fit_chances(X, has_score, features.groups)
+    X, scores, rows = X[has_score], scores[has_score], rows[has_score]
+    y = target_scores(scores)
+    if within_dicts:
+        subspace_of = np.array([c.subspace for c in candidates])[has_score]
+        for index in np.unique(subspace_of):
+            y[subspace_of == index] = target_scores(scores[subspace_of == index])
+    noise = history.n_splits / n_run[has_score]
+    level = estimate_noise_level(history.split_scores()[rows], scores, y)
+    prior = ROUGH
+    if level is not None:
+        prior = ROUGH._replace(noise=(math.log(level), ROUGH.noise[1]))
+    processes = [
+        gaussian_process(X, y, features.groups, noise, prior._replace(nu=nu))
+        for nu in (1.5, 2.5)
     ]
-    gains = [gain for gain in gains if np.isfinite(gain)]
-    n_iter, limit = next(
-        (outcome["n_iter"], paused_scores(outcome)[-1][0])
-        for outcome in outcomes
-        if paused_scores(outcome)
-    )
-    share = limit / n_iter
-    return last.mean() + (np.mean(gains) if gains else 0.0), share * len(last)
+    process = max(processes, key=lambda process: process.evidence)
+    return Surrogate(matrix, process.predict, process.draw, True, process, succeeds)
 
 
-def without_rounding(scores: np.ndarray) -> np.ndarray:
-    """Make scores equal that differ only by rounding.
+def _training_rows(scores: np.ndarray) -> np.ndarray:
+    """Return the rows that a process is fitted to.
 
-    The last digits of a mean depend on the order of its numbers.
+    These are the best ones, the latest ones, and others that are spread over the
+    search, so that the process does not forget the first rounds.
     """
-    order = np.argsort(scores)
-    ordered = scores[order]
-    sizes = np.abs(ordered)
-    with np.errstate(invalid="ignore"):
-        tied = np.diff(ordered) <= ROUNDING * np.minimum(sizes[1:], sizes[:-1])
-    firsts = np.arange(len(scores))
-    firsts[1:][tied] = 0
-    equal = np.empty_like(ordered)
-    equal[order] = ordered[np.maximum.accumulate(firsts)]
-    return equal
+    if len(scores) <= MAX_TRAINING:
+        return np.arange(len(scores))
+    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+    best, others = np.split(order, [MAX_TRAINING // 2])
+    early, latest = np.split(np.sort(others), [-(MAX_TRAINING // 4)])
+    n_early = MAX_TRAINING - len(best) - len(latest)
+    spaced = np.linspace(0, len(early) - 1, min(n_early, len(early))).astype(int)
+    return np.sort(np.r_[best, latest, early[spaced]])
 
 
-def normal_scores(scores: np.ndarray) -> np.ndarray:
-    """Return the normal quantiles of the ranks. NaN has the lowest rank.
+def fit_chances(X: np.ndarray, has_score: np.ndarray, groups: np.ndarray) -> Chance:
+    """Return a function that gives the chance of candidates not to fail."""
+    y = has_score.astype(float)
+    mean, scale = y.mean(), y.std()
+    process = gaussian_process(X, (y - mean) / scale, groups, np.ones(len(y)), SMOOTH)
 
-    So the result depends neither on the scale of the scores nor on outliers.
-    """
-    # rankdata gets integers: in scipy 1.10 it overflows for the largest floats.
-    _, places = np.unique(_nan_as_lowest(scores), return_inverse=True)
-    y = norm.ppf((rankdata(places) - 0.5) / len(scores))
-    return np.asarray((y - y.mean()) / y.std())
+    def succeeds(rows: np.ndarray) -> np.ndarray:
+        chances = mean + scale * process.predict(rows)
+        return np.asarray(np.clip(chances, MIN_CHANCE, 1.0))
 
-
-def _nan_as_lowest(scores: np.ndarray) -> np.ndarray:
-    """Replace NaN by minus infinity; infinite scores do not change."""
-    return np.asarray(np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf))
+    return succeeds
 
 
 def warn_surrogate_failed(error: Exception, fallback: str) -> None:

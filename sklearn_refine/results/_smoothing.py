@@ -13,7 +13,7 @@ from sklearn_refine.proposal._gaussian_process import (
     GaussianProcess,
     gaussian_process,
 )
-from sklearn_refine.proposal._surrogate import normal_scores, without_rounding
+from sklearn_refine.proposal._scores import normal_scores, without_rounding
 from sklearn_refine.results._table import Results
 
 MIN_CANDIDATES = 3

@@ -86,7 +86,7 @@ def test_spread_decreases_over_rounds(n_rounds):
     )
     spreads = [proposer._spread(round_) for round_ in range(1, n_rounds + 2)]
     assert spreads == sorted(spreads, reverse=True)
-    assert spreads[-2] == spreads[-1] == pytest.approx(0.6)
+    assert spreads[-2] == spreads[-1] == pytest.approx(1.0)
     assert n_rounds == 2 or spreads[0] == 1.5
 
 

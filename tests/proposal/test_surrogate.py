@@ -27,16 +27,18 @@ from toy_searches import Toy, X, Y
 from sklearn_refine import SuccessiveRandomSearchCV, layer_sizes, log_randint
 from sklearn_refine._history import Candidate, History, Round
 from sklearn_refine.proposal import _gaussian_process
+from sklearn_refine.proposal._acquisition import select_by_improvement
 from sklearn_refine.proposal._features import Features
 from sklearn_refine.proposal._random import RandomProposer
+from sklearn_refine.proposal._scores import (
+    estimate_scores,
+    normal_scores,
+    without_rounding,
+)
 from sklearn_refine.proposal._surrogate import (
     MAX_TRAINING,
     Surrogate,
-    estimate_scores,
-    normal_scores,
-    select_by_improvement,
     select_by_thompson,
-    without_rounding,
 )
 from sklearn_refine.space._quantiles import distribution_space
 

@@ -1,0 +1,159 @@
+"""Scores as a model of them is fitted to: estimated, without rounding, transformed.
+
+A change to a transformation changes which candidates later rounds try.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm, rankdata
+
+from sklearn_refine._history import History, paused_scores, was_run
+
+#: Relative difference below which two scores are equal.
+ROUNDING = 1e-12
+#: Smallest noise variance by the splits, and the fewest candidates that tell it.
+MIN_NOISE, MIN_COMPLETE = 1e-3, 5
+
+
+def estimate_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
+    """Return a score for each candidate, and the number of splits behind it.
+
+    The score is the mean over the splits. If a candidate was stopped early, its score
+    is the mean over its splits plus a correction: the difference of the complete
+    candidates' means over all splits and over these splits. If it was stopped at a
+    pause, it is the score there plus what complete candidates gained since; it counts
+    as a part of a split. If a fit failed or has no score, the score is NaN. Scores that
+    differ only by rounding are made equal.
+    """
+    scores = history.split_scores()
+    means = scores.mean(axis=1)
+    n_run = np.full(len(scores), history.n_splits, dtype=float)
+    gaps = np.isnan(scores)
+    incomplete = np.flatnonzero(gaps.any(axis=1) & ~gaps.all(axis=1)).tolist()
+    complete = scores[~gaps.any(axis=1)]
+    for row in incomplete:
+        run = np.array([was_run(outcome) for outcome in history.outcomes[row]])
+        if (gaps[row] & run).any():
+            continue
+        means[row] = scores[row, run].mean()
+        n_run[row] = run.sum()
+        if len(complete):
+            means[row] += complete.mean() - complete[:, run].mean()
+    for row in np.flatnonzero(gaps.all(axis=1)).tolist():
+        means[row], n_run[row] = _estimate_from_pause(history, row, means)
+    return without_rounding(means), n_run
+
+
+def _estimate_from_pause(
+    history: History, row: int, means: np.ndarray
+) -> tuple[float, float]:
+    """Return the score of a candidate without a whole fit, and the splits behind it."""
+    outcomes = history.outcomes[row]
+    at_pauses = history.scores_at_pauses(row)
+    if any(map(was_run, outcomes)) or not at_pauses.size:
+        return np.nan, float(history.n_splits)
+    last = at_pauses[-1]
+    gains = [
+        means[other] - others[len(at_pauses) - 1].mean()
+        for other in range(len(history))
+        if all(map(was_run, history.outcomes[other]))
+        and (others := history.scores_at_pauses(other)).shape[1:] == last.shape
+        and len(others) >= len(at_pauses)
+    ]
+    gains = [gain for gain in gains if np.isfinite(gain)]
+    n_iter, limit = next(
+        (outcome["n_iter"], paused_scores(outcome)[-1][0])
+        for outcome in outcomes
+        if paused_scores(outcome)
+    )
+    share = limit / n_iter
+    return last.mean() + (np.mean(gains) if gains else 0.0), share * len(last)
+
+
+def without_rounding(scores: np.ndarray) -> np.ndarray:
+    """Make scores equal that differ only by rounding.
+
+    The last digits of a mean depend on the order of its numbers.
+    """
+    order = np.argsort(scores)
+    ordered = scores[order]
+    sizes = np.abs(ordered)
+    with np.errstate(invalid="ignore"):
+        tied = np.diff(ordered) <= ROUNDING * np.minimum(sizes[1:], sizes[:-1])
+    firsts = np.arange(len(scores))
+    firsts[1:][tied] = 0
+    equal = np.empty_like(ordered)
+    equal[order] = ordered[np.maximum.accumulate(firsts)]
+    return equal
+
+
+def normal_scores(scores: np.ndarray) -> np.ndarray:
+    """Return the normal quantiles of the ranks. NaN has the lowest rank.
+
+    So the result depends neither on the scale of the scores nor on outliers.
+    """
+    # rankdata gets integers: in scipy 1.10 it overflows for the largest floats.
+    _, places = np.unique(nan_as_lowest(scores), return_inverse=True)
+    y = norm.ppf((rankdata(places) - 0.5) / len(scores))
+    return np.asarray((y - y.mean()) / y.std())
+
+
+def nan_as_lowest(scores: np.ndarray) -> np.ndarray:
+    """Replace NaN by minus infinity; infinite scores do not change."""
+    return np.asarray(np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf))
+
+
+def target_scores(scores: np.ndarray) -> np.ndarray:
+    """Return the mean of the normal scores and of the scores themselves, standardized.
+
+    Ranks alone would stretch the differences between the best candidates, and scores
+    alone those between the worst. Of the scores themselves, values below the median
+    are clipped as far below as the best one is above.
+    """
+    if len(scores) < 2 or scores.min() == scores.max():
+        return np.zeros(len(scores))
+    ranks = normal_scores(scores)
+    # Halves do not overflow.
+    halves = np.clip(scores, *np.finfo(float).max * np.array([-0.25, 0.25]))
+    median, best = np.median(halves), halves.max()
+    if not best > median:
+        return ranks
+    raw = np.maximum((halves - median) / (best - median), -1.0)
+    y = ranks + (raw - raw.mean()) / raw.std()
+    return np.asarray((y - y.mean()) / y.std())
+
+
+def estimate_noise_level(
+    splits: np.ndarray, scores: np.ndarray, y: np.ndarray
+) -> float | None:
+    """Return the noise variance of the targets, by the scatter over the splits.
+
+    Parameters
+    ----------
+    splits : ndarray of shape (n_candidates, n_splits)
+        Scores of the splits. Effects that a split has on all scores are no noise.
+    scores : ndarray of shape (n_candidates,)
+        Mean scores.
+    y : ndarray of shape (n_candidates,)
+        Targets, as functions of the means. The slope of the better half is used, since
+        noise matters there.
+
+    Returns
+    -------
+    level : float or None
+        None if there are too few splits or candidates to tell.
+    """
+    complete = splits[np.isfinite(splits).all(axis=1)]
+    n_splits = splits.shape[1]
+    if n_splits < 2 or len(complete) < MIN_COMPLETE:
+        return None
+    top = scores >= np.median(scores)
+    with np.errstate(all="ignore"):  # scores may be infinite or huge
+        rest = complete - complete.mean(axis=0)
+        rest = rest - rest.mean(axis=1, keepdims=True)
+        error = np.median((rest**2).sum(axis=1)) / (n_splits - 1) / n_splits
+        level = error * (y[top].std() / scores[top].std()) ** 2
+    if not np.isfinite(level):
+        return None
+    return float(np.clip(level, MIN_NOISE, 1.0))
