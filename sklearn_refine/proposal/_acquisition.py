@@ -109,6 +109,8 @@ def climb(
     is_free : ndarray of bool, shape (n, n_features)
         Features that may change.
     """
+    if not is_free.any():
+        return starts
     lowest, highest = starts.min(initial=0.0), starts.max(initial=1.0)
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:

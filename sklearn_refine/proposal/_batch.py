@@ -148,11 +148,11 @@ def shares_of_others(
     tried = Counter(candidate.subspace for candidate in history.candidates)
     missing: dict[int, float] = {}
     for index, subspace in enumerate(subspaces):
-        if index != leader and tried[index] < subspace.n_values:
+        if index != leader:
             wanted = max(
                 MIN_PER_DIMENSION * (subspace.n_dims + 1), MIN_SHARE * len(history)
             )
-            missing[index] = wanted - tried[index]
+            missing[index] = min(wanted, subspace.n_values) - tried[index]
     shares: Counter[int] = Counter()
     for _ in range(int(OTHERS_FRACTION * limit)):
         neediest = max(missing, key=lambda index: missing[index], default=leader)
