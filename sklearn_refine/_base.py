@@ -148,6 +148,9 @@ class BaseRefiningSearchCV(BaseSearchCV):
     def plan(self, X: Any, y: Any = None, **params: Any) -> pd.DataFrame:
         """Return the number of candidates and fits per round, without fitting.
 
+        If fits are what costs, see :ref:`choosing`: a random search over wide ranges
+        often needs a third of the fits of a grid.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)

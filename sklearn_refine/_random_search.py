@@ -65,9 +65,9 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         Seed of all random choices of the search. An int gives the same candidates
         in every run, for any `n_jobs` and backend.
     n_rounds : int, default=None
-        Number of rounds. None chooses it from `n_iter`: one round per three candidates
-        (per six if `surrogate` is None), at least 2 and at most 8. Use fewer rounds if
-        more candidates can be fitted in parallel than a round has.
+        Number of rounds. None chooses it from `n_iter`: 8 for 24 to 50 candidates,
+        fewer for less, 22 for 1000, and at most 8 if `surrogate` is None. Use fewer
+        rounds if more candidates can be fitted in parallel than a round has.
     n_centers : int, default=3
         Number of best candidates that the windows of later rounds lie around. Use 1 to
         stay near the best candidate, and more if several regions may be good.
@@ -349,13 +349,12 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
     def _n_rounds_asked(self) -> int:
         if self.n_rounds is not None:
             return self.n_rounds
-        per_round = 6 if self.surrogate is None else 3
-        few = min(max(self.n_iter // per_round, 2), 8)
-        return (
-            max(few, round(8 * (self.n_iter / 48) ** (1 / 3)))
-            if self.surrogate is not None
-            else few
-        )
+        if self.surrogate is None:
+            return min(max(self.n_iter // 6, 2), 8)
+        if self.n_iter <= 48:
+            return min(max(self.n_iter // 3, 2), 8)
+        # The cube root keeps rounds wide enough for many workers, and proposing cheap.
+        return round(8 * (self.n_iter / 48) ** (1 / 3))
 
     def _space(self) -> dict[str, Any]:
         names = ("param_distributions", "random_state")

@@ -233,7 +233,7 @@ class RandomProposer:
         """Return candidates of dicts that are not given up yet."""
         done = len(history.rounds) / len(self.plan())
         shares = shares_of_others(history, self.subspaces, limit)
-        if not shares or done > LAST_SHARE or self.surrogate != "gp":
+        if not shares or done >= LAST_SHARE or self.surrogate != "gp":
             return []
         selected: list[Candidate] = []
         fitted = fit_process(self.features, history, within_dicts=True)
