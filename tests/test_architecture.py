@@ -39,6 +39,7 @@ BELOW = {
         *("_grid_search", "_random_search"),
         *("plotting", "results", "journal", "space"),
     },
+    "__main__": {"__init__", "plotting", "results", "journal"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

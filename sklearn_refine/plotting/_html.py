@@ -46,12 +46,16 @@ figcaption { color: #555; font-size: .9rem; max-width: 46rem; }
 """
 
 
-def page_html(title: str, parts: Iterable[str]) -> str:
-    """Return a whole page; the parts are HTML, the title is text."""
+def page_html(title: str, parts: Iterable[str], *, every: float | None = None) -> str:
+    """Return a whole page; the parts are HTML, the title is text.
+
+    With `every`, the browser loads the page again after this many seconds.
+    """
+    renew = "" if every is None else f'<meta http-equiv="refresh" content="{every:g}">'
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n'
+        f'{renew}<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"

@@ -21,6 +21,7 @@ from sklearn_refine.plotting._html import (
     value_text,
 )
 from sklearn_refine.plotting._report_figures import report_figures
+from sklearn_refine.results._from_journal import as_search
 from sklearn_refine.results._parameters import MISSING, short
 from sklearn_refine.results._smoothing import smooth
 from sklearn_refine.results._table import Results, read_search
@@ -49,9 +50,10 @@ def search_report(
 
     Parameters
     ----------
-    search : estimator
+    search : estimator, str or path-like
         Fitted search: any object with ``cv_results_``, including the searches of
-        scikit-learn.
+        scikit-learn. Or the file that was passed to a search as `journal`, also while
+        the search is running.
     path : str or path-like, default="report.html"
         File to write. An existing file is replaced.
     X_test : array-like of shape (n_samples, n_features), default=None
@@ -100,6 +102,7 @@ def search_report(
     ...     "Held-out data" in path.read_text(encoding="utf-8")
     True
     """
+    search = as_search(search)
     results = read_search(search, metric)
     held_out = _held_out_score(search, results.metric, X_test, y_test)
     estimator = getattr(search, "estimator", None)

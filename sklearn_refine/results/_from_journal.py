@@ -93,6 +93,10 @@ class JournalSearch:
         has no fit.
     errors : list of str
         The errors of the failed fits.
+    n_candidates_begun : list of int
+        Number of candidates of each begun round.
+    time_budget : float or None
+        As of the search.
     n_waiting : int
         Number of candidates of begun rounds without a finished fit.
     n_splits_, n_fits_, n_rounds_, multimetric_, refit, scoring, scales, racing, \
@@ -131,6 +135,7 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
         if metrics and refit not in metrics:
             self.refit = metrics[0]  # the metric that ranks candidates
         self.racing = facts.get("racing", False)
+        self.time_budget = facts.get("time_budget")
         self.scales = {
             name: scale
             for name, scale in facts.get("scales", {}).items()
@@ -178,6 +183,7 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
         params: dict[str, dict[str, Any]] = {}
         names: list[str] = []
         self.n_waiting = 0
+        self.n_candidates_begun = [len(candidates) for candidates in rounds.values()]
         self._shown: dict[str, str] = {}
         for number, candidates in rounds.items():
             self._shown |= content.facts("round", number).get("shown", {})
@@ -217,10 +223,10 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
         self.candidate_times = _find_times(content, names)
         partial = n_run < self.n_splits_
         self.unfinished = partial & (np.array(history.round_of, dtype=int) + 1 == last)
-        if partial.any() and not self.racing:
-            self.racing = True  # candidates may miss splits, as in a race
         with no_warnings():
             self.cv_results_ = cv_results(self, history) if names else _no_results()
+        if partial.any():  # candidates may miss splits, as in a race
+            self.cv_results_.setdefault("n_splits_evaluated", n_run)
 
     def _read_shown(self, params: dict[Any, Any]) -> dict[Any, Any]:
         """Return parameters with objects as the text that users know."""

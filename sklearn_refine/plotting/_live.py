@@ -1,0 +1,271 @@
+"""The page that shows a running search: its state, the best so far, and pictures.
+
+The page is written by another process than the search. It has no script: the browser
+loads the file again. All of it is read from the journal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sklearn_refine.plotting._html import (
+    figure_html,
+    page_html,
+    paragraph_html,
+    table_html,
+)
+from sklearn_refine.results._frame import search_results
+from sklearn_refine.results._from_journal import JournalSearch
+
+#: Number of best candidates in the table.
+N_LISTED = 10
+#: Number of different errors in the table of failures.
+N_ERRORS = 5
+#: Seconds over which the speed is measured.
+RECENT_SECONDS = 300.0
+WHY = {
+    "completed": "all rounds are done",
+    "exhausted": "there is nothing new to try",
+    "tol": "a round gained less than tol",
+    "time_budget": "its time_budget was over",
+    "callback": "a callback asked it to stop",
+}
+
+
+def live_page(
+    search: JournalSearch,
+    pictures: Sequence[str],
+    every: float | None,
+    now: float | None = None,
+) -> str:
+    """Return the page about a search, as HTML.
+
+    Parameters
+    ----------
+    search : JournalSearch
+        The search, as its journal tells it.
+    pictures : sequence of str
+        HTML of `live_pictures`; they may be a little older than the rest.
+    every : float or None
+        Seconds after which the browser loads the page again. If None, never.
+    now : float, optional
+        The time in seconds since 1970. If None, the clock is read.
+    """
+    now = time.time() if now is None else now
+    title = f"{search.search_name} of {search.estimator_name}"
+    parts = [
+        f"<p><strong>{_state_text(search, now)}</strong></p>",
+        _written_note(every, now),
+        table_html(_summary_rows(search, now)),
+        *_best_parts(search),
+        *pictures,
+        *_failure_parts(search),
+    ]
+    return page_html(f"{search.state.capitalize()}: {title}", parts, every=every)
+
+
+def _state_text(search: JournalSearch, now: float) -> str:
+    """Return one sentence: whether the search runs, and since when it does not."""
+    ago = duration_text(now - search.last_seen)
+    if search.state == "running":
+        return f"The search is running. Last sign of life {ago} ago."
+    if search.state == "finished":
+        why = WHY.get(str(search.stop_reason_), str(search.stop_reason_))
+        return f"The search finished {ago} ago: {why}."
+    return (
+        f"The search stopped {ago} ago, before its end. Run the same script again to "
+        "resume it."
+    )
+
+
+def _written_note(every: float | None, now: float) -> str:
+    written = f"Page written {datetime.fromtimestamp(now):%Y-%m-%d %H:%M:%S}."
+    if every is None:
+        return paragraph_html(f"{written} It is final.", note=True)
+    text = (
+        f"{written} It renews itself every {every:g} s. If this time stands still, "
+        "the watch command has ended."
+    )
+    return paragraph_html(text, note=True)
+
+
+def _summary_rows(search: JournalSearch, now: float) -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    if hasattr(search, "best_index_"):
+        row = search_results(search).loc[search.best_index_]
+        number = f"candidate {search.best_index_}, round {row['round']}"
+        text = f"{_score_text(row)} (mean and standard error), {number}"
+        rows.append((f"Best {_metric(search)}", text))
+    planned = f" of {len(search.plan)}" if search.plan else ""
+    rows.append(("Round", f"{search.n_rounds_}{planned}"))
+    total = total_fits(search)
+    at_most = " at most" if search.racing else ""
+    rows.append(
+        ("Fits", f"{search.n_fits_}" + (f" of{at_most} {total}" if total else ""))
+    )
+    speed = fits_per_minute(search, now)
+    if speed is not None:
+        rows.append(("Fits per minute", f"{speed:.3g}"))
+    end = expected_end(search, now)
+    if end is not None:
+        when = datetime.fromtimestamp(end).strftime("%H:%M:%S")
+        if end - now > 12 * 3600:
+            when = datetime.fromtimestamp(end).strftime("%a %Y-%m-%d %H:%M")
+        latest = "at the latest " if search.racing else ""
+        rows.append(("Expected end", f"{latest}in {duration_text(end - now)}, {when}"))
+    rows.append(("Failed fits", len(search.errors) or "none"))
+    rows += [
+        (name, f"{datetime.fromtimestamp(session.started):%Y-%m-%d %H:%M:%S}")
+        for name, session in _starts(search)
+    ]
+    rows.append(("Journal", f"{search.journal}, run {search.run}"))
+    return rows
+
+
+def _starts(search: JournalSearch) -> list[tuple[str, Any]]:
+    if not search.sessions:
+        return []
+    starts = [("Started", search.sessions[0])]
+    if len(search.sessions) > 1:
+        starts.append(
+            (f"Resumed ({len(search.sessions) - 1} times)", search.sessions[-1])
+        )
+    return starts
+
+
+def _metric(search: JournalSearch) -> str:
+    named = search.refit if search.multimetric_ else search.scoring
+    return named if isinstance(named, str) else "score"
+
+
+def _score_text(row: Any) -> str:
+    if not np.isfinite(row["se"]) or row["se"] == 0:
+        return f"{row['score']:.4g}"
+    digits = max(0, 1 - int(np.floor(np.log10(row["se"]))))
+    return f"{row['score']:.{digits}f} ± {row['se']:.2g}"
+
+
+def total_fits(search: JournalSearch) -> int | None:
+    """Return the number of fits that the whole search takes, as far as is known."""
+    if not search.plan:
+        return None
+    begun = search.n_candidates_begun
+    later = search.plan[len(begun) :]
+    return int(sum(begun) + sum(later)) * search.n_splits_
+
+
+def fits_per_minute(search: JournalSearch, now: float) -> float | None:
+    """Return the speed of the last minutes, or None if it is not known."""
+    if search.state != "running" or not search.sessions:
+        return None
+    begun = max(search.sessions[-1].started, now - RECENT_SECONDS)
+    n_recent = int((search.finished_at > begun).sum())
+    if not n_recent or now <= begun:
+        return None
+    return 60 * n_recent / (now - begun)
+
+
+def expected_end(search: JournalSearch, now: float) -> float | None:
+    """Return when the search will have run all its fits at the speed of late."""
+    total, speed = total_fits(search), fits_per_minute(search, now)
+    if total is None or speed is None:
+        return None
+    end = now + 60 * max(0, total - search.n_fits_) / speed
+    if search.time_budget is not None:
+        end = min(end, max(now, search.sessions[-1].started + search.time_budget))
+    return float(end)
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration with one unit or two: 12 s, 3 min, 2 h 5 min."""
+    seconds = max(0.0, seconds)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
+
+
+def _best_parts(search: JournalSearch) -> list[str]:
+    """Return the table of the best candidates, best first."""
+    if not hasattr(search, "best_index_"):
+        return [paragraph_html("No candidate has a score on every split yet.")]
+    table = search_results(search).head(N_LISTED)
+    table = table[table["status"].isin(["complete", "running"])]
+    names = [name for name in table.columns if name not in ("rank", "se", "status")]
+    rows = [
+        [
+            int(candidate),
+            _score_text(row),
+            *(_cell(row[name]) for name in names if name != "score"),
+        ]
+        for candidate, row in table.iterrows()
+    ]
+    header = ["candidate", f"{_metric(search)} ± standard error", *names[1:]]
+    return ["<h2>Best candidates</h2>", table_html(rows, header, wrap=False)]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.3g}"
+    return value
+
+
+def _failure_parts(search: JournalSearch) -> list[str]:
+    """Return the most frequent errors of failed fits, each with its number."""
+    if not search.errors:
+        return []
+    lines = Counter(error.strip().rpartition("\n")[2] for error in search.errors)
+    rows = [(number, text) for text, number in lines.most_common(N_ERRORS)]
+    text = f"{len(search.errors)} of {search.n_fits_} fits failed."
+    return [
+        "<h2>Failed fits</h2>",
+        paragraph_html(text),
+        table_html(rows, ["fits", "error"]),
+    ]
+
+
+def live_pictures(search: JournalSearch) -> list[str]:
+    """Return the history and the slices as HTML, or a note if matplotlib is missing."""
+    if not hasattr(search, "best_index_"):
+        return []
+    try:
+        from sklearn_refine.plotting._figures import import_figure_class
+
+        new_figure = import_figure_class("watch")
+    except ImportError:
+        note = "Pictures need matplotlib: pip install sklearn-refine[plot]"
+        return [paragraph_html(note, note=True)]
+    from sklearn_refine.plotting._figures import add_panels, panel_columns
+    from sklearn_refine.plotting._history import SearchHistoryDisplay
+    from sklearn_refine.plotting._slices import SearchSliceDisplay
+
+    figure = new_figure(figsize=(7.5, 4.2), layout="constrained")
+    SearchHistoryDisplay.from_search(search).plot(figure.subplots())
+    parts = ["<h2>Scores in the order tried</h2>"]
+    parts.append(figure_html(figure, "Scores in the order tried", ""))
+    slices = SearchSliceDisplay.from_search(search)
+    n = len(slices.parameters)
+    width = panel_columns(n)
+    figure = new_figure(
+        figsize=(max(3.0 * width, 5.0), 2.9 * -(-n // width)), layout="constrained"
+    )
+    slices.plot(add_panels(figure, n))
+    parts.append("<h2>Scores over each parameter</h2>")
+    return [*parts, figure_html(figure, "Scores over each parameter", "")]
+
+
+def write_page(path: Path, text: str) -> None:
+    """Replace a file at once, so that a browser never reads half of it."""
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
