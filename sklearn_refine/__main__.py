@@ -37,7 +37,7 @@ examples:
 
 Exit status: 0 if all went well, 2 after an error, 130 after Ctrl-C.
 """
-#: Share of the time that drawing the pictures may take.
+#: Share of one processor that drawing the pictures may take.
 DRAWING_SHARE = 0.1
 
 
@@ -157,12 +157,13 @@ def _watch(options: argparse.Namespace) -> None:
         if is_over or search.state != told:
             told = search.state
             _say(_progress_line(search))
-        start = time.monotonic()
-        if search.n_fits_ != n_drawn and (is_over or start >= draw_again_at):
+        has_time = time.monotonic() >= draw_again_at or search.state != "running"
+        if search.n_fits_ != n_drawn and has_time:
+            took = -time.process_time()
             pictures, n_drawn = live_pictures(search), search.n_fits_
+            took += time.process_time()
+            draw_again_at = time.monotonic() + took / DRAWING_SHARE
             write_page(page, live_page(search, pictures, every))
-            took = time.monotonic() - start
-            draw_again_at = start + took / DRAWING_SHARE
         if is_over:
             _say(f"The search is finished; {page} is final.")
             return

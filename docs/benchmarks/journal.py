@@ -11,9 +11,12 @@ Reading: a journal of 100,000 fits is made, and opened by a process of its own, 
 prints the seconds that it took to have all fits in memory, and its peak memory with all
 that it imports.
 
+Watching: the same search writes its journal with and without a process that reads the
+file every second, as the command `watch` does.
+
 BLAS and OpenMP have one thread.
 
-Usage: python docs/benchmarks/journal.py [--repeats N] [--smoke]
+Usage: python docs/benchmarks/journal.py [--repeats N] [--only PART] [--smoke]
 """
 
 import argparse
@@ -35,6 +38,22 @@ from sklearn_refine import RefiningGridSearchCV
 from sklearn_refine.journal._journal import Journal
 
 N_SPLITS = 5
+WATCH = """
+import sys, time
+from pathlib import Path
+from sklearn_refine.journal._connection import JournalError
+from sklearn_refine.journal._reader import JournalReader
+from sklearn_refine.results._from_journal import JournalSearch
+readers = {}
+print("ready", flush=True)
+while True:
+    for path in Path(sys.argv[1]).glob("*.db"):
+        try:
+            JournalSearch(readers.setdefault(path, JournalReader(path)).read())
+        except (JournalError, FileNotFoundError):
+            pass  # it is about to be created, or it was removed
+    time.sleep(1.0)
+"""
 READ = """
 import resource, sys, time
 from sklearn_refine.journal._journal import Journal
@@ -86,6 +105,46 @@ def write(folder, n_a, n_b, repeats):
         )
 
 
+def watch(folder, n_a, n_b, repeats):
+    from overhead import TwoNumbers, make_grid
+
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(100, 5)), rng.randint(2, size=100)
+    search = RefiningGridSearchCV(
+        TwoNumbers(), make_grid(n_a, n_b), cv=N_SPLITS, n_rounds=1, refit=False
+    )
+    search.fit(X, y)
+    pairs = []
+    journal = folder / "watched.db"
+    for repeat in range(repeats):
+        took = {}
+        for is_watched in (False, True) if repeat % 2 else (True, False):
+            for old in folder.glob("watched.db*"):
+                old.unlink()
+            reader = None
+            if is_watched:
+                reader = subprocess.Popen(
+                    [sys.executable, "-c", WATCH, str(folder)], stdout=subprocess.PIPE
+                )
+                reader.stdout.readline()
+            try:
+                took[is_watched] = seconds_of(search, X, y, journal)
+            finally:
+                if reader is not None:
+                    reader.kill()
+                    reader.wait()
+                    reader.stdout.close()
+        pairs.append((took[False], took[True]))
+    for what, index in (("seconds", 0), ("processor time", 1)):
+        ratios = [b[index] / a[index] for a, b in pairs]
+        low, middle, high = np.percentile(ratios, [25, 50, 75])
+        print(
+            f"watched: {what} {middle:.3f} of unwatched ({low:.3f} to {high:.3f}), "
+            f"{statistics.median(a[index] for a, _ in pairs):.3f} s unwatched",
+            flush=True,
+        )
+
+
 def read(folder, n_candidates):
     path = folder / "large.db"
     journal = Journal(path, "run", search="", estimator="")
@@ -119,16 +178,19 @@ def read(folder, n_candidates):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--only", choices=["write", "watch", "read"])
     parser.add_argument("--smoke", action="store_true", help="small; means nothing")
     args = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent))
     with tempfile.TemporaryDirectory() as folder:
-        if args.smoke:
-            write(Path(folder), 5, 4, 1)
-            read(Path(folder), 200)
-        else:
-            write(Path(folder), 25, 20, args.repeats)
-            read(Path(folder), 20_000)
+        folder = Path(folder)
+        small = args.smoke
+        if args.only in (None, "write"):
+            write(folder, *((5, 4, 1) if small else (25, 20, args.repeats)))
+        if args.only in (None, "watch"):
+            watch(folder, *((5, 4, 1) if small else (50, 40, args.repeats)))
+        if args.only in (None, "read"):
+            read(folder, 200 if small else 20_000)
 
 
 if __name__ == "__main__":

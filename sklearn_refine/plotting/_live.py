@@ -133,10 +133,10 @@ def _starts(search: JournalSearch) -> list[tuple[str, Any]]:
     if not search.sessions:
         return []
     starts = [("Started", search.sessions[0])]
-    if len(search.sessions) > 1:
-        starts.append(
-            (f"Resumed ({len(search.sessions) - 1} times)", search.sessions[-1])
-        )
+    n_more = len(search.sessions) - 1
+    if n_more:
+        name = "Resumed" if n_more == 1 else f"Resumed {n_more} times, last"
+        starts.append((name, search.sessions[-1]))
     return starts
 
 
@@ -249,9 +249,10 @@ def live_pictures(search: JournalSearch) -> list[str]:
     from sklearn_refine.plotting._history import SearchHistoryDisplay
     from sklearn_refine.plotting._slices import SearchSliceDisplay
 
+    drawn = f"Drawn {datetime.now():%H:%M:%S}, after {search.n_fits_} fits."
     figure = new_figure(figsize=(7.5, 4.2), layout="constrained")
     SearchHistoryDisplay.from_search(search).plot(figure.subplots())
-    parts = ["<h2>Scores in the order tried</h2>"]
+    parts = ["<h2>Scores in the order tried</h2>", paragraph_html(drawn, note=True)]
     parts.append(figure_html(figure, "Scores in the order tried", ""))
     slices = SearchSliceDisplay.from_search(search)
     n = len(slices.parameters)
