@@ -78,7 +78,8 @@ def _state_text(search: JournalSearch, now: float) -> str:
         return f"The search is running. Last sign of life {ago} ago."
     if search.state == "finished":
         why = WHY.get(str(search.stop_reason_), str(search.stop_reason_))
-        return f"The search finished {ago} ago: {why}."
+        when = datetime.fromtimestamp(search.last_seen)
+        return f"The search finished {when:%Y-%m-%d %H:%M:%S}: {why}."
     return (
         f"The search stopped {ago} ago, before its end. Run the same script again to "
         "resume it."
@@ -149,7 +150,7 @@ def _score_text(row: Any) -> str:
     if not np.isfinite(row["se"]) or row["se"] == 0:
         return f"{row['score']:.4g}"
     digits = max(0, 1 - int(np.floor(np.log10(row["se"]))))
-    return f"{row['score']:.{digits}f} ± {row['se']:.2g}"
+    return f"{row['score']:.{digits}f} ± {row['se']:#.2g}"
 
 
 def total_fits(search: JournalSearch) -> int | None:
