@@ -37,8 +37,8 @@ examples:
 
 Exit status: 0 if all went well, 2 after an error, 130 after Ctrl-C.
 """
-#: Share of one processor that drawing the pictures may take.
-DRAWING_SHARE = 0.1
+#: Share of one processor that reading may take, and drawing as much again.
+PROCESSOR_SHARE = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,6 +150,7 @@ def _watch(options: argparse.Namespace) -> None:
     n_drawn, draw_again_at, told = -1, 0.0, ""
     _say(f"Writing {page} every {options.every:g} s. Open it in a browser.")
     while True:
+        start = time.process_time()
         search = JournalSearch(reader.read())
         is_over = search.state == "finished"
         every = None if is_over else options.every
@@ -157,17 +158,18 @@ def _watch(options: argparse.Namespace) -> None:
         if is_over or search.state != told:
             told = search.state
             _say(_progress_line(search))
+        pause = max(options.every, (time.process_time() - start) / PROCESSOR_SHARE)
         has_time = time.monotonic() >= draw_again_at or search.state != "running"
         if search.n_fits_ != n_drawn and has_time:
-            took = -time.process_time()
+            start = time.process_time()
             pictures, n_drawn = live_pictures(search), search.n_fits_
-            took += time.process_time()
-            draw_again_at = time.monotonic() + took / DRAWING_SHARE
+            took = time.process_time() - start
+            draw_again_at = time.monotonic() + took / PROCESSOR_SHARE
             write_page(page, live_page(search, pictures, every))
         if is_over:
             _say(f"The search is finished; {page} is final.")
             return
-        time.sleep(options.every)
+        time.sleep(pause)
 
 
 def _progress_line(search: JournalSearch) -> str:

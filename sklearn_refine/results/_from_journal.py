@@ -14,6 +14,7 @@ import numpy as np
 
 from sklearn_refine._history import Candidate, History, Outcome, Round
 from sklearn_refine._sklearn_compat import BaseSearchCV
+from sklearn_refine.journal._connection import damaged_error
 from sklearn_refine.journal._reader import Content, JournalReader
 from sklearn_refine.journal._values import read_params, read_value
 from sklearn_refine.results._attributes import cv_results, no_warnings
@@ -113,11 +114,15 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
         self.journal, self.run = content.path, content.run.id
         self.search_name, self.estimator_name = content.run[1:]
         self.sessions = content.sessions
-        self._read_facts(content)
-        self._read_state(content)
-        self._read_candidates(content)
-        self._read_rounds(content)
-        self._choose_best(content)
+        try:
+            self._read_facts(content)
+            self._read_state(content)
+            self._read_candidates(content)
+            self._read_rounds(content)
+            self._choose_best(content)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            # Notes are text that anybody may have written.
+            raise damaged_error(content.path, f"its notes, {error}") from error
 
     def _read_facts(self, content: Content) -> None:
         facts = content.facts("search")

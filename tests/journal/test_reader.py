@@ -14,6 +14,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV
 from sklearn_refine.journal._connection import JournalError
+from sklearn_refine.journal._reader import JournalReader, read_only
 from sklearn_refine.journal._values import read_params, read_value
 from sklearn_refine.results._from_journal import search_from_journal
 from sklearn_refine.results._table import read_search
@@ -237,3 +238,43 @@ def test_parameters_are_read_one_by_one():
     assert np.isnan(params["b'c"])
     assert params["d"] == {"e": (1,)}
     assert read_params("{'a': 1") == read_params("nothing") == {}
+
+
+@pytest.mark.parametrize("kind", ["search", "round", "results", "end"])
+def test_damaged_notes_are_an_error_with_a_remedy(kind, tmp_path):
+    path = tmp_path / "search.db"
+    random(path).fit(X, Y)
+    wrong = {
+        "search": '{"n_candidates": 3, "n_splits": []}',
+        "round": '{"candidates": 3}',
+        "results": '{"iterations": [1]}',
+        "end": '{"on_edge": 3}',
+    }
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "UPDATE notes SET text = ? WHERE kind = ?", (wrong[kind], kind)
+        )
+    connection.close()
+    with pytest.raises(JournalError, match=r"is damaged \(its notes.*put back a copy"):
+        search_from_journal(path)
+
+
+def test_a_reader_neither_changes_the_file_nor_holds_up_the_writer(tmp_path):
+    path = tmp_path / "search.db"
+    random(path).fit(X, Y)
+    before = path.read_bytes()
+    search_from_journal(path)
+    assert path.read_bytes() == before
+    reader = JournalReader(path)
+    n_before = len(reader.read().fits)
+    with read_only(path) as connection:
+        connection.execute("SELECT count(*) FROM fits").fetchone()
+        SuccessiveRandomSearchCV(
+            PIPE,
+            {"decisiontreeclassifier__ccp_alpha": loguniform(1e-4, 0.1)},
+            n_iter=16,
+            cv=2,
+            journal=path,
+            random_state=0,
+        ).fit(X, Y)  # a warning would be an error
+    assert len(reader.read().fits) > n_before
