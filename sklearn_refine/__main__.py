@@ -137,10 +137,19 @@ def _say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - a command line prints
 
 
+def _check_output(page: Path, journal: Path) -> None:
+    if page.absolute() == journal.absolute():
+        raise ValueError(f"--output {page} is the journal itself; name another file.")
+    if not page.absolute().parent.is_dir():
+        raise ValueError(
+            f"--output {page}: there is no directory {str(page.parent)!r}; make it, "
+            "or name another."
+        )
+
+
 def _watch(options: argparse.Namespace) -> None:
     page = options.output or options.journal.with_suffix(".html")
-    if page.absolute() == options.journal.absolute():
-        raise ValueError(f"--output {page} is the journal itself; name another file.")
+    _check_output(page, options.journal)
     with suppress(AttributeError, OSError):  # Windows has no such call
         os.nice(5)  # the search goes first
     while not list_runs(options.journal):
@@ -188,6 +197,7 @@ def _progress_line(search: JournalSearch) -> str:
 
 
 def _report(options: argparse.Namespace) -> None:
+    _check_output(options.output, options.journal)
     search = search_from_journal(options.journal, options.run)
     if search.state == "running":
         _say("The search is running; the report is about what is finished.")
