@@ -5,6 +5,8 @@ Importing the package and reading a search must work without matplotlib.
 
 from __future__ import annotations
 
+import sys
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -13,21 +15,20 @@ import numpy as np
 def new_axes(
     display: str, ax: Any = None, size: tuple[float, float] = (6.4, 4.8)
 ) -> Any:
-    """Return `ax`, or the axes of a new figure if `ax` is None.
+    """Return `ax`, axes added to the figure `ax`, or axes of a new figure.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     """
-    if ax is not None:
-        return ax
-    plt = import_pyplot(f"{display}.plot")
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    if ax is None:
+        ax = import_pyplot(f"{display}.plot").figure(figsize=size, layout="constrained")
+    return ax.subplots() if hasattr(ax, "subplots") else ax
 
 
 def new_panels(display: str, n: int, ax: Any, size: tuple[float, float]) -> list[Any]:
-    """Return the `n` axes in `ax`, or `n` axes of a new figure if `ax` is None.
+    """Return the `n` axes in `ax`, or `n` axes added to the figure `ax` or a new one.
 
     Raises
     ------
@@ -36,20 +37,25 @@ def new_panels(display: str, n: int, ax: Any, size: tuple[float, float]) -> list
     ValueError
         If `ax` has another number of axes.
     """
-    if ax is not None:
-        axes = list(np.ravel(np.asarray(ax, dtype=object)))
-        if len(axes) != n:
-            raise ValueError(
-                f"ax has {len(axes)} axes, but {display} has {n} panels; pass as many "
-                "axes, or None for a new figure."
-            )
-        return axes
+    if ax is None:
+        figsize = panels_size(n, size)
+        pyplot = import_pyplot(f"{display}.plot")
+        ax = pyplot.figure(figsize=figsize, layout="constrained")
+    if hasattr(ax, "add_subplot"):
+        return add_panels(ax, n)
+    axes = list(np.ravel(np.asarray(ax, dtype=object)))
+    if len(axes) != n:
+        raise ValueError(
+            f"ax has {len(axes)} axes, but {display} has {n} panels; pass as many "
+            "axes, or None for a new figure."
+        )
+    return axes
+
+
+def panels_size(n: int, size: tuple[float, float]) -> tuple[float, float]:
+    """Return the size of a figure of `n` panels of a size."""
     n_columns = panel_columns(n)
-    n_rows = -(-n // n_columns)
-    figure = import_pyplot(f"{display}.plot").figure(
-        figsize=(max(size[0] * n_columns, 4.0), size[1] * n_rows), layout="constrained"
-    )
-    return add_panels(figure, n)
+    return max(size[0] * n_columns, 4.8), size[1] * -(-n // n_columns)
 
 
 def panel_columns(n: int) -> int:
@@ -98,6 +104,26 @@ def import_figure_class(what: str) -> Any:
     except ImportError as error:
         raise ImportError(_missing(what)) from error
     return Figure
+
+
+def figure_bundle(figure: Any) -> dict[str, Any]:
+    """Return the picture of a figure for a notebook, by type of content.
+
+    There is none if nothing was drawn, or if a window or widget shows the figure. A
+    figure that the notebook would show at the end of the cell is closed, so that it is
+    shown once.
+    """
+    if hasattr(figure, "to_plotly_json"):
+        return dict(figure._repr_mimebundle_())
+    if not hasattr(figure, "savefig"):
+        return {}
+    if getattr(figure.canvas, "required_interactive_framework", None):
+        return {}
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=figure.dpi)
+    if "matplotlib.pyplot" in sys.modules:
+        import_pyplot("A display").close(figure)
+    return {"image/png": picture.getvalue()}
 
 
 def _missing(what: str) -> str:

@@ -1,49 +1,61 @@
-"""Draw the score of every candidate in the order tried, and the best score so far.
-
-The display draws what `frame` returns and changes nothing of the search.
-"""
+"""Draw the score of every candidate in the order tried, and the best score so far."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from sklearn_refine.plotting._figures import new_axes
+from sklearn_refine.plotting._candidates import draw_best, draw_statuses
+from sklearn_refine.plotting._display import Labels, SearchDisplay, document_options
 from sklearn_refine.plotting._frames import candidates_frame
-from sklearn_refine.plotting._options import merge_line_options, merge_point_options
-from sklearn_refine.plotting._scores import score_limits, set_score_limits
+from sklearn_refine.plotting._interactive import history_figure, is_interactive
+from sklearn_refine.plotting._options import merge_line_options
+from sklearn_refine.plotting._scores import ScoreScale
 from sklearn_refine.plotting._style import (
-    RASTERIZE_ABOVE,
     add_legend_above,
     escape_dollars,
-    point_size,
+    next_color,
+    score_label,
 )
-from sklearn_refine.results._table import read_search
+
+#: What may be across, and the label of the axis.
+ACROSS = {
+    "candidates": "candidates",
+    "fits": "fits",
+    "seconds": "seconds of fits",
+}
 
 
-class SearchHistoryDisplay:
+class SearchHistoryDisplay(SearchDisplay):
     """Score of every candidate in the order tried, and the best score so far.
 
-    Create a display with :meth:`from_search`. It works for any fitted search, including
-    ``GridSearchCV`` and the other searches of scikit-learn.
+    Create a display with :meth:`from_search`, or with :meth:`from_journal` while the
+    search runs. It works for any fitted search, including ``GridSearchCV`` and the
+    other searches of scikit-learn.
 
     Parameters
     ----------
-    data : DataFrame
-        The table that :meth:`frame` returns.
+    results : object
+        The results of the search.
+
+    parameters : list of object
+        The parameters that an interactive plot shows.
 
     score_name : str
-        Name of the score, used as axis label.
+        Name of the score.
+
+    name : str
+        Name of the search.
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the plot. Set by :meth:`plot`.
+    ax_ : matplotlib Axes or None
+        Axes with the plot; None if it is interactive. Set by :meth:`plot`.
 
-    figure_ : matplotlib Figure
-        Figure that contains `ax_`. Set by :meth:`plot`.
+    figure_ : matplotlib or plotly Figure
+        Figure with the plot. Set by :meth:`plot`.
 
     See Also
     --------
@@ -52,12 +64,18 @@ class SearchHistoryDisplay:
 
     Notes
     -----
+    The band is one standard error around the best score, over the splits. Candidates
+    in it may be equally good.
+
     If a few scores are so bad that they would hide the differences between the others,
-    they are drawn as triangles at the lower edge. A failed candidate, without a score
-    on some split, is drawn as a cross at the lower edge. A candidate that racing
-    stopped is drawn as a hollow point at the mean of the splits it was evaluated on.
-    Those splits may be easier than the others. One that was stopped after a part of its
-    iterations is drawn as a hollow diamond at its score there.
+    they are drawn as triangles at the edge. A failed candidate, without a score on some
+    split, is drawn as a cross at the edge. A candidate that racing stopped is drawn as
+    a hollow point at the mean of the splits it was evaluated on. Those splits may be
+    easier than the others. One that was stopped after a part of its iterations is drawn
+    as a hollow diamond at its score there.
+
+    Draw two searches on the same axes to compare them. Each has its own color and,
+    with `name`, its own names in the legend.
 
     Examples
     --------
@@ -69,45 +87,23 @@ class SearchHistoryDisplay:
     >>> display = SearchHistoryDisplay.from_search(search)
     >>> display.frame()[["round", "best_so_far"]].round(3).iloc[-1].tolist()
     [3.0, 0.482]
-    >>> display = display.plot()
+    >>> display = display.plot(x="fits", title="Ridge")
+
+    Compare two searches:
+
+    >>> other = RefiningGridSearchCV(Ridge(), {"alpha": [1.0, 3.0, 10.0]}).fit(X, y)
+    >>> first = SearchHistoryDisplay.from_estimator(search, name="small")
+    >>> second = SearchHistoryDisplay.from_estimator(other, name="large", ax=first.ax_)
+
+    Draw a search while it runs:
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "search.db"
+    ...     search = search.set_params(journal=path).fit(X, y)
+    ...     display = SearchHistoryDisplay.from_journal(path)
     """
-
-    def __init__(self, *, data: pd.DataFrame, score_name: str) -> None:
-        self.data = data
-        self.score_name = score_name
-
-    @classmethod
-    def from_search(
-        cls, search: Any, *, metric: str | None = None
-    ) -> SearchHistoryDisplay:
-        """Create a display from a fitted search, without drawing it.
-
-        Parameters
-        ----------
-        search : estimator
-            Fitted search: any object with ``cv_results_``.
-        metric : str, default=None
-            Metric to show, if the search has several. If None, the metric of `refit`.
-
-        Returns
-        -------
-        display : SearchHistoryDisplay
-            The display; :meth:`plot` draws it.
-
-        Raises
-        ------
-        NotFittedError
-            If the search is not fitted.
-        TypeError
-            If `search` is not a search.
-        ValueError
-            If the search has no such metric, or has several and none is named.
-        """
-        results = read_search(search, metric)
-        data = candidates_frame(results)
-        data["best_so_far"] = results.best_so_far
-        data["seconds"] = results.seconds.cumsum()
-        return cls(data=data, score_name=results.label)
 
     def frame(self) -> pd.DataFrame:
         """Return the data of the plot as a table.
@@ -116,14 +112,19 @@ class SearchHistoryDisplay:
         -------
         frame : DataFrame
             One row per candidate, in the order tried. The columns are `round`, `status`
-            ("complete", "failed", "dropped" or "paused"), `score`, `best_so_far` and
-            `seconds`. `round` is 1 in a search without rounds. In a halving search,
-            each iteration is a round, and `best_so_far` starts again with each
-            iteration. `seconds` is the total time of all fits and scores up to this
-            candidate.
+            ("complete", "failed", "dropped" or "paused"), `score`, `best_so_far`,
+            `fits` and `seconds`. `round` is 1 in a search without rounds. In a halving
+            search, each iteration is a round, and `best_so_far` starts again with each
+            iteration. `fits` is the number of fits, and `seconds` the total time of all
+            fits and scores, up to this candidate.
         """
-        return self.data.copy()
+        data = candidates_frame(self.results)
+        data["best_so_far"] = self.results.best_so_far
+        data["fits"] = self.results.n_fits.cumsum()
+        data["seconds"] = self.results.seconds.cumsum()
+        return data
 
+    @document_options
     def plot(
         self,
         ax: Any = None,
@@ -131,20 +132,28 @@ class SearchHistoryDisplay:
         x: str = "candidates",
         scatter_kw: dict[str, Any] | None = None,
         line_kw: dict[str, Any] | None = None,
-    ) -> SearchHistoryDisplay:
+        score_name: str | None = None,
+        negate_score: bool = False,
+        name: str | None = None,
+        title: str | None = None,
+        full_names: bool = False,
+        backend: str = "matplotlib",
+    ) -> Self:
         """Draw the scores and the best score so far.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, a new figure is created.
-        x : {"candidates", "seconds"}, default="candidates"
-            Horizontal axis: the number of candidates, or the total time of their fits
-            and scores.
+        ax : matplotlib Axes or Figure, default=None
+            Axes to draw on, or figure to add them to. If None, a new figure is created.
+        x : {"candidates", "fits", "seconds"}, default="candidates"
+            Horizontal axis: the number of candidates or of fits, or the total time of
+            their fits and scores.
         scatter_kw : dict, default=None
             Options of ``Axes.scatter`` for the points.
         line_kw : dict, default=None
             Options of ``Axes.step`` for the best score so far.
+        {common}
+        {backend}
 
         Returns
         -------
@@ -154,95 +163,126 @@ class SearchHistoryDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is not installed.
+            If the library that draws is not installed.
         ValueError
-            If `x` is neither "candidates" nor "seconds".
+            If `x` or `backend` is unknown.
         """
-        if x not in ("candidates", "seconds"):
-            raise ValueError(f"x={x!r} is unknown; use 'candidates' or 'seconds'.")
-        ax = new_axes(type(self).__name__, ax)
-        data = self.data
-        positions = np.arange(1.0, len(data) + 1)
-        if x == "seconds":
-            positions = data["seconds"].to_numpy()
-        low, high = score_limits(data["score"].to_numpy())
-        set_score_limits(ax, low, high)
-        if data["round"].nunique() > 1:
-            _shade_rounds(ax, positions, data["round"].to_numpy(), x == "candidates")
-        self._draw_points(ax, positions, low, scatter_kw or {})
-        style = {"color": "black", "label": "best so far", "where": "post"}
-        style = merge_line_options(style, line_kw)
-        best = data["best_so_far"].to_numpy()
-        # In a halving search, the best score starts again with each iteration.
-        starts = np.flatnonzero(np.diff(best) < 0) + 1
-        for rows in np.split(np.arange(len(best)), starts):
-            ax.step(positions[rows], best[rows], **style)
-            style["label"] = "_"
+        if x not in ACROSS:
+            raise ValueError(f"x={x!r} is unknown; use one of {[*ACROSS]}.")
+        labels = self._labels(score_name, negate_score, name, title, full_names)
+        data = self.frame()
         if x == "candidates":
-            ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-        ax.set_xlabel("candidates" if x == "candidates" else "seconds of fits")
-        ax.set_ylabel(escape_dollars(self.score_name))
+            data[x] = np.arange(1.0, len(data) + 1)
+        if is_interactive(backend):
+            figure = history_figure(self, labels, data[x], data["best_so_far"])
+            self.ax_, self.figure_ = None, figure
+            return self
+        ax = self._axes(ax, labels)
+        self._draw(ax, labels, data[x].to_numpy(float), x, scatter_kw, line_kw)
+        ax.set_xlabel(ACROSS[x])
+        ax.set_ylabel(score_label(labels.score, 40))
+        if title is not None:
+            ax.figure.suptitle(escape_dollars(title))
         add_legend_above(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw_points(
-        self, ax: Any, positions: np.ndarray, low: float, options: dict[str, Any]
+    def _draw(
+        self,
+        ax: Any,
+        labels: Labels,
+        positions: np.ndarray,
+        x: str,
+        scatter_kw: dict[str, Any] | None,
+        line_kw: dict[str, Any] | None,
     ) -> None:
-        """Draw the candidates, one call per kind of marker."""
-        scores = self.data["score"].to_numpy()
-        status = self.data["status"].to_numpy()
-        bottom = ax.get_ylim()[0]
-        size = point_size(len(scores))
-        complete = status == "complete"
-        below = (status != "failed") & (scores < low)
-        hollow = {"facecolor": "none", "edgecolor": "0.45", "linewidth": 0.8}
-        filled = {"color": "tab:blue", "alpha": 0.75, "linewidth": 0}
-        dropped = (status == "dropped") & (scores >= low)
-        paused = (status == "paused") & (scores >= low)
-        failed = (status == "failed") | np.isnan(scores)
-        edge = {"clip_on": False, "zorder": 3}
-        for rows, heights, style in (
-            (
-                complete & ~below,
-                scores,
-                {**filled, "marker": "o", "label": "candidate"},
-            ),
-            (dropped, scores, {**hollow, "marker": "o", "label": "dropped"}),
-            (paused, scores, {**hollow, "marker": "D", "label": "paused"}),
-            (below, bottom, {**filled, **edge, "marker": "v", "label": "worse"}),
-            (
-                failed,
-                bottom,
-                {"color": "black", **edge, "marker": "x", "label": "failed"},
-            ),
-        ):
-            if rows.any():
-                y = np.broadcast_to(heights, scores.shape)[rows]
-                style |= {"s": size, "rasterized": len(scores) > RASTERIZE_ABOVE}
-                ax.scatter(positions[rows], y, **merge_point_options(style, options))
+        """Draw the rounds, the band, the line and the points, in this order."""
+        results, is_first = self.results, not ax.has_data()
+        scale = ScoreScale.of(results.scores, labels.sign)
+        scale.set_limits(ax)
+        color = next_color(ax)
+        if is_first and len(np.unique(results.rounds)) > 1:
+            _shade_rounds(ax, positions, results.rounds, x, scale)
+        if is_first and len(positions) > 10 and x != "seconds":
+            ax.set_xlim(left=0)
+        if not is_first:
+            ax.set_xlim(right=max(ax.get_xlim()[1], 1.02 * positions[-1]))
+        self._draw_band(ax, labels, color)
+        self._draw_best_so_far(ax, labels, positions, color, line_kw)
+        draw_statuses(ax, results, positions, scale, scatter_kw, color=color)
+        if results.best is not None:
+            text = number_of(labels.sign * results.scores[results.best])
+            text = f"{labels.name}: best {text}" if labels.name else f"best {text}"
+            draw_best(ax, results, positions, scale, color=color, label=text)
+        if x != "seconds":
+            ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+
+    def _draw_band(self, ax: Any, labels: Labels, color: Any) -> None:
+        """Draw one standard error around the best score."""
+        error = standard_error(self.results)
+        if error is not None:
+            best = labels.sign * self.results.scores[self.results.best]
+            style = {"color": color, "alpha": 0.1, "linewidth": 0, "zorder": 0}
+            label = "±1 standard error of the best"
+            ax.axhspan(best - error, best + error, label=label, **style)
+
+    def _draw_best_so_far(
+        self,
+        ax: Any,
+        labels: Labels,
+        positions: np.ndarray,
+        color: Any,
+        options: dict[str, Any] | None,
+    ) -> None:
+        """Draw the line of the best score so far."""
+        label = f"{labels.name}: best so far" if labels.name else "best so far"
+        style = {"color": color, "label": label, "where": "post", "zorder": 1.5}
+        style = merge_line_options(style | {"linewidth": 1.4}, options)
+        best = self.results.best_so_far
+        # In a halving search, the best score starts again with each iteration.
+        starts = np.flatnonzero(np.diff(best) < 0) + 1
+        for rows in np.split(np.arange(len(best)), starts):
+            ax.step(positions[rows], labels.sign * best[rows], **style)
+            style["label"] = "_"
+
+
+def standard_error(results: Any) -> float | None:
+    """Return the standard error of the best score over the splits, if there is one."""
+    if results.best is None or results.split_scores.shape[1] < 2:
+        return None
+    splits = results.split_scores[results.best]
+    error = float(splits.std(ddof=1) / np.sqrt(len(splits)))
+    return error if error > 0 else None
+
+
+def number_of(score: float) -> str:
+    """Return a score as text."""
+    return f"{score:.4g}"
 
 
 def _shade_rounds(
-    ax: Any, positions: np.ndarray, rounds: np.ndarray, between: bool
+    ax: Any, positions: np.ndarray, rounds: np.ndarray, x: str, scale: ScoreScale
 ) -> None:
-    """Shade every other round, and write the number of each round."""
+    """Shade every other round, and write its number where the good scores are."""
     numbers = np.unique(rounds)
     ends = np.array([positions[rounds == number].max() for number in numbers])
-    ends = ends + (0.5 if between else 0.0)
-    starts = np.r_[0.5 if between else 0.0, ends[:-1]]
+    ends = ends + (0.5 if x == "candidates" else 0.0)
+    starts = np.r_[0.5 if x == "candidates" else 0.0, ends[:-1]]
     ax.set_xlim(starts[0], ends[-1])
+    up = scale.edge == 0
     for number, start, end in zip(numbers.tolist(), starts, ends, strict=True):
         if number % 2 == 0:
-            ax.axvspan(start, end, color="0.92", zorder=0, linewidth=0)
-        if end - start > 0.02 * ends[-1]:
+            ax.axvspan(start, end, color="0.94", zorder=-1, linewidth=0)
+        long = end - start > 0.12 * ends[-1]
+        if end - start > 0.025 * ends[-1]:
             ax.annotate(
-                str(number) if number > 1 else "round 1",
-                ((start + end) / 2, 0.0),
+                f"round {number}" if long else str(number),
+                ((start + end) / 2, 1.0 if up else 0.0),
                 xycoords=("data", "axes fraction"),
-                xytext=(0, 5),
+                xytext=(0, -4 if up else 4),
                 textcoords="offset points",
                 ha="center",
+                va="top" if up else "bottom",
                 color="0.4",
                 fontsize=8,
             )

@@ -7,60 +7,58 @@ comparable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from sklearn_refine.plotting._figures import new_axes
+from sklearn_refine.plotting._display import Labels, SearchDisplay, document_options
 from sklearn_refine.plotting._frames import (
     candidates_frame,
     free_column_name,
     object_array,
 )
-from sklearn_refine.plotting._options import merge_point_options
-from sklearn_refine.plotting._pairs import choose_pair
-from sklearn_refine.plotting._parameter_axis import jitter, set_parameter_axis
-from sklearn_refine.plotting._scores import color_levels, color_positions
-from sklearn_refine.plotting._style import (
-    LINE_STYLES,
-    RASTERIZE_ABOVE,
-    add_legend_above,
-    distinct_number_labels,
-    escape_dollars,
-    point_size,
-    round_marker,
+from sklearn_refine.plotting._interactive import is_interactive, landscape_figure
+from sklearn_refine.plotting._landscape_layers import (
+    draw_candidates,
+    draw_color_bar,
+    draw_surface,
+    draw_windows,
 )
+from sklearn_refine.plotting._pairs import choose_pair
+from sklearn_refine.plotting._parameter_axis import set_parameter_axis
+from sklearn_refine.plotting._scores import color_levels
+from sklearn_refine.plotting._style import add_legend_above, escape_dollars
 from sklearn_refine.plotting._surface import fit_surface
 from sklearn_refine.plotting._windows import read_windows
-from sklearn_refine.results._parameters import Parameter
-from sklearn_refine.results._table import read_search
-
-#: Brighter is better, so that markers and windows near the best score are visible.
-COLORMAP = "viridis"
-#: Horizontal and vertical jitter of points at choices: the inverse plastic number and
-#: its square, steps that fill a square evenly.
-JITTER_STEPS = (0.7548776662, 0.5698402910)
+from sklearn_refine.results._table import Results
 
 
-class SearchLandscapeDisplay:
-    """Score over two parameters: a surface, the candidates and the windows.
+class SearchLandscapeDisplay(SearchDisplay):
+    """Score over two parameters (contour plot): surface, candidates and windows.
 
-    Create a display with :meth:`from_search`. It works for any fitted search, including
-    ``GridSearchCV`` and the other searches of scikit-learn.
+    Create a display with :meth:`from_search`, or with :meth:`from_journal` while the
+    search runs. It works for any fitted search, including ``GridSearchCV`` and the
+    other searches of scikit-learn.
 
     Parameters
     ----------
-    data : DataFrame
-        The table that :meth:`frame` returns.
+    results : object
+        The results of the search.
 
-    parameters : tuple of two objects
-        The parameters of the horizontal and the vertical axis, as read from the search.
+    parameters : list of two objects
+        The parameters of the horizontal and the vertical axis.
+
+    score_name : str
+        Name of the score.
+
+    name : str
+        Name of the search.
 
     surface : object or None
-        Scores that the surrogate expects, with the attributes `x`, `y` and `scores`.
-        `scores` has shape (len(y), len(x)) and is NaN where no candidate sets both
-        parameters. None if no surface can be fitted.
+        Scores that the surrogate expects, with the attributes `x`, `y`, `scores` and
+        `doubt`. `scores` has shape (len(y), len(x)) and is NaN where no candidate sets
+        both parameters. None if no surface can be fitted.
 
     windows : list of object
         Windows of the rounds, with the attribute `round` and the ranges `x` and `y`.
@@ -68,16 +66,13 @@ class SearchLandscapeDisplay:
     best : int or None
         Index of the best candidate in the plot. None if there is none.
 
-    score_name : str
-        Name of the score, used as label of the color bar.
-
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the plot. Set by :meth:`plot`.
+    ax_ : matplotlib Axes or None
+        Axes with the plot; None if it is interactive. Set by :meth:`plot`.
 
-    figure_ : matplotlib Figure
-        Figure that contains `ax_`. Set by :meth:`plot`.
+    figure_ : matplotlib or plotly Figure
+        Figure with the plot. Set by :meth:`plot`.
 
     See Also
     --------
@@ -90,8 +85,8 @@ class SearchLandscapeDisplay:
     fitted to all candidates with a score on every split; in a halving search, to the
     candidates of the last iteration. Parameters that are not drawn have the values of
     the best candidate that sets both. A point may therefore differ from the surface
-    below it, because its other parameters have other values. The surface is less
-    reliable far from the points. It is left out if the scores cannot be smoothed, for
+    below it, because its other parameters have other values. The surface is hatched
+    where the process knows little. It is left out if the scores cannot be smoothed, for
     example with fewer than five candidates or with equal scores.
 
     Colors divide the candidates into tenths by score; brighter is better. Choices and
@@ -102,7 +97,7 @@ class SearchLandscapeDisplay:
     A window is the part of the space that a round searches around one center. Windows
     are drawn for the searches of this package, if all candidates set both parameters.
     The window of the first round is the whole space or grid. If there are more than
-    twelve windows, only those around the best center of each round are drawn.
+    twelve windows, only those around the best center of each round are kept.
 
     Examples
     --------
@@ -117,86 +112,53 @@ class SearchLandscapeDisplay:
     ['alpha', 'gamma', 'round', 'status', 'score']
     >>> sorted({window.round for window in display.windows})
     [1, 2, 3]
-    >>> display = display.plot()
+    >>> display = display.plot(windows="all", title="Kernel ridge")
     """
 
     def __init__(
         self,
         *,
-        data: pd.DataFrame,
-        parameters: tuple[Any, Any],
+        results: Any,
+        parameters: list[Any],
+        score_name: str,
+        name: str,
         surface: Any,
         windows: list[Any],
         best: int | None,
-        score_name: str,
     ) -> None:
-        self.data = data
-        self.parameters = parameters
+        super().__init__(
+            results=results, parameters=parameters, score_name=score_name, name=name
+        )
         self.surface = surface
         self.windows = windows
         self.best = best
-        self.score_name = score_name
 
     @classmethod
-    def from_search(
+    def _read(
         cls,
         search: Any,
-        params: Sequence[str] | None = None,
-        *,
-        metric: str | None = None,
-    ) -> SearchLandscapeDisplay:
-        """Create a display from a fitted search and fit a surface, without drawing it.
-
-        Parameters
-        ----------
-        search : estimator
-            Fitted search: any object with ``cv_results_``.
-        params : list of two str, default=None
-            Full names of the horizontal and the vertical parameter. If None, the most
-            important pair of parameters that vary together is drawn. Importance is
-            permutation importance, see :class:`ParameterImportanceDisplay`.
-        metric : str, default=None
-            Metric to show, if the search has several. If None, the metric of `refit`.
-
-        Returns
-        -------
-        display : SearchLandscapeDisplay
-            The display; :meth:`plot` draws it.
-
-        Raises
-        ------
-        NotFittedError
-            If the search is not fitted.
-        TypeError
-            If `search` is not a search.
-        ValueError
-            If the search has no such metric or parameters, or has several metrics and
-            none is named. If `params` are not two different parameters, or no candidate
-            sets both. If `params` is None and no two parameters vary among the
-            candidates that set both.
-        """
-        results = read_search(search, metric)
-        across, up = choose_pair(results, params)
-        data = candidates_frame(results)
-        for index, parameter in enumerate((across, up)):
-            name = free_column_name(parameter.name, [*data.columns])
-            data.insert(index, name, pd.Series(object_array(parameter.values)))
-        data = data[across.is_set & up.is_set]
-        if data.empty:
+        results: Results,
+        params: Sequence[str] | None,
+        random_state: Any,
+    ) -> Self:
+        across, up = choose_pair(results, params, random_state)
+        both = np.flatnonzero(across.is_set & up.is_set)
+        if not len(both):
             raise ValueError(
                 f"params={[across.name, up.name]!r} are set together by no candidate; "
                 "pass two that are."
             )
-        rivals = data.index.intersection(pd.Index(results.rivals))
-        best = int(data.loc[rivals, "score"].idxmax()) if len(rivals) else None
-        rectangles = read_windows(search, across, up)
+        rivals = np.intersect1d(both, results.rivals)
+        best = int(rivals[results.scores[rivals].argmax()]) if len(rivals) else None
+        windows = read_windows(search, across, up)
         return cls(
-            data=data,
-            parameters=(across, up),
-            surface=fit_surface(results, across, up, rectangles),
-            windows=rectangles,
-            best=best,
+            results=results,
+            parameters=[across, up],
             score_name=results.label,
+            name=type(search).__name__,
+            surface=fit_surface(results, across, up, windows),
+            windows=windows,
+            best=best,
         )
 
     def frame(self) -> pd.DataFrame:
@@ -209,26 +171,42 @@ class SearchLandscapeDisplay:
             `status` ("complete", "failed", "dropped" or "paused") and `score`. The
             column of a parameter that has one of these names starts with `param_`.
         """
-        return self.data.copy()
+        data = candidates_frame(self.results)
+        for index, parameter in enumerate(self.parameters):
+            name = free_column_name(parameter.name, [*data.columns])
+            data.insert(index, name, pd.Series(object_array(parameter.values)))
+        return data[self.parameters[0].is_set & self.parameters[1].is_set]
 
+    @document_options
     def plot(
         self,
         ax: Any = None,
         *,
+        windows: int | str = 2,
         colorbar: bool = True,
         scatter_kw: dict[str, Any] | None = None,
-    ) -> SearchLandscapeDisplay:
+        score_name: str | None = None,
+        negate_score: bool = False,
+        name: str | None = None,
+        title: str | None = None,
+        full_names: bool = False,
+        backend: str = "matplotlib",
+    ) -> Self:
         """Draw the surface, the candidates and the windows.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, a new figure is created.
+        ax : matplotlib Axes or Figure, default=None
+            Axes to draw on, or figure to add them to. If None, a new figure is created.
+        windows : int or "all", default=2
+            Number of the last rounds that have their windows drawn; 0 for none.
         colorbar : bool, default=True
             Whether to add a color bar of the scores.
         scatter_kw : dict, default=None
             Options of ``Axes.scatter`` for the candidates. A `norm` receives positions
             among the levels of the color bar, counted from 0, instead of scores.
+        {common}
+        {backend}
 
         Returns
         -------
@@ -238,121 +216,57 @@ class SearchLandscapeDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is not installed.
+            If the library that draws is not installed.
+        ValueError
+            If `windows` is neither "all" nor a number, or `backend` is unknown.
         """
-        ax = new_axes(type(self).__name__, ax, (7.2, 5.4))
-        complete = self.data["status"] == "complete"
-        levels = color_levels(self.data.loc[complete, "score"].to_numpy())
+        labels = self._labels(score_name, negate_score, name, title, full_names)
+        shown = self._last_windows(windows)
+        if is_interactive(backend):
+            self.ax_, self.figure_ = None, landscape_figure(self, labels, shown)
+            return self
+        ax = self._axes(ax, labels)
+        rows = self.frame().index.to_numpy()
+        complete = self.results.status[rows] == "complete"
+        levels = color_levels(self.results.scores[rows][complete])
         for which, parameter in zip("xy", self.parameters, strict=True):
-            set_parameter_axis(ax, which, parameter)
-        from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import BoundaryNorm
-
-        options = scatter_kw or {}
-        norm = BoundaryNorm(range(len(levels)), 256, clip=True)
-        self._draw_surface(ax, levels, norm)
-        points = self._draw_points(ax, levels, norm, options)
-        self._draw_windows(ax)
+            set_parameter_axis(ax, which, parameter, labels.wrapped(parameter))
+        draw_surface(ax, self, levels)
+        points = draw_candidates(ax, self, rows, levels, scatter_kw or {})
+        draw_windows(ax, shown)
         if colorbar:
-            colors = ScalarMappable(norm, options.get("cmap", COLORMAP))
-            bar = ax.figure.colorbar(colors, ax=ax, spacing="uniform")
-            labels = distinct_number_labels(levels.tolist())
-            if levels[0] < levels[-1]:
-                bar.set_ticks(range(len(levels)), labels=labels)
-            else:
-                bar.set_ticks([0.5], labels=labels[:1] if complete.any() else [""])
-            bar.set_label(escape_dollars(self.score_name))
-        names = [f"round {number}" for number in self.data["round"].unique()]
-        has_colors = points.get_array() is not None
-        add_legend_above(ax, [*names, "candidate"] if has_colors else [])
+            cmap = (scatter_kw or {}).get("cmap")
+            draw_color_bar(ax, levels, labels, cmap, has_scores=bool(complete.any()))
+        has_colors = points is not None and points.get_array() is not None
+        add_legend_above(ax, ["candidate"] if has_colors else [])
+        self._write_titles(ax, labels)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw_surface(self, ax: Any, levels: np.ndarray, norm: Any) -> None:
-        """Draw the surface: contours over two numbers, stripes otherwise."""
-        if self.surface is None:
-            return
-        x, y, scores = self.surface.x, self.surface.y, self.surface.scores
-        style = {"cmap": COLORMAP, "norm": norm, "alpha": 0.85, "zorder": 0}
-        scores = color_positions(scores, levels)
-        if all(parameter.is_number for parameter in self.parameters):
-            at = np.arange(len(levels))
-            ax.contourf(x, y, scores, at, **style)
-            if len(at) > 2:
-                line = {"colors": "white", "linewidths": 0.5, "zorder": 1}
-                ax.contour(x, y, scores, at[1:-1], **line)
-            return
-        edges = (_cell_edges(x, self.parameters[0]), _cell_edges(y, self.parameters[1]))
-        ax.pcolormesh(*edges, scores, rasterized=True, **style)
+    def _size(self, labels: Labels) -> tuple[float, float]:
+        return 7.2, 5.4
 
-    def _draw_points(
-        self, ax: Any, levels: np.ndarray, norm: Any, options: dict[str, Any]
-    ) -> Any:
-        """Draw the candidates and return the last points that are colored by score."""
-        data = self.data
-        x, y = (
-            jitter(parameter.positions[data.index.to_numpy()], parameter, step=step)
-            for parameter, step in zip(self.parameters, JITTER_STEPS, strict=True)
-        )
-        status, rounds = data["status"].to_numpy(), data["round"].to_numpy()
-        scores = color_positions(data["score"].to_numpy(), levels)
-        size = point_size(len(data))
-        style = {"cmap": COLORMAP, "norm": norm, "edgecolor": "black", "s": size}
-        style |= {"linewidth": 0.7 if len(data) < 200 else 0.2, "zorder": 3}
-        style |= {"rasterized": len(data) > RASTERIZE_ABOVE}
-        drawn = None
-        several = len(np.unique(rounds)) > 1
-        for number in np.unique(rounds).tolist():
-            rows = (rounds == number) & (status == "complete")
-            style["label"] = f"round {number}" if several else "candidate"
-            style |= {"c": scores[rows], "marker": round_marker(number)}
-            drawn = ax.scatter(x[rows], y[rows], **merge_point_options(style, options))
-        other = {"s": size, "color": "black", "zorder": 2, "linewidth": 0.8}
-        for name, marker in (("dropped", "."), ("paused", "1"), ("failed", "x")):
-            rows = status == name
-            if rows.any():
-                ax.scatter(x[rows], y[rows], marker=marker, label=name, **other)
-        if self.best is not None:
-            row = data.index.get_loc(self.best)
-            star = {"marker": "*", "s": 200, "color": "white", "edgecolor": "black"}
-            ax.scatter(x[row], y[row], zorder=5, label="best", **star)
-        return drawn
+    def _last_windows(self, windows: int | str) -> list[Any]:
+        """Return the windows of the last rounds."""
+        if windows == "all":
+            return self.windows
+        if isinstance(windows, str) or windows < 0:
+            raise ValueError(
+                f"windows={windows!r} is neither 'all' nor a number of rounds; pass "
+                "one of them."
+            )
+        rounds = sorted({window.round for window in self.windows})
+        last = set(rounds[-windows:] if windows else [])
+        return [window for window in self.windows if window.round in last]
 
-    def _draw_windows(self, ax: Any) -> None:
-        """Draw the outline of each window, and the number of each round."""
-        from matplotlib.patches import Rectangle
-        from matplotlib.patheffects import withStroke
-
-        halo = [withStroke(linewidth=2.6, foreground="white")]
-        numbered: set[int] = set()
-        for window in self.windows:
-            (x0, x1), (y0, y1) = window.x, window.y
-            line = LINE_STYLES[(window.round - 1) % len(LINE_STYLES)]
-            style = {"fill": False, "linestyle": line, "linewidth": 1.1, "zorder": 4}
-            style["path_effects"] = halo
-            ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **style))
-            if window.round not in numbered:
-                numbered.add(window.round)
-                # Alternate between left and right, because windows are nested.
-                left = window.round % 2 == 1
-                ax.annotate(
-                    str(window.round),
-                    (x0 if left else x1, y1),
-                    xytext=(2 if left else -2, -2),
-                    textcoords="offset points",
-                    ha="left" if left else "right",
-                    va="top",
-                    fontsize=8,
-                    zorder=6,
-                    path_effects=halo,
-                )
-
-
-def _cell_edges(positions: np.ndarray, parameter: Parameter) -> np.ndarray:
-    """Return the edges of the cells around positions; levels are one unit wide."""
-    if not parameter.is_number:
-        return np.arange(len(positions) + 1) - 0.5
-    x = np.log10(positions) if parameter.kind == "log" else positions
-    step = (x[1] - x[0]) / 2
-    edges = np.r_[x - step, x[-1] + step]
-    return np.asarray(10**edges if parameter.kind == "log" else edges)
+    def _write_titles(self, ax: Any, labels: Labels) -> None:
+        """Write the title, and above the legend what the surface shows."""
+        if labels.title is not None:
+            ax.figure.suptitle(escape_dollars(labels.title))
+        drawn = [parameter.name for parameter in self.parameters]
+        others = [p for p in self.results.varying if p.name not in drawn]
+        if others and self.surface is not None:
+            legend = ax.get_legend()
+            text = "Surface: other parameters as in the best candidate"
+            legend.set_title(text, {"size": 9})
+            legend.set_alignment("left")

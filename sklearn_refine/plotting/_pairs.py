@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
-from sklearn_refine.plotting._importance import (
-    comparable_candidates,
-    compute_importances,
-)
 from sklearn_refine.results._parameters import Parameter
 from sklearn_refine.results._table import Results
+from sklearn_refine.results._variance import rank_parameters
 from sklearn_refine.space._axes import value_key
 
 
-def choose_pair(results: Results, params: Sequence[str] | None) -> list[Parameter]:
+def choose_pair(
+    results: Results, params: Sequence[str] | None, random_state: Any = 0
+) -> list[Parameter]:
     """Return the two named parameters, or the two most important ones.
 
     Raises
@@ -43,10 +43,7 @@ def choose_pair(results: Results, params: Sequence[str] | None) -> list[Paramete
             f"the search varies {[p.name for p in varying]}, and a landscape needs two "
             "parameters; use SearchSliceDisplay for one."
         )
-    ranked = varying
-    if len(varying) > 2 and len(comparable_candidates(results)) > 2:
-        names = compute_importances(results, 0)[0]["parameter"]
-        ranked = [results.parameter(name) for name in names]
+    ranked = rank_parameters(results, random_state) if len(varying) > 2 else varying
     pair = first_varying_pair(ranked)
     if pair is None:
         raise ValueError(

@@ -6,62 +6,69 @@ Candidates whose scores differ only by rounding errors must have the same color.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from sklearn_refine.plotting._figures import new_axes
+from sklearn_refine.plotting._display import Labels, SearchDisplay, document_options
 from sklearn_refine.plotting._frames import (
     candidates_frame,
     free_column_name,
     object_array,
 )
+from sklearn_refine.plotting._interactive import is_interactive, parallel_figure
+from sklearn_refine.plotting._layers import split_layers
 from sklearn_refine.plotting._options import merge_collection_options
 from sklearn_refine.plotting._parameter_axis import choose_evenly
-from sklearn_refine.plotting._scores import round_scores, score_limits
+from sklearn_refine.plotting._scores import ScoreScale
 from sklearn_refine.plotting._style import (
-    COLORMAP,
     RASTERIZE_ABOVE,
+    dark_colormap,
     distinct_number_labels,
     escape_dollars,
-    parameter_label,
+    number_labels,
     score_label,
     truncate,
 )
 from sklearn_refine.results._parameters import MISSING, Parameter
-from sklearn_refine.results._table import read_search
+from sklearn_refine.results._score_range import round_scores
 
 #: Height of a line at a parameter that its candidate does not set.
 NOT_SET_HEIGHT = -0.14
+#: Number of candidates above which only this many of the best are colored.
+MAX_COLORED = 60
 
 
-class ParallelCoordinateDisplay:
+class ParallelCoordinateDisplay(SearchDisplay):
     """Parallel coordinates: a line across its parameters for every candidate.
 
-    Create a display with :meth:`from_search`. It works for any fitted search, including
-    ``GridSearchCV`` and the other searches of scikit-learn.
+    Create a display with :meth:`from_search`, or with :meth:`from_journal` while the
+    search runs. It works for any fitted search, including ``GridSearchCV`` and the
+    other searches of scikit-learn.
 
     Parameters
     ----------
-    data : DataFrame
-        The table that :meth:`frame` returns.
+    results : object
+        The results of the search.
 
     parameters : list of object
-        The parameters with their values, as read from the search.
+        The parameters, from left to right.
 
     score_name : str
-        Name of the score, used as axis label.
+        Name of the score.
+
+    name : str
+        Name of the search.
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the plot. Set by :meth:`plot`.
+    ax_ : matplotlib Axes or None
+        Axes with the plot; None if it is interactive. Set by :meth:`plot`.
 
-    figure_ : matplotlib Figure
-        Figure that contains `ax_`. Set by :meth:`plot`.
+    figure_ : matplotlib or plotly Figure
+        Figure with the plot. Set by :meth:`plot`.
 
     See Also
     --------
@@ -69,9 +76,14 @@ class ParallelCoordinateDisplay:
 
     Notes
     -----
-    Darker lines have better scores and are drawn above the others. Candidates without a
-    score on every split are left out. If a candidate does not set a parameter, its line
-    passes below the axis of that parameter.
+    Darker lines have better scores and are drawn above the others. If there are more
+    than sixty candidates, the others are gray. Candidates without a score on every
+    split are left out. If a candidate does not set a parameter, its line passes below
+    the axis of that parameter. More than eight layer sizes are drawn as their depth and
+    the width of each layer.
+
+    Such plots are easier to read with ``plot(backend="plotly")``: drag along an axis to
+    select candidates.
 
     Examples
     --------
@@ -85,61 +97,8 @@ class ParallelCoordinateDisplay:
     >>> display = ParallelCoordinateDisplay.from_search(search)
     >>> display.frame().columns.tolist()
     ['round', 'alpha', 'solver', 'score']
-    >>> display = display.plot()
+    >>> display = display.plot(top=3, title="Ridge")
     """
-
-    def __init__(
-        self, *, data: pd.DataFrame, parameters: list[Any], score_name: str
-    ) -> None:
-        self.data = data
-        self.parameters = parameters
-        self.score_name = score_name
-
-    @classmethod
-    def from_search(
-        cls,
-        search: Any,
-        params: Sequence[str] | None = None,
-        *,
-        metric: str | None = None,
-    ) -> ParallelCoordinateDisplay:
-        """Create a display from a fitted search, without drawing it.
-
-        Parameters
-        ----------
-        search : estimator
-            Fitted search: any object with ``cv_results_``.
-        params : list of str, default=None
-            Full names of the parameters, from left to right. If None, all parameters
-            that vary.
-        metric : str, default=None
-            Metric to show, if the search has several. If None, the metric of `refit`.
-
-        Returns
-        -------
-        display : ParallelCoordinateDisplay
-            The display; :meth:`plot` draws it.
-
-        Raises
-        ------
-        NotFittedError
-            If the search is not fitted.
-        TypeError
-            If `search` is not a search.
-        ValueError
-            If the search has no such metric or parameter, if it has several metrics and
-            none is named, or if it sets no parameter.
-        """
-        results = read_search(search, metric)
-        parameters = results.chosen(params)
-        rows = results.complete
-        data = candidates_frame(results).drop(columns="status").iloc[rows]
-        for index, parameter in enumerate(parameters, start=1):
-            values = [parameter.values[row] for row in rows.tolist()]
-            values = [np.nan if value is MISSING else value for value in values]
-            name = free_column_name(parameter.name, [*data.columns])
-            data.insert(index, name, pd.Series(object_array(values), data.index))
-        return cls(data=data, parameters=parameters, score_name=results.label)
 
     def frame(self) -> pd.DataFrame:
         """Return the data of the plot as a table.
@@ -151,19 +110,45 @@ class ParallelCoordinateDisplay:
             per parameter (NaN where it is not set), and its `score`. The column of a
             parameter that is called `round` or `score` starts with `param_`.
         """
-        return self.data.copy()
+        rows = self.results.complete
+        data = candidates_frame(self.results).drop(columns="status").iloc[rows]
+        for index, parameter in enumerate(self.parameters, start=1):
+            values = [parameter.values[row] for row in rows.tolist()]
+            values = [np.nan if value is MISSING else value for value in values]
+            name = free_column_name(parameter.name, [*data.columns])
+            data.insert(index, name, pd.Series(object_array(values), data.index))
+        return data
 
+    @document_options
     def plot(
-        self, ax: Any = None, *, line_kw: dict[str, Any] | None = None
-    ) -> ParallelCoordinateDisplay:
+        self,
+        ax: Any = None,
+        *,
+        top: int | None = None,
+        colorbar: bool = True,
+        line_kw: dict[str, Any] | None = None,
+        score_name: str | None = None,
+        negate_score: bool = False,
+        name: str | None = None,
+        title: str | None = None,
+        full_names: bool = False,
+        backend: str = "matplotlib",
+    ) -> Self:
         """Draw the lines and the axes.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, a new figure is created.
+        ax : matplotlib Axes or Figure, default=None
+            Axes to draw on, or figure to add them to. If None, a new figure is created.
+        top : int, default=None
+            Number of the best candidates that are colored by score. The others are
+            gray. If None, all of up to sixty candidates, or the sixty best.
+        colorbar : bool, default=True
+            Whether to add a color bar of the scores.
         line_kw : dict, default=None
             Options of matplotlib's ``LineCollection`` for the lines.
+        {common}
+        {backend}
 
         Returns
         -------
@@ -173,69 +158,117 @@ class ParallelCoordinateDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is not installed.
+            If the library that draws is not installed.
+        ValueError
+            If `top` is less than 1, or `backend` is unknown.
         """
-        n = len(self.parameters)
-        width = max(6.4, 1.45 * (n + 1))
-        ax = new_axes(type(self).__name__, ax, (width, 4.4))
-        import matplotlib
-        from matplotlib.collections import LineCollection
-
-        scores = self.data["score"].to_numpy()
-        low, high = score_limits(scores)
-        order = np.argsort(scores, kind="stable")
-        heights = [
-            _line_heights(p)[self.data.index.to_numpy()] for p in self.parameters
-        ]
-        heights.append(np.clip((scores - low) / (high - low), 0, 1))
-        lines = np.stack(
-            [np.tile(np.arange(n + 1.0), (len(scores), 1)), np.transpose(heights)],
-            axis=2,
-        )
-        # Candidates with equal scores have the same color.
-        ranks = rankdata(round_scores(scores[order]), "average")
-        share = (ranks - 1) / max(len(scores) - 1, 1)
-        colors = matplotlib.colormaps[COLORMAP](0.1 + 0.9 * share)
-        strength = share ** max(1.0, len(scores) / 30)
-        if len(scores) > 60:  # make bad ones transparent, to show the best
-            colors[:, 3] = 0.12 + 0.78 * strength
-        style: dict[str, Any] = {"color": colors, "linewidth": 0.5 + 1.3 * strength}
-        style = merge_collection_options(
-            style | {"rasterized": len(scores) > RASTERIZE_ABOVE}, line_kw
-        )
-        ax.add_collection(LineCollection([*lines[order]], **style))
-        self._draw_axes(ax, low, high)
+        if top is not None and top < 1:
+            raise ValueError(f"top={top!r} candidates cannot be drawn; pass 1 or more.")
+        labels = self._labels(score_name, negate_score, name, title, full_names)
+        panels = split_layers(self.parameters)
+        if is_interactive(backend):
+            self.ax_, self.figure_ = None, parallel_figure(self, labels, panels)
+            return self
+        ax = self._axes(ax, labels)
+        rows = self.results.complete
+        rows = rows[np.argsort(self.results.scores[rows], kind="stable")]
+        scale = ScoreScale.of(self.results.scores[rows], labels.sign)
+        ranks = rankdata(round_scores(self.results.scores[rows]), "average")
+        share = (ranks - 1) / max(len(rows) - 1, 1)
+        self._draw_lines(ax, panels, rows, scale, share, top or MAX_COLORED, line_kw)
+        _draw_axes(ax, panels, labels, scale, self.results.scores[rows])
+        if colorbar and len(rows) > 1:
+            _draw_color_bar(ax, labels, self.results.scores[rows])
+        if title is not None:
+            ax.figure.suptitle(escape_dollars(title))
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw_axes(self, ax: Any, low: float, high: float) -> None:
-        """Draw one vertical axis per parameter and one for the score."""
-        n = len(self.parameters)
-        missing = any(not p.is_set.all() for p in self.parameters)
-        ax.set_xlim(-0.35, n + 0.45)
-        ax.set_ylim(NOT_SET_HEIGHT - 0.05 if missing else -0.04, 1.04)
-        for spine in ax.spines.values():
-            spine.set_visible(False)
-        ax.set_yticks(
-            [NOT_SET_HEIGHT] if missing else [], ["not set"] if missing else []
-        )
-        names = [parameter_label(parameter.name) for parameter in self.parameters]
-        ax.set_xticks(range(n + 1), [*names, score_label(self.score_name, 16)])
-        ax.tick_params(length=0)
-        ax.xaxis.tick_top()
-        if max(len(line) for name in names for line in name.split("\n")) > 16:
-            ax.tick_params("x", labelsize=8)
-        for index in range(n + 1):
-            ax.axvline(index, 0 if not missing else 0.15, 1, color="0.2", linewidth=1)
-        for index, parameter in enumerate(self.parameters):
-            for height, label in _axis_ticks(parameter):
-                _annotate(ax, index, height, label)
-        shares = np.linspace(0, 1, 5)
-        labels = distinct_number_labels((low + shares * (high - low)).tolist())
-        if self.data["score"].min() < low:
-            labels[0] = "≤ " + labels[0]
-        for share, label in zip(shares.tolist(), labels, strict=True):
-            _annotate(ax, n, share, label)
+    def _size(self, labels: Labels) -> tuple[float, float]:
+        return max(6.8, 1.4 * (len(split_layers(self.parameters)) + 1.5)), 4.6
+
+    def _draw_lines(
+        self,
+        ax: Any,
+        panels: list[Parameter],
+        rows: np.ndarray,
+        scale: ScoreScale,
+        share: np.ndarray,
+        n_colored: int,
+        options: dict[str, Any] | None,
+    ) -> None:
+        """Draw the lines, the best ones last; `share` is the rank from 0 to 1."""
+        from matplotlib.collections import LineCollection
+
+        heights = [_line_heights(parameter)[rows] for parameter in panels]
+        score = (self.results.scores[rows] - scale.low) / (scale.high - scale.low)
+        score = np.clip(score, 0, 1)
+        heights.append(score if scale.sign > 0 else 1 - score)
+        across = np.tile(np.arange(len(panels) + 1.0), (len(rows), 1))
+        lines = np.stack([across, np.transpose(heights)], axis=2)
+        colors = dark_colormap()(share)
+        widths = 0.6 + 1.4 * share
+        gray = np.arange(len(rows)) < len(rows) - n_colored
+        colors[gray] = (0.6, 0.6, 0.6, 0.25)
+        widths[gray] = 0.5
+        style: dict[str, Any] = {"color": colors, "linewidth": widths}
+        style |= {"rasterized": len(rows) > RASTERIZE_ABOVE, "zorder": 2}
+        style = merge_collection_options(style, options)
+        ax.add_collection(LineCollection([*lines], **style))
+
+
+def _draw_axes(
+    ax: Any,
+    panels: list[Parameter],
+    labels: Labels,
+    scale: ScoreScale,
+    scores: np.ndarray,
+) -> None:
+    """Draw one vertical axis per parameter and one for the score."""
+    n = len(panels)
+    missing = any(not parameter.is_set.all() for parameter in panels)
+    ax.set_xlim(-0.1, n + 0.1)
+    ax.set_ylim(NOT_SET_HEIGHT - 0.05 if missing else -0.04, 1.04)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.set_yticks([NOT_SET_HEIGHT] if missing else [], ["not set"] if missing else [])
+    names = [labels.wrapped(parameter).replace(" [", "\n[") for parameter in panels]
+    ax.set_xticks(range(n + 1), [*names, score_label(labels.score, 16)])
+    ax.tick_params(length=0)
+    ax.xaxis.tick_top()
+    if max(len(line) for name in names for line in name.split("\n")) > 16:
+        ax.tick_params("x", labelsize=8)
+        for label in ax.get_xticklabels():
+            label.set_rotation(20)
+            label.set_horizontalalignment("left")
+            label.set_rotation_mode("anchor")
+    for index in range(n + 1):
+        ax.plot([index, index], [0, 1], color="0.2", linewidth=1, zorder=3)
+    for index, parameter in enumerate(panels):
+        for height, label in _axis_ticks(parameter):
+            _annotate(ax, index, height, label)
+    ends = sorted([scale.sign * scale.low, scale.sign * scale.high])
+    texts = number_labels(np.linspace(*ends, 5).tolist())
+    if len(scores) and scores.min() < scale.low:
+        worst = 0 if scale.sign > 0 else -1
+        texts[worst] = ("≤ " if scale.sign > 0 else "≥ ") + texts[worst]
+    for height, text in zip(np.linspace(0, 1, 5).tolist(), texts, strict=True):
+        _annotate(ax, n, height, text)
+
+
+def _draw_color_bar(ax: Any, labels: Labels, scores: np.ndarray) -> None:
+    """Draw the color bar: scores at the quartiles of the candidates."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    mappable = ScalarMappable(Normalize(0, 1), dark_colormap())
+    bar = ax.figure.colorbar(mappable, ax=ax, pad=0.03, shrink=0.9)
+    shares = np.linspace(0, 1, 5)
+    texts = number_labels((labels.sign * np.quantile(scores, shares)).tolist())
+    said = ["worst", "", "median", "", "best"]
+    texts = [f"{t} {s}".strip() for t, s in zip(texts, said, strict=True)]
+    bar.set_ticks(shares.tolist(), labels=[escape_dollars(text) for text in texts])
+    bar.ax.tick_params(labelsize=8)
 
 
 def _line_heights(parameter: Parameter) -> np.ndarray:
@@ -272,7 +305,8 @@ def _axis_ticks(parameter: Parameter) -> list[tuple[float, str]]:
         values = values if len(values) > 1 else np.geomspace(low, high, 5)
     else:
         values = np.linspace(low, high, 5)
-    labels = distinct_number_labels(values.tolist())
+    label = number_labels if parameter.kind == "linear" else distinct_number_labels
+    labels = label(values.tolist())
     if parameter.is_integer:
         values = np.unique(values.round())
         labels = [f"{value:.6g}" for value in values.tolist()]
@@ -280,7 +314,7 @@ def _axis_ticks(parameter: Parameter) -> list[tuple[float, str]]:
 
 
 def _annotate(ax: Any, index: float, height: float, label: str) -> None:
-    """Write a tick label to the right of an axis."""
+    """Write a tick label to the right of an axis, above the lines."""
     ax.annotate(
         escape_dollars(truncate(label, 16)),
         (index, height),
@@ -288,6 +322,6 @@ def _annotate(ax: Any, index: float, height: float, label: str) -> None:
         textcoords="offset points",
         va="center",
         fontsize=7.5,
-        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
+        bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 0.8},
         zorder=5,
     )

@@ -10,12 +10,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sklearn_refine.plotting._style import escape_dollars, parameter_label, truncate
+from sklearn_refine.plotting._style import escape_dollars, truncate
 from sklearn_refine.results._parameters import Parameter
 
 
 def set_parameter_axis(
-    ax: Any, which: str, parameter: Parameter, most: int = 10, length: int = 28
+    ax: Any,
+    which: str,
+    parameter: Parameter,
+    label: str,
+    most: int = 10,
+    length: int = 28,
 ) -> None:
     """Scale, tick and label one axis of a plot for a parameter.
 
@@ -27,12 +32,14 @@ def set_parameter_axis(
         Axis to change.
     parameter : Parameter
         Parameter that the axis shows.
+    label : str
+        Label of the axis.
     most : int, default=10
         Maximum number of choices with a tick label.
     length : int, default=28
         Maximum number of characters of a tick label.
     """
-    getattr(ax, f"set_{which}label")(parameter_label(parameter.name))
+    getattr(ax, f"set_{which}label")(label)
     if parameter.kind == "log":
         _set_log_ticks(ax, which, parameter)
         return

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn_refine.plotting._figures import (
-    add_panels,
-    import_figure_class,
-    panel_columns,
-)
+from sklearn_refine.plotting._figures import import_figure_class
 from sklearn_refine.plotting._history import SearchHistoryDisplay
 from sklearn_refine.plotting._html import figure_html
-from sklearn_refine.plotting._importance import (
-    ParameterImportanceDisplay,
-    comparable_candidates,
-)
+from sklearn_refine.plotting._importance import ParameterImportanceDisplay
 from sklearn_refine.plotting._landscape import SearchLandscapeDisplay
 from sklearn_refine.plotting._pairs import first_varying_pair
 from sklearn_refine.plotting._parallel import ParallelCoordinateDisplay
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.results._table import Results
+from sklearn_refine.results._variance import comparable_candidates, rank_parameters
+
+LANDSCAPE = (
+    "The two most important parameters that vary together. The surface is the "
+    "score that a Gaussian process expects, with the other parameters at their "
+    "best values. Outlines are the windows of the last rounds."
+)
 
 
 def report_figures(search: Any, results: Results) -> list[str]:
@@ -36,57 +36,32 @@ def report_figures(search: Any, results: Results) -> list[str]:
     """
     figure_class = import_figure_class("search_report")
 
-    def new_figure(width: float, height: float) -> Any:
-        return figure_class(figsize=(width, height), layout="constrained")
+    def picture(kind: Any, title: str, caption: str, params: Any = None) -> str:
+        display = kind.from_search(search, params, draw=False, metric=results.metric)
+        return figure_html(display._draw_figure(figure_class), title, caption)
 
-    options = {"metric": results.metric}
-    figure = new_figure(7.5, 4.2)
-    SearchHistoryDisplay.from_search(search, **options).plot(figure.subplots())
-    parts = [
-        figure_html(figure, "Scores in the order tried", "Scores in the order tried.")
-    ]
+    title = "Scores in the order tried"
+    parts = [picture(SearchHistoryDisplay, title, "Scores in the order tried.")]
     if not results.parameters:
         return parts
-    slices = SearchSliceDisplay.from_search(search, **options)
-    n = len(slices.parameters)
-    n_columns = panel_columns(n)
-    figure = new_figure(max(3.0 * n_columns, 5.0), 2.9 * -(-n // n_columns))
-    slices.plot(add_panels(figure, n)).legend()
-    parts.append(
-        figure_html(figure, "Scores over each parameter", "Over each parameter.")
+    caption = (
+        "Scores over each parameter. The line is the score that a Gaussian process "
+        "expects if only this parameter differs from the best candidate."
     )
+    parts.append(picture(SearchSliceDisplay, "Scores over each parameter", caption))
     if len(comparable_candidates(results)) < 3 or not results.varying:
         return parts
-    importance = ParameterImportanceDisplay.from_search(search, **options)
-    figure = new_figure(7.0, 1.6 + 0.35 * len(importance.data))
-    importance.plot(figure.subplots())
     caption = (
-        "Permutation importance of each parameter in the part of the space that was "
-        "tried, from random forests that predict the ranks of the scores."
+        "Share of each parameter in the variance of the score over the space that was "
+        "tried (functional ANOVA of a Gaussian process)."
     )
-    parts.append(figure_html(figure, "Importance of parameters", caption))
-    if len(results.varying) > 1:
-        names = importance.data["parameter"].tolist()
-        parts += _landscape_figure(search, results, names, new_figure(7.5, 5.4))
-    figure = new_figure(max(6.4, 1.45 * (n + 1)), 4.4)
-    ParallelCoordinateDisplay.from_search(search, **options).plot(figure.subplots())
+    title = "Importance of parameters"
+    parts.append(picture(ParameterImportanceDisplay, title, caption))
+    pair = first_varying_pair(rank_parameters(results, 0))
+    if pair is not None:
+        names = [parameter.name for parameter in pair]
+        title = f"Scores over {' and '.join(names)}"
+        parts.append(picture(SearchLandscapeDisplay, title, LANDSCAPE, names))
     caption = "Each candidate is a line; darker ones are better."
-    return [*parts, figure_html(figure, "Candidates across parameters", caption)]
-
-
-def _landscape_figure(
-    search: Any, results: Results, names: list[str], figure: Any
-) -> list[str]:
-    """Return the landscape of the most important pair that varies together."""
-    pair = first_varying_pair([results.parameter(name) for name in names])
-    if pair is None:
-        return []
-    names = [parameter.name for parameter in pair]
-    display = SearchLandscapeDisplay.from_search(search, names, metric=results.metric)
-    display.plot(figure.subplots())
-    caption = (
-        "The two most important parameters that vary together. The surface is the "
-        "score that a Gaussian process expects, with the other parameters at their "
-        "best values. Outlines are the windows of the rounds."
-    )
-    return [figure_html(figure, f"Scores over {' and '.join(names)}", caption)]
+    title = "Candidates across parameters"
+    return [*parts, picture(ParallelCoordinateDisplay, title, caption)]

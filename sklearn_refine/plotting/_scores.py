@@ -5,32 +5,62 @@ Scores that differ only by rounding errors must look equal everywhere.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sklearn_refine.plotting._style import number_labels
+from sklearn_refine.results._score_range import round_scores, score_limits
 
-def score_limits(scores: np.ndarray) -> tuple[float, float]:
-    """Return the lowest and highest score to show.
 
-    Very bad scores would hide the differences between the others. They are left out,
-    but never more than a quarter of all scores.
+@dataclass(frozen=True)
+class ScoreScale:
+    """The scores that an axis shows, and their direction.
+
+    Attributes
+    ----------
+    low, high : float
+        Worst and best score to show, before `sign`.
+    sign : {1, -1}
+        Factor of the drawn scores. With -1, lower is better.
     """
-    finite = scores[np.isfinite(scores)]
-    if not len(finite):
-        return 0.0, 1.0
-    high = float(finite.max())
-    usual = float(np.sort(finite)[len(finite) // 4])
-    low = float(finite[finite >= usual - 3 * (high - usual)].min())
-    if np.ptp(round_scores(np.array([low, high]))) == 0:
-        margin = abs(high) * 0.01 or 0.01
-        return low - margin, high + margin
-    return low, high
 
+    low: float
+    high: float
+    sign: int
 
-def set_score_limits(ax: Any, low: float, high: float) -> None:
-    """Set the limits of a vertical score axis, with room for a line of text below."""
-    ax.set_ylim(low - 0.12 * (high - low), high + 0.08 * (high - low))
+    @classmethod
+    def of(cls, scores: np.ndarray, sign: int) -> ScoreScale:
+        """Return the scale for all these scores but very bad ones."""
+        return cls(*score_limits(scores), sign)
+
+    @property
+    def edge(self) -> float:
+        """The edge of bad scores, as a share of the height of the axes."""
+        return 0.0 if self.sign > 0 else 1.0
+
+    @property
+    def worse_marker(self) -> str:
+        """Marker of scores that are too bad to be shown, at the edge."""
+        return "v" if self.sign > 0 else "^"
+
+    @property
+    def worse_label(self) -> str:
+        """Legend of scores that are too bad to be shown."""
+        word = "below" if self.sign > 0 else "above"
+        return f"{word} {number_labels([self.sign * self.low, self.high])[0]}"
+
+    def set_limits(self, ax: Any) -> None:
+        """Set the limits of a vertical axis, with room for text at both ends.
+
+        Scores that the axes already show stay visible.
+        """
+        bad, good = self.sign * self.low, self.sign * self.high
+        ends = [bad - 0.1 * (good - bad), good + 0.1 * (good - bad)]
+        if ax.has_data():
+            ends += ax.get_ylim()
+        ax.set_ylim(min(ends), max(ends))
 
 
 def color_levels(scores: np.ndarray) -> np.ndarray:
@@ -51,13 +81,3 @@ def color_positions(scores: np.ndarray, levels: np.ndarray) -> np.ndarray:
     together compared with the distance to the worst score.
     """
     return np.asarray(np.interp(round_scores(scores), levels, np.arange(len(levels))))
-
-
-def round_scores(scores: np.ndarray) -> np.ndarray:
-    """Return scores rounded to twelve digits, so that equal means compare equal.
-
-    The last digits of a mean depend on the order of the splits.
-    """
-    return np.array([float(f"{score:.12g}") for score in scores.ravel()]).reshape(
-        scores.shape
-    )

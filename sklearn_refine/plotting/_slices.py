@@ -1,83 +1,96 @@
-"""Draw the score of every candidate over each parameter.
-
-The panels share the vertical axis, so their scores can be compared.
-"""
+"""Draw the score of every candidate over each parameter, one panel per parameter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from sklearn_refine.plotting._figures import new_panels
+from sklearn_refine.plotting._candidates import draw_best, draw_statuses
+from sklearn_refine.plotting._display import Labels, SearchDisplay, document_options
+from sklearn_refine.plotting._figures import new_panels, panels_size
 from sklearn_refine.plotting._frames import candidates_frame, object_array
-from sklearn_refine.plotting._options import merge_point_options
+from sklearn_refine.plotting._interactive import is_interactive, slices_figure
+from sklearn_refine.plotting._layers import split_layers
+from sklearn_refine.plotting._options import merge_line_options
 from sklearn_refine.plotting._parameter_axis import (
     jitter,
     set_parameter_axis,
     thin_linear_ticks,
 )
-from sklearn_refine.plotting._scores import score_limits, set_score_limits
+from sklearn_refine.plotting._scores import ScoreScale
 from sklearn_refine.plotting._style import (
-    COLORMAP,
-    RASTERIZE_ABOVE,
+    dark_colormap,
     enlarge_markers,
-    point_size,
-    round_marker,
+    escape_dollars,
+    next_color,
     score_label,
 )
+from sklearn_refine.plotting._surface import Curve, fit_curves
 from sklearn_refine.results._parameters import Parameter
-from sklearn_refine.results._table import read_search
+from sklearn_refine.results._table import Results
+from sklearn_refine.results._variance import rank_parameters
+
+#: Inches of a panel.
+PANEL_SIZE = (3.1, 2.8)
 
 
-class SearchSliceDisplay:
+class SearchSliceDisplay(SearchDisplay):
     """Score of every candidate over each parameter, one panel per parameter.
 
-    Create a display with :meth:`from_search`. It works for any fitted search, including
-    ``GridSearchCV`` and the other searches of scikit-learn.
+    Create a display with :meth:`from_search`, or with :meth:`from_journal` while the
+    search runs. It works for any fitted search, including ``GridSearchCV`` and the
+    other searches of scikit-learn.
 
     Parameters
     ----------
-    data : DataFrame
-        One row per candidate, with its `round`, `status` and `score`.
+    results : object
+        The results of the search.
 
     parameters : list of object
-        The parameters with their values, as read from the search.
-
-    best : int or None
-        Index of the best candidate. None if there is none.
+        The parameters that are drawn, the most important first.
 
     score_name : str
-        Name of the score, used as axis label.
+        Name of the score.
+
+    name : str
+        Name of the search.
+
+    curves : dict of str to object
+        The expected scores, by parameter, with the attributes `x`, `mean`, `low` and
+        `high`.
 
     Attributes
     ----------
-    ax_ : ndarray of matplotlib Axes
-        Axes of the panels. Set by :meth:`plot`.
+    ax_ : ndarray of matplotlib Axes or None
+        Axes of the panels; None if the plot is interactive. Set by :meth:`plot`.
 
-    figure_ : matplotlib Figure
-        Figure that contains the panels. Set by :meth:`plot`.
+    figure_ : matplotlib or plotly Figure
+        Figure with the plot. Set by :meth:`plot`.
 
     See Also
     --------
-    SearchLandscapeDisplay : The score over two parameters.
+    SearchLandscapeDisplay : The score over two parameters (contour plot).
     ParameterImportanceDisplay : How much each parameter matters.
 
     Notes
     -----
-    Points at the same value differ, because all other parameters vary too. The upper
-    edge of the points shows how good a value can be. A search with rounds tries more
-    candidates near the best ones, so there are more and better points. Few points
-    elsewhere say little about what is possible there.
+    Parameters are in the order of :class:`ParameterImportanceDisplay`. If there is not
+    enough evidence for an order, they are sorted by name. More than eight layer sizes
+    are drawn as their depth and the width of each layer.
 
-    The star is the best candidate, and darker points belong to later rounds. Hollow
-    points are candidates that racing stopped, hollow diamonds those that it stopped
-    after a part of their iterations. Crosses at the lower edge are failed
-    candidates, without a score on some split. Triangles at the lower edge are very bad
-    scores, as in :class:`SearchHistoryDisplay`. Points at the same choice are moved
-    apart.
+    The line is the score that a Gaussian process expects if only this parameter
+    differs from the best candidate. The band is one standard deviation of this
+    expectation. Points at the same value differ, because all other parameters vary too.
+    A search with rounds tries more candidates near the best ones, so there are more and
+    better points. Few points elsewhere say little about what is possible there.
+
+    The star is the best candidate, and darker points belong to later rounds. With
+    `name`, all points have one color instead, so that two searches can be compared on
+    the same axes. Hollow points, crosses and triangles mean the same as in
+    :class:`SearchHistoryDisplay`. Points at the same choice are moved apart.
 
     Examples
     --------
@@ -90,7 +103,6 @@ class SearchSliceDisplay:
     >>> display = SearchSliceDisplay.from_search(search)
     >>> display.frame().groupby("parameter")["score"].max().round(3).to_dict()
     {'alpha': 0.482, 'solver': 0.482}
-    >>> display = display.plot()
 
     Draw on existing axes:
 
@@ -102,57 +114,34 @@ class SearchSliceDisplay:
     def __init__(
         self,
         *,
-        data: pd.DataFrame,
+        results: Any,
         parameters: list[Any],
-        best: int | None,
         score_name: str,
+        name: str,
+        curves: dict[str, Any],
     ) -> None:
-        self.data = data
-        self.parameters = parameters
-        self.best = best
-        self.score_name = score_name
+        super().__init__(
+            results=results, parameters=parameters, score_name=score_name, name=name
+        )
+        self.curves: dict[str, Curve] = curves
 
     @classmethod
-    def from_search(
+    def _read(
         cls,
         search: Any,
-        params: Sequence[str] | None = None,
-        *,
-        metric: str | None = None,
-    ) -> SearchSliceDisplay:
-        """Create a display from a fitted search, without drawing it.
-
-        Parameters
-        ----------
-        search : estimator
-            Fitted search: any object with ``cv_results_``.
-        params : list of str, default=None
-            Full names of the parameters to show. If None, all parameters that vary.
-        metric : str, default=None
-            Metric to show, if the search has several. If None, the metric of `refit`.
-
-        Returns
-        -------
-        display : SearchSliceDisplay
-            The display; :meth:`plot` draws it.
-
-        Raises
-        ------
-        NotFittedError
-            If the search is not fitted.
-        TypeError
-            If `search` is not a search.
-        ValueError
-            If the search has no such metric or parameter, if it has several metrics and
-            none is named, or if it sets no parameter.
-        """
-        results = read_search(search, metric)
+        results: Results,
+        params: Sequence[str] | None,
+        random_state: Any,
+    ) -> Self:
         parameters = results.chosen(params)
+        if params is None:
+            parameters = rank_parameters(results, random_state) or parameters
         return cls(
-            data=candidates_frame(results),
+            results=results,
             parameters=parameters,
-            best=results.best,
             score_name=results.label,
+            name=type(search).__name__,
+            curves=fit_curves(results, parameters),
         )
 
     def frame(self) -> pd.DataFrame:
@@ -167,24 +156,40 @@ class SearchSliceDisplay:
         parts = []
         for parameter in self.parameters:
             rows = np.flatnonzero(parameter.is_set)
-            part = self.data.iloc[rows].reset_index()
+            part = candidates_frame(self.results).iloc[rows].reset_index()
             part.insert(0, "parameter", parameter.name)
             values = object_array([parameter.values[row] for row in rows.tolist()])
             part.insert(2, "value", pd.Series(values, dtype=object))
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
 
+    @document_options
     def plot(
-        self, ax: Any = None, *, scatter_kw: dict[str, Any] | None = None
-    ) -> SearchSliceDisplay:
+        self,
+        ax: Any = None,
+        *,
+        scatter_kw: dict[str, Any] | None = None,
+        line_kw: dict[str, Any] | None = None,
+        score_name: str | None = None,
+        negate_score: bool = False,
+        name: str | None = None,
+        title: str | None = None,
+        full_names: bool = False,
+        backend: str = "matplotlib",
+    ) -> Self:
         """Draw one panel per parameter.
 
         Parameters
         ----------
-        ax : matplotlib Axes or array of them, default=None
-            Axes to draw on, one per parameter. If None, a new figure is created.
+        ax : matplotlib Axes, array of them, or Figure, default=None
+            Axes to draw on, one per panel, or figure to add them to. If None, a new
+            figure is created.
         scatter_kw : dict, default=None
             Options of ``Axes.scatter`` for the points.
+        line_kw : dict, default=None
+            Options of ``Axes.plot`` for the expected score.
+        {common}
+        {backend}
 
         Returns
         -------
@@ -194,90 +199,117 @@ class SearchSliceDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is not installed.
+            If the library that draws is not installed.
         ValueError
-            If `ax` has another number of axes.
+            If `ax` has another number of axes, or `backend` is unknown.
         """
-        axes = new_panels(type(self).__name__, len(self.parameters), ax, (3.0, 2.9))
-        for panel, parameter in zip(axes, self.parameters, strict=True):
-            self._draw_panel(panel, parameter, scatter_kw or {})
-            if (
-                panel.get_subplotspec() is None
-                or panel.get_subplotspec().is_first_col()
-            ):
-                panel.set_ylabel(score_label(self.score_name))
+        labels = self._labels(score_name, negate_score, name, title, full_names)
+        panels = split_layers(self.parameters)
+        if is_interactive(backend):
+            self.ax_, self.figure_ = None, slices_figure(self, labels, panels)
+            return self
+        axes = new_panels(type(self).__name__, len(panels), ax, PANEL_SIZE)
+        for panel, parameter in zip(axes, panels, strict=True):
+            self._draw_panel(panel, parameter, labels, scatter_kw, line_kw)
+            spec = panel.get_subplotspec()
+            if spec is None or spec.is_first_col():
+                panel.set_ylabel(score_label(labels.score))
         self.ax_, self.figure_ = object_array(axes), axes[0].figure
-        if ax is None:
+        if title is not None:
+            self.figure_.suptitle(escape_dollars(title))
+        if ax is None or hasattr(ax, "add_subplot"):
             self.legend()
         return self
 
-    def legend(self) -> None:
-        """Add a legend of the markers above the panels.
+    def _size(self, labels: Labels) -> tuple[float, float]:
+        return panels_size(len(split_layers(self.parameters)), PANEL_SIZE)
 
-        :meth:`plot` adds the legend if it creates the figure. For existing axes, create
-        the figure with ``layout="constrained"``, which makes room for the legend.
+    def legend(self) -> None:
+        """Add a legend of the markers above the panels, and a color bar of the rounds.
+
+        :meth:`plot` adds both if it creates the axes. For existing axes, create the
+        figure with ``layout="constrained"``, which makes room for them.
         """
-        handles, labels = self.ax_[0].get_legend_handles_labels()
-        if len(labels) < 2:
-            return
+        entries: dict[str, Any] = {}
+        for ax in self.ax_:
+            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+                entries.setdefault(label, handle)
+        colored = [
+            points
+            for points in self.ax_[0].collections
+            if points.get_label() == "candidate" and points.get_array() is not None
+        ]
+        if colored:
+            bar = self.figure_.colorbar(colored[0], ax=[*self.ax_], pad=0.01)
+            bar.set_label("round")
+            bar.locator.set_params(integer=True, min_n_ticks=1)
+            bar.solids.set_alpha(1.0)
         options: dict[str, Any] = {"loc": "outside upper left", "frameon": False}
-        options |= {"fontsize": 9, "handletextpad": 0.2}
+        options |= {"fontsize": 9, "handletextpad": 0.4}
         # Leave a margin, because text is wider at a lower resolution.
         room = self.figure_.bbox.width / 1.1
-        for n_columns in range(len(labels), 0, -1):  # use as many columns as fit
-            legend = self.figure_.legend(handles, labels, ncols=n_columns, **options)
+        for n_columns in range(len(entries), 0, -1):  # use as many columns as fit
+            legend = self.figure_.legend(
+                entries.values(), entries.keys(), ncols=n_columns, **options
+            )
             if n_columns == 1 or legend.get_window_extent().width <= room:
                 break
             legend.remove()
         enlarge_markers(legend)
 
     def _draw_panel(
-        self, ax: Any, parameter: Parameter, options: dict[str, Any]
+        self,
+        ax: Any,
+        parameter: Parameter,
+        labels: Labels,
+        scatter_kw: dict[str, Any] | None,
+        line_kw: dict[str, Any] | None,
     ) -> None:
-        """Draw the candidates over one parameter."""
-        import matplotlib
-
-        scores = self.data["score"].to_numpy()
-        rounds = self.data["round"].to_numpy()
-        status = self.data["status"].to_numpy()
-        dropped, failed = status == "dropped", status == "failed"
-        paused = status == "paused"
-        low, high = score_limits(scores)
+        """Draw the candidates over one parameter, and the expected score."""
+        results = self.results
+        scale = ScoreScale.of(results.scores, labels.sign)
         most = 8 if len(parameter.labels) <= 8 else 6
-        set_parameter_axis(ax, "x", parameter, most=most, length=14)
-        set_score_limits(ax, low, high)
-        bottom = ax.get_ylim()[0]
+        text = labels.wrapped(parameter)
+        set_parameter_axis(ax, "x", parameter, text, most=most, length=14)
+        scale.set_limits(ax)
+        color = next_color(ax)
+        rounds = results.rounds
+        style: dict[str, Any] = {"color": color, "label": labels.name or "candidate"}
+        if labels.name is None and len(np.unique(rounds)) > 1:
+            style = {"c": rounds, "cmap": dark_colormap(), "label": "candidate"}
+            style |= {"vmin": 1, "vmax": rounds.max()}
         x = jitter(parameter.positions, parameter)
-        size = point_size(len(scores)) * 0.7
-        several = len(np.unique(rounds)) > 1
-        many = len(scores) > RASTERIZE_ABOVE
-        shades = matplotlib.colormaps[COLORMAP](np.linspace(0.35, 0.85, rounds.max()))
-        for number in np.unique(rounds).tolist():
-            rows = (rounds == number) & ~(scores < low) & ~dropped & ~paused
-            style = {
-                "s": size,
-                "color": shades[number - 1] if several else "tab:blue",
-                "marker": round_marker(number),
-                "alpha": 0.4 if many else 0.8,
-                "linewidth": 0,
-                "rasterized": many,
-                "label": f"round {number}" if several else "candidate",
-            }
-            ax.scatter(x[rows], scores[rows], **merge_point_options(style, options))
-        hollow = {"facecolor": "none", "edgecolor": "0.45", "linewidth": 0.8}
-        below = {"marker": "v", "color": "0.4", "clip_on": False, "linewidth": 0}
-        cross = {"marker": "x", "color": "black", "clip_on": False, "linewidth": 0.8}
-        for name, rows, heights, style in (
-            ("dropped", dropped & ~(scores < low), scores, hollow),
-            ("paused", paused & ~(scores < low), scores, {**hollow, "marker": "D"}),
-            ("worse", scores < low, bottom, below),
-            ("failed", failed, bottom, cross),
-        ):
-            if rows.any():
-                y = np.broadcast_to(heights, scores.shape)[rows]
-                ax.scatter(x[rows], y, s=size, label=name, **style)
-        if self.best is not None:
-            star = {"marker": "*", "s": 110, "color": "white", "edgecolor": "black"}
-            star["clip_on"] = False
-            ax.scatter(x[self.best], scores[self.best], zorder=4, **star)
+        draw_statuses(ax, results, x, scale, scatter_kw, **style)
+        if parameter.name in self.curves:
+            curve = self.curves[parameter.name]
+            line_color = color if labels.name else "0.25"
+            _draw_curve(ax, parameter, curve, labels.sign, line_color, line_kw)
+        star = color if labels.name else "white"
+        draw_best(ax, results, x, scale, color=star)
         thin_linear_ticks(ax, parameter)
+
+
+def _draw_curve(
+    ax: Any,
+    parameter: Parameter,
+    curve: Curve,
+    sign: int,
+    color: Any,
+    options: dict[str, Any] | None,
+) -> None:
+    """Draw the expected score: a line over numbers, a dash at each choice."""
+    style = {"color": color, "linewidth": 1.3, "zorder": 3}
+    style = merge_line_options(style | {"label": "expected, others at best"}, options)
+    band = {"color": color, "alpha": 0.15, "linewidth": 0, "zorder": 1}
+    low, high = np.sort([sign * curve.low, sign * curve.high], axis=0)
+    if parameter.is_number:
+        ax.plot(curve.x, sign * curve.mean, **style)
+        ax.fill_between(curve.x, low, high, **band)
+        return
+    for place, mean, bottom, top in zip(
+        curve.x, sign * curve.mean, low, high, strict=True
+    ):
+        ends = [place - 0.38, place + 0.38]
+        ax.plot(ends, [mean, mean], **style)
+        ax.fill_between(ends, bottom, top, **band)
+        style["label"] = "_"

@@ -1,4 +1,4 @@
-"""Compute the surface of expected scores over two parameters.
+"""Compute expected scores: curves over one parameter, surfaces over two.
 
 The surrogate is the one of ``results/_smoothing.py``. The surface must stay NaN at
 levels that no candidate combines with the other parameter.
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_refine.plotting._scores import round_scores
 from sklearn_refine.plotting._windows import WindowRectangle
 from sklearn_refine.results._parameters import Parameter
-from sklearn_refine.results._smoothing import smooth
+from sklearn_refine.results._score_range import round_scores
+from sklearn_refine.results._smoothing import SmoothedScores, smooth
 from sklearn_refine.results._table import Results
 
 #: Number of surface points along a numeric parameter.
 N_GRID = 61
+#: Number of levels above which a curve would be a heap of dashes.
+MAX_LEVELS = 30
 #: A surface through fewer candidates would mostly show the prior.
 MIN_CANDIDATES = 5
 
@@ -33,11 +35,32 @@ class Surface:
     scores : ndarray of shape (len(y), len(x))
         Expected scores. NaN at a level that no candidate combines with the other
         parameter.
+    doubt : ndarray of shape (len(y), len(x))
+        Uncertainty of the scores, from 0 to 1 (nothing is known).
     """
 
     x: np.ndarray
     y: np.ndarray
     scores: np.ndarray
+    doubt: np.ndarray
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Expected scores over one parameter, through the best candidate.
+
+    Attributes
+    ----------
+    x : ndarray
+        Positions: numbers, or the indices of levels.
+    mean, low, high : ndarray
+        Expected scores, and the scores one standard deviation below and above.
+    """
+
+    x: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 def fit_surface(
@@ -48,40 +71,89 @@ def fit_surface(
     All other parameters have the values of the best candidate that sets both
     parameters. The surface covers all values tried of both, and the windows.
     """
-    rows = results.rivals
-    both = rows[across.is_set[rows] & up.is_set[rows]]
-    if len(rows) < MIN_CANDIDATES or not len(both):
+    best = _best_with(results, across.is_set & up.is_set)
+    smoothed = fit_smooth(results)
+    if best is None or smoothed is None:
         return None
-    if np.ptp(round_scores(results.scores[rows])) == 0:
-        return None
-    try:
-        smoothed = smooth(results, rows)
-    except (ValueError, np.linalg.LinAlgError):
-        return None
-    best = int(both[results.scores[both].argmax()])
     together = across.is_set & up.is_set
     tried = [np.unique(p.positions[together]) for p in (across, up)]
     x = _surface_grid(across, tried[0], [end for window in windows for end in window.x])
     y = _surface_grid(up, tried[1], [end for window in windows for end in window.y])
-    features, _ = results.features(np.array([best]))
-    X = np.repeat(features, len(x) * len(y), axis=0)
-    starts = _first_columns(results)
-    for parameter, values, indices in (
-        (across, x, np.tile(np.arange(len(x)), len(y))),
-        (up, y, np.repeat(np.arange(len(y)), len(x))),
-    ):
-        if parameter.varies:
-            levels = parameter.levels
-            listed = [v if parameter.is_number else levels[int(v)] for v in values]
-            encoded = parameter.encode(listed)
-            start = starts[parameter.name]
-            X[:, start : start + encoded.shape[1]] = encoded[indices]
+    X = _features_through(
+        results,
+        best,
+        [(across, np.tile(x, len(y))), (up, np.repeat(y, len(x)))],
+    )
     scores = smoothed.predict(X).reshape(len(y), len(x))
+    doubt = smoothed.relative_std(X).reshape(len(y), len(x))
     if not across.is_number:
         scores[:, ~np.isin(x, tried[0])] = np.nan
     if not up.is_number:
         scores[~np.isin(y, tried[1])] = np.nan
-    return Surface(x, y, scores)
+    return Surface(x, y, scores, doubt)
+
+
+def fit_curves(results: Results, parameters: list[Parameter]) -> dict[str, Curve]:
+    """Return the expected score over each parameter that can be predicted, by name."""
+    smoothed = fit_smooth(results, ranked=False)
+    curves: dict[str, Curve] = {}
+    if smoothed is None:
+        return curves
+    for parameter in parameters:
+        best = _best_with(results, parameter.is_set)
+        many = not parameter.is_number and len(parameter.levels) > MAX_LEVELS
+        if best is None or many or not parameter.varies:
+            continue
+        x = np.arange(len(parameter.levels), dtype=float)
+        if parameter.is_number:
+            ends = np.array(parameter.levels, dtype=float)[[0, -1]]
+            space = np.geomspace if parameter.kind == "log" else np.linspace
+            x = space(*ends, N_GRID)
+        X = _features_through(results, best, [(parameter, x)])
+        assert smoothed is not None
+        curves[parameter.name] = Curve(
+            x, smoothed.predict(X), *smoothed.predict_band(X)
+        )
+    return curves
+
+
+def fit_smooth(results: Results, *, ranked: bool = True) -> SmoothedScores | None:
+    """Return the smooth function of all candidates that can be compared, or None."""
+    rows = results.rivals
+    if len(rows) < MIN_CANDIDATES or np.ptp(round_scores(results.scores[rows])) == 0:
+        return None
+    try:
+        return smooth(results, rows, ranked=ranked)
+    except (ValueError, np.linalg.LinAlgError):
+        return None
+
+
+def _best_with(results: Results, allowed: np.ndarray) -> int | None:
+    """Return the best of the rivals that are allowed, if there is one."""
+    rows = results.rivals
+    rows = rows[allowed[rows]]
+    return int(rows[results.scores[rows].argmax()]) if len(rows) else None
+
+
+def _features_through(
+    results: Results, best: int, replaced: list[tuple[Parameter, np.ndarray]]
+) -> np.ndarray:
+    """Return the features of a candidate, with other positions of some parameters."""
+    features, _ = results.features(np.array([best]))
+    X = np.repeat(features, len(replaced[0][1]), axis=0)
+    starts = _first_columns(results)
+    for parameter, positions in replaced:
+        if parameter.varies:
+            different, indices = np.unique(positions, return_inverse=True)
+            listed = (
+                different
+                if parameter.is_number
+                else [parameter.levels[int(place)] for place in different]
+            )
+            encoded = parameter.encode(listed)
+            start = starts[parameter.name]
+            X[:, start : start + encoded.shape[1]] = encoded[indices]
+    return X
 
 
 def _first_columns(results: Results) -> dict[str, int]:

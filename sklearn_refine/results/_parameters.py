@@ -143,10 +143,11 @@ class Parameter:
             dim = self.axis.dim
             numbers = [ABSENT if v is MISSING else dim.encode(float(v)) for v in values]
             return np.array(numbers, dtype=float).reshape(-1, 1)
-        positions = [self._position(value) for value in values]
-        size = len(self.levels)
-        rows = np.vstack([np.eye(size), np.zeros((1, size))]) / np.sqrt(2)
-        return np.asarray(rows[[size if math.isnan(p) else int(p) for p in positions]])
+        positions = np.array([self._position(value) for value in values], dtype=float)
+        set_rows = np.flatnonzero(~np.isnan(positions))
+        rows = np.zeros((len(positions), len(self.levels)))
+        rows[set_rows, positions[set_rows].astype(int)] = 1 / np.sqrt(2)
+        return rows
 
     def _encode_layers(self, values: Sequence[Any]) -> np.ndarray:
         """Return depths and log widths; ABSENT for layers that do not exist."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from sklearn_refine.proposal._gaussian_process import (
     GaussianProcess,
     gaussian_process,
 )
 from sklearn_refine.proposal._scores import normal_scores, without_rounding
+from sklearn_refine.results._score_range import score_limits
 from sklearn_refine.results._table import Results
 
 MIN_CANDIDATES = 3
@@ -31,7 +33,7 @@ class SmoothedScores:
     process : GaussianProcess
         Fitted to the normal scores, the normal quantiles of the ranks.
     normal, scores : ndarray
-        Pairs of a normal score and a score, ascending.
+        Pairs of a normal (or standardized) score and a score, ascending.
     """
 
     process: GaussianProcess
@@ -46,8 +48,29 @@ class SmoothedScores:
         """Return the scores at the rows of X, within the range of the known scores."""
         return np.asarray(np.interp(self.predict_normal(X), self.normal, self.scores))
 
+    def predict_band(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores one standard deviation below and above the expected."""
+        mean, std = self.predict_normal(X), self.relative_std(X) * self._prior_std
+        low, high = (
+            np.interp(mean + shift, self.normal, self.scores) for shift in (-std, std)
+        )
+        return np.asarray(low), np.asarray(high)
 
-def smooth(results: Results, rows: np.ndarray) -> SmoothedScores:
+    def relative_std(self, X: np.ndarray) -> np.ndarray:
+        """Return the uncertainty at the rows of X, from 0 to 1 (nothing is known)."""
+        covariances = self.process.kernel(self.process.X, X)
+        half = solve_triangular(self.process.root, covariances, lower=True)
+        known = np.sum(half**2, axis=0) / self._prior_std**2
+        return np.sqrt(np.clip(1 - known, 0, 1))
+
+    @property
+    def _prior_std(self) -> float:
+        return float(np.exp(self.process.kernel.theta[-2] / 2))
+
+
+def smooth(
+    results: Results, rows: np.ndarray, *, ranked: bool = True
+) -> SmoothedScores:
     """Fit a smooth function to the scores of some candidates.
 
     Parameters
@@ -56,6 +79,10 @@ def smooth(results: Results, rows: np.ndarray) -> SmoothedScores:
         The results of a search.
     rows : ndarray of int
         The candidates to learn from; all of them have a score.
+    ranked : bool, default=True
+        Whether to fit the ranks of the scores, which resolves differences between good
+        candidates. If False, the scores are fitted, with very bad ones moved to the
+        lowest score of interest, which keeps distances.
 
     Raises
     ------
@@ -79,7 +106,11 @@ def smooth(results: Results, rows: np.ndarray) -> SmoothedScores:
     X, groups = results.features(rows)
     if not X.shape[1]:
         raise ValueError("the candidates differ in no parameter")
-    y = normal_scores(scores)
+    if ranked:
+        y = normal_scores(scores)
+    else:
+        scores = np.maximum(scores, score_limits(scores)[0])
+        y = (scores - scores.mean()) / scores.std()
     process = gaussian_process(X, y, groups, estimate_noise(results.split_scores[rows]))
     normal, first = np.unique(y, return_index=True)
     return SmoothedScores(process, normal, scores[first])

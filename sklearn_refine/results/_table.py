@@ -41,6 +41,8 @@ class Results:
         The resources of each candidate in a halving search.
     seconds : ndarray of shape (n_candidates,)
         Time of fitting and scoring, summed over the splits.
+    n_fits : ndarray of int
+        Number of splits that each candidate was fitted on.
     metric : str
         Name of the metric, as in ``mean_test_<metric>``.
     label : str
@@ -55,6 +57,7 @@ class Results:
     rounds: np.ndarray
     resources: np.ndarray | None
     seconds: np.ndarray
+    n_fits: np.ndarray
     metric: str
     label: str
 
@@ -304,6 +307,7 @@ def read_results(
             np.asarray(cv_results.get("mean_fit_time", 0.0), dtype=float)
             + np.asarray(cv_results.get("mean_score_time", 0.0), dtype=float)
         ),
+        n_fits=n_run.astype(int),
         metric=metric,
         label=label or metric,
     )
