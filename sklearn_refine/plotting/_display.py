@@ -13,6 +13,7 @@ import pandas as pd
 
 from sklearn_refine.plotting._figures import figure_bundle, new_axes
 from sklearn_refine.plotting._style import parameter_label
+from sklearn_refine.results._from_journal import search_from_journal
 from sklearn_refine.results._names import short_names
 from sklearn_refine.results._parameters import Parameter
 from sklearn_refine.results._table import Results, read_search
@@ -173,6 +174,48 @@ class SearchDisplay:
         return cls.from_search(search, params, **options)
 
     @classmethod
+    def from_journal(
+        cls,
+        path: Any,
+        params: Sequence[str] | None = None,
+        *,
+        run: int | None = None,
+        **options: Any,
+    ) -> Self:
+        """Create a display from the journal of a search, and draw it.
+
+        The journal may be that of a search that another process is running, or that
+        was interrupted. What has finished is drawn.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The journal: the file that was passed to the search as `journal`.
+        params : list of str, default=None
+            Full names of the parameters to show. See :meth:`from_search`.
+        run : int, default=None
+            Number of the run, if the file holds several. If None, the run that was
+            worked on last.
+        **options : dict
+            Other options of :meth:`from_search` and :meth:`plot`.
+
+        Returns
+        -------
+        display : object
+            The display, of this class.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        JournalError
+            If the file is not a journal, is damaged, or has no such run.
+        NotFittedError
+            If no candidate has finished yet.
+        """
+        return cls.from_search(search_from_journal(path, run), params, **options)
+
+    @classmethod
     def _read(
         cls,
         search: Any,
@@ -185,7 +228,7 @@ class SearchDisplay:
             results=results,
             parameters=results.chosen(params),
             score_name=results.label,
-            name=type(search).__name__,
+            name=search_name(search),
         )
 
     def frame(self) -> pd.DataFrame:
@@ -231,6 +274,11 @@ class SearchDisplay:
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """Return what a notebook shows: the picture, if it does not show it anyway."""
         return {"text/plain": repr(self), **figure_bundle(getattr(self, "figure_", 0))}
+
+
+def search_name(search: Any) -> str:
+    """Return the name of the class of a search, also of one in a journal."""
+    return str(getattr(search, "search_name", type(search).__name__))
 
 
 def readable_score(name: str, negate: bool = False) -> str:

@@ -10,7 +10,12 @@ from typing import Any, Self
 
 import pandas as pd
 
-from sklearn_refine.plotting._display import Labels, SearchDisplay, document_options
+from sklearn_refine.plotting._display import (
+    Labels,
+    SearchDisplay,
+    document_options,
+    search_name,
+)
 from sklearn_refine.plotting._options import merge_bar_options
 from sklearn_refine.plotting._style import add_legend_above, escape_dollars
 from sklearn_refine.results._parameters import Parameter
@@ -129,7 +134,7 @@ class ParameterImportanceDisplay(SearchDisplay):
             results=results,
             parameters=[results.parameter(name) for name in data["parameter"]],
             score_name=results.label,
-            name=type(search).__name__,
+            name=search_name(search),
             data=data,
             explained=explained,
         )

@@ -12,7 +12,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_refine.plotting._display import Labels, SearchDisplay, document_options
+from sklearn_refine.plotting._display import (
+    Labels,
+    SearchDisplay,
+    document_options,
+    search_name,
+)
 from sklearn_refine.plotting._frames import (
     candidates_frame,
     free_column_name,
@@ -155,7 +160,7 @@ class SearchLandscapeDisplay(SearchDisplay):
             results=results,
             parameters=[across, up],
             score_name=results.label,
-            name=type(search).__name__,
+            name=search_name(search),
             surface=fit_surface(results, across, up, windows),
             windows=windows,
             best=best,

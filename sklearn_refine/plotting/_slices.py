@@ -9,7 +9,12 @@ import numpy as np
 import pandas as pd
 
 from sklearn_refine.plotting._candidates import draw_best, draw_statuses
-from sklearn_refine.plotting._display import Labels, SearchDisplay, document_options
+from sklearn_refine.plotting._display import (
+    Labels,
+    SearchDisplay,
+    document_options,
+    search_name,
+)
 from sklearn_refine.plotting._figures import new_panels, panels_size
 from sklearn_refine.plotting._frames import candidates_frame, object_array
 from sklearn_refine.plotting._interactive import is_interactive, slices_figure
@@ -140,7 +145,7 @@ class SearchSliceDisplay(SearchDisplay):
             results=results,
             parameters=parameters,
             score_name=results.label,
-            name=type(search).__name__,
+            name=search_name(search),
             curves=fit_curves(results, parameters),
         )
 
