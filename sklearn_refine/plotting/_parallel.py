@@ -37,6 +37,8 @@ from sklearn_refine.results._score_range import round_scores
 
 #: Height of a line at a parameter that its candidate does not set.
 NOT_SET_HEIGHT = -0.14
+#: Smallest distance of tick labels on an axis of height 1.
+MIN_DISTANCE = 0.05
 #: Number of candidates above which only this many of the best are colored.
 MAX_COLORED = 60
 
@@ -245,8 +247,11 @@ def _draw_axes(
     for index in range(n + 1):
         ax.plot([index, index], [0, 1], color="0.2", linewidth=1, zorder=3)
     for index, parameter in enumerate(panels):
+        lowest = -1.0
         for height, label in _axis_ticks(parameter):
-            _annotate(ax, index, height, label)
+            if height >= lowest + MIN_DISTANCE:
+                _annotate(ax, index, height, label)
+                lowest = height
     ends = sorted([scale.sign * scale.low, scale.sign * scale.high])
     texts = number_labels(np.linspace(*ends, 5).tolist())
     if len(scores) and scores.min() < scale.low:

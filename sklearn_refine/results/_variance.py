@@ -6,6 +6,8 @@ scores. They are estimated from pairs of points that differ in one parameter.
 
 from __future__ import annotations
 
+import math
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,9 @@ from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 
 from sklearn_refine.proposal._gaussian_process import (
+    SMOOTH,
     GaussianProcess,
+    Prior,
     gaussian_process,
 )
 from sklearn_refine.results._parameters import MISSING, Parameter
@@ -29,6 +33,10 @@ N_FOLDS, N_POINTS = 5, 512
 MAX_CANDIDATES = 500
 #: Numbers with more values than this are continuous.
 MAX_LISTED = 10
+#: Prior of functions with several waves, on which the usual prior can be stuck. It is
+#: tried too if the usual one explains something, but not nearly all.
+SHORT = Prior(2.5, (math.log(0.2), 0.8), (0.0, 0.6), (math.log(0.1), 1.0))
+MULTIMODAL_FROM, SMOOTH_ENOUGH = 0.05, 0.85
 #: Minimum size of the halving iteration that importances are computed from.
 MIN_HALVING_CANDIDATES = 20
 #: Below this explained share, importances are noise.
@@ -40,9 +48,9 @@ def compute_importances(
 ) -> tuple[pd.DataFrame, float]:
     """Return the importances of the varying parameters, and the explained share.
 
-    The process is fitted to the scores, without the range of very bad ones. It is
-    fitted again without each of five folds: for the explained share, and for the
-    standard errors by the jackknife.
+    The process is fitted to the scores, with very bad ones moved to the lowest score
+    of interest. It is fitted without each of five folds. The shares are the means of
+    these fits, and the jackknife gives their standard errors.
 
     Raises
     ------
@@ -119,18 +127,33 @@ def _shares(
     parts = [p.encode([p.values[row] for row in rows.tolist()]) for p in parameters]
     X = np.hstack(parts)
     groups = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
-    first, second = _draw_points(parameters, rng)
-    process = gaussian_process(X, y, groups, noise)
-    whole = variance_shares(process, first, second, groups)
     folds = KFold(min(N_FOLDS, len(y)), shuffle=True, random_state=rng)
-    without, squares = [], 0.0
-    for train, test in folds.split(X):
-        process = gaussian_process(X[train], y[train], groups, noise[train])
+    splits = list(folds.split(X))
+    processes, explained = _cross_validate(X, y, groups, noise, splits, SMOOTH)
+    if MULTIMODAL_FROM < explained < SMOOTH_ENOUGH:
+        others = _cross_validate(X, y, groups, noise, splits, SHORT)
+        processes, explained = max((processes, explained), others, key=itemgetter(1))
+    first, second = _draw_points(parameters, rng)
+    shares = [variance_shares(p, first, second, groups) for p in processes]
+    errors = np.sqrt((len(shares) - 1) * np.var(shares, axis=0)[1])
+    return np.mean(shares, axis=0), errors, explained
+
+
+def _cross_validate(
+    X: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    noise: np.ndarray,
+    splits: list[tuple[np.ndarray, np.ndarray]],
+    prior: Prior,
+) -> tuple[list[GaussianProcess], float]:
+    """Return the process without each fold, and R² on the folds; y has variance 1."""
+    processes, squares = [], 0.0
+    for train, test in splits:
+        process = gaussian_process(X[train], y[train], groups, noise[train], prior)
         squares += float(np.sum((process.predict(X[test]) - y[test]) ** 2))
-        without.append(variance_shares(process, first, second, groups)[1])
-    n = len(without)
-    errors = np.sqrt((n - 1) * np.var(without, axis=0))
-    return whole, errors, 1 - squares / len(y)
+        processes.append(process)
+    return processes, 1 - squares / len(y)
 
 
 def variance_shares(
