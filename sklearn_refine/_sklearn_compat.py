@@ -74,6 +74,7 @@ __all__ = [
     "insert_error_scores",
     "is_accuracy",
     "is_own_scorer",
+    "is_plain_scorer",
     "kept_by_clone",
     "make_constraint",
     "num_samples",
@@ -227,6 +228,11 @@ def is_own_scorer(scorer: Any) -> bool:
     if type(scorer) is MultimetricScorer:
         return all(is_own_scorer(each) for each in scorer._scorers.values())
     return type(scorer) in (_Scorer, _PassthroughScorer)
+
+
+def is_plain_scorer(scorer: Any) -> bool:
+    """Return whether a scorer is scikit-learn's own for one metric."""
+    return type(scorer) is _Scorer
 
 
 def is_accuracy(scorer: Any) -> bool:

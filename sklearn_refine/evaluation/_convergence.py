@@ -53,30 +53,20 @@ def _place_of_filter() -> int | None:
 
 @contextmanager
 def summarize() -> Iterator[None]:
-    """Give the ConvergenceWarnings of fits to `listen`, in this process."""
-    place = _place_of_filter()
-    if place is None:
-        yield
-        return
-    with warnings.catch_warnings():
-        # A repeated warning would not be seen otherwise.
-        always = ("always", None, ConvergenceWarning, None, 0)
-        filters: list[Any] = [*warnings.filters]
-        warnings.filters = [*filters[:place], always, *filters[place:]]
-        summarize_in_worker()
-        yield
-
-
-def summarize_in_worker() -> None:
-    """Give ConvergenceWarnings to `listen` until the caller's filters are restored.
-
-    The filters of the search come with each task, and scikit-learn restores the
-    worker's own, with the function that shows warnings, after the task.
-    """
+    """Give the ConvergenceWarnings of fits in this process to `listen`."""
     global _show_others
-    if warnings.showwarning is not _show:
-        _show_others = warnings.showwarning
-        warnings.showwarning = _show
+    with warnings.catch_warnings():
+        place = _place_of_filter()
+        # In a worker of joblib, the filter of the search is there.
+        if place is not None:
+            # A repeated warning would not be seen otherwise.
+            always = ("always", None, ConvergenceWarning, None, 0)
+            filters: list[Any] = [*warnings.filters]
+            warnings.filters = [*filters[:place], always, *filters[place:]]
+        if warnings.showwarning is not _show:
+            _show_others = warnings.showwarning
+            warnings.showwarning = _show
+        yield
 
 
 def _show(message: Any, category: type[Warning], *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_refine._history import Outcome
 from sklearn_refine._interrupts import fit_of_scikit_learn, raise_interrupt
 from sklearn_refine._sklearn_compat import run_fit_and_score
-from sklearn_refine.evaluation._convergence import listen, summarize_in_worker
+from sklearn_refine.evaluation._convergence import listen, summarize
 from sklearn_refine.evaluation._failures import handle_timeout
 from sklearn_refine.evaluation._family_fits import (
     divide_training,
@@ -71,9 +71,13 @@ def run_task(
     """
     start = time.perf_counter()
     PAUSED.keep_only(inputs.race)
-    if inputs.summarizes and os.getpid() != inputs.parent_pid:
-        summarize_in_worker()
-    with worker_process(inputs.parent_pid, inputs.may_exit), autologging_paused:
+    # The process of the search does it once, since its workers may be threads.
+    is_worker = os.getpid() != inputs.parent_pid
+    with (
+        summarize() if inputs.summarizes and is_worker else nullcontext(),
+        worker_process(inputs.parent_pid, inputs.may_exit),
+        autologging_paused,
+    ):
         if share:
             outcomes = run_shared(inputs, fits)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -20,29 +20,42 @@ from sklearn_refine.results._parameters import MISSING
 #: Maximum number of characters of a value.
 MAX_VALUE_LENGTH = 300
 STYLE = """
-:root { color-scheme: light; }
+:root { color-scheme: light dark; --text: #1b1b1b; --page: #fff; --quiet: #555;
+  --line: #ddd; --mark: #f3f6fa; --link: #0a58a6; }
+@media (prefers-color-scheme: dark) { :root { --text: #e3e3e3; --page: #16181b;
+  --quiet: #a9adb3; --line: #3a3e44; --mark: #20252b; --link: #8ab8ee; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 70rem; padding: 1rem 1.25rem 3rem; color: #1b1b1b;
-  background: #fff; font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
+html { -webkit-text-size-adjust: 100%; }
+body { margin: 0 auto; max-width: 70rem; padding: 1rem 1.25rem 3rem;
+  color: var(--text); background: var(--page);
+  font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
+a { color: var(--link); }
 h1 { font-size: clamp(1.2rem, 5vw, 1.6rem); line-height: 1.25; margin: 1rem 0 .25rem; }
 h1, h2, p, li { overflow-wrap: anywhere; }
-h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid #ccc; }
-p { max-width: 46rem; margin: .5rem 0; }
-.note { color: #555; font-size: .9rem; }
+h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid var(--line); }
+p, .advice { max-width: 46rem; margin: .5rem 0; }
+.note { color: var(--quiet); font-size: .9rem; }
+.advice { background: var(--mark); border-left: .25rem solid var(--link);
+  padding: .5rem 1rem .5rem 2rem; }
+.advice li { margin: .35rem 0; }
+nav { font-size: .9rem; margin: .75rem 0; }
+nav a { display: inline-block; margin-right: 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0;
-  border-bottom: 1px solid #e4e4e4; }
+  border-bottom: 1px solid var(--line); }
 td { overflow-wrap: anywhere; min-width: 5.5rem; }
 td:last-child { min-width: 8rem; }
 td:first-child, th:first-child { overflow-wrap: break-word; }
 td.number, th.number { min-width: 0; text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
-.lines th, .lines td { white-space: nowrap; }
+.lines th, .lines td { white-space: nowrap; min-width: 0; }
+abbr { text-decoration: none; }
 @media (min-width: 45rem) { td:first-child { white-space: nowrap; } }
-figure { margin: 1rem 0; overflow-x: auto; }
-figure img { display: block; width: 100%; height: auto; }
-figcaption { color: #555; font-size: .9rem; max-width: 46rem; }
+figure { margin: 1rem 0; }
+figure img { display: block; width: 100%; height: auto; background: #fff;
+  border-radius: .25rem; }
+figcaption { color: var(--quiet); font-size: .9rem; max-width: 46rem; }
 """
 
 
@@ -67,12 +80,38 @@ def paragraph_html(text: str, *, note: bool = False) -> str:
     return f'<p class="note">{escape(text)}</p>' if note else f"<p>{escape(text)}</p>"
 
 
+def heading_html(title: str) -> str:
+    """Return a heading that a list of contents can link to."""
+    return f'<h2 id="{_anchor(title)}">{escape(title)}</h2>'
+
+
+def contents_html(titles: Iterable[str]) -> str:
+    """Return links to headings."""
+    links = [f'<a href="#{_anchor(title)}">{escape(title)}</a>' for title in titles]
+    return f'<nav aria-label="Contents">{chr(10).join(links)}</nav>'
+
+
+def _anchor(title: str) -> str:
+    return re.sub("[^a-z]+", "-", title.lower()).strip("-")
+
+
+def list_html(items: Iterable[str], css_class: str) -> str:
+    """Return texts as an HTML list."""
+    lines = "\n".join(f"<li>{escape(item)}</li>" for item in items)
+    return f'<ul class="{css_class}">\n{lines}\n</ul>'
+
+
 def table_html(
-    rows: Sequence[Sequence[Any]], header: Sequence[str] = (), *, wrap: bool = True
+    rows: Sequence[Sequence[Any]],
+    header: Sequence[str] = (),
+    *,
+    wrap: bool = True,
+    full_names: Mapping[str, str] | None = None,
 ) -> str:
     """Return values as an HTML table, in a box that scrolls if the table is too wide.
 
-    Without `wrap`, lines are broken only at line breaks in the values.
+    Without `wrap`, lines are broken only at line breaks in the values. `full_names` are
+    shown where the mouse is over a short name in the header.
     """
     numeric = [
         all(_is_number(row[index]) for row in rows) for index in range(len(rows[0]))
@@ -80,6 +119,11 @@ def table_html(
     lines = []
     if header:
         cells = [_cell_html("th", v, n) for v, n in zip(header, numeric, strict=True)]
+        for place, name in enumerate(header):
+            full = (full_names or {}).get(name, name)
+            if full != name:
+                text = f'<abbr title="{escape(full)}">{escape(name)}</abbr>'
+                cells[place] = cells[place].replace(escape(name), text)
         lines.append(f"<thead><tr>{''.join(cells)}</tr></thead>")
     for row in rows:
         cells = [_cell_html("td", v, n) for v, n in zip(row, numeric, strict=True)]
@@ -91,7 +135,9 @@ def table_html(
 
 
 def _is_number(value: Any) -> bool:
-    """Return whether a value is a number, and not a bool."""
+    """Return whether a value is a number, or the text of one, and not a bool."""
+    if isinstance(value, str):
+        return re.fullmatch(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?", value) is not None
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
@@ -119,8 +165,8 @@ def figure_html(figure: Any, alt: str, caption: str) -> str:
     figure.savefig(buffer, format="svg", dpi=110, metadata={"Date": None})
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     width = int(96 * figure.get_size_inches()[0])
-    style = f"max-width: {width}px; min-width: {min(width, 560)}px"
     return (
-        f'<figure><img src="data:image/svg+xml;base64,{data}" style="{style}" '
+        f'<figure><img src="data:image/svg+xml;base64,{data}" '
+        f'style="max-width: {width}px" '
         f'alt="{escape(alt)}"><figcaption>{escape(caption)}</figcaption></figure>'
     )

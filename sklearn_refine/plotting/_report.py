@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from datetime import datetime
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,44 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklearn_refine.plotting._advice import advise
 from sklearn_refine.plotting._html import (
+    contents_html,
+    heading_html,
+    list_html,
     page_html,
     paragraph_html,
     table_html,
     value_text,
 )
+from sklearn_refine.plotting._numbers import (
+    duration_text,
+    round_to_error,
+    with_error,
+)
 from sklearn_refine.plotting._report_figures import report_figures
+from sklearn_refine.plotting._report_rounds import rounds_section
 from sklearn_refine.results._from_journal import as_search
+from sklearn_refine.results._held_out import score_held_out
+from sklearn_refine.results._names import short_names
 from sklearn_refine.results._parameters import MISSING, short
 from sklearn_refine.results._smoothing import smooth
 from sklearn_refine.results._table import Results, read_search
-from sklearn_refine.space._axes import is_number, to_python
+from sklearn_refine.results._variance import (
+    comparable_candidates,
+    compute_importances,
+)
+from sklearn_refine.space._axes import to_python
 
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "matplotlib")
 #: Number of best candidates in the table.
 N_LISTED = 10
+#: With fewer candidates, importances are not worth their time.
+MIN_FOR_IMPORTANCES = 10
+NO_ADVICE = (
+    "Nothing stands out: the best candidate lies inside the range that was tried, and "
+    "no fits failed."
+)
 
 
 def search_report(
@@ -39,14 +62,15 @@ def search_report(
     y_test: Any = None,
     *,
     metric: str | None = None,
-) -> Path:
+) -> ReportPath:
     """Write a report about a fitted search as one HTML page.
 
-    The page contains its figures, needs no network and has no script. It shows the
-    search space, the rounds, the best parameters and candidates, and the time and
-    number of fits. It estimates how far the best score may be biased upwards, and lists
-    the versions of the packages. It does not contain the data. All names and values
-    are escaped.
+    The page contains its figures, needs no network and has no script. It shows the best
+    parameters and candidates, the rounds, the search space, and the time and number of
+    fits. It says what to do next: best values on an end of their range, parameters
+    without effect, failed and unconverged fits, and candidates that are as good as the
+    best within the noise. It estimates how far the best score may be biased upwards. It
+    does not contain the data. All names and values are escaped.
 
     Parameters
     ----------
@@ -57,7 +81,8 @@ def search_report(
     path : str or path-like, default="report.html"
         File to write. An existing file is replaced.
     X_test : array-like of shape (n_samples, n_features), default=None
-        Held-out data, which the search has not seen, to score `best_estimator_` on.
+        Held-out data, which the search has not seen, to score `best_estimator_` on. The
+        standard error of that score is estimated from bootstrap samples of the rows.
     y_test : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         Targets of the held-out data.
     metric : str, default=None
@@ -65,8 +90,9 @@ def search_report(
 
     Returns
     -------
-    path : pathlib.Path
-        Path of the written file.
+    path : ReportPath
+        Path of the written file, a :class:`pathlib.Path`. A notebook shows it as a
+        link.
 
     Raises
     ------
@@ -104,105 +130,145 @@ def search_report(
     """
     search = as_search(search)
     results = read_search(search, metric)
-    held_out = _held_out_score(search, results.metric, X_test, y_test)
+    _check_held_out(search, X_test, y_test)
+    held_out = None
+    if X_test is not None:
+        held_out = score_held_out(search, results.metric, X_test, y_test)
     estimator = getattr(search, "estimator", None)
     of_estimator = f" of {type(estimator).__name__}" if estimator is not None else ""
+    best = results.best
+    error = float("nan") if best is None else float(results.standard_errors[best])
+    advice = advise(search, results, _importances(results))
+    sections = {
+        "Summary": _summary_section(search, results),
+        "What to do next": [
+            list_html(advice, "advice") if advice else paragraph_html(NO_ADVICE)
+        ],
+        **_best_sections(search, results),
+        "How optimistic the score is": _optimism_section(results, held_out),
+        "Rounds": rounds_section(search, error),
+        "Pictures": report_figures(search, results),
+        "What was searched": _space_section(results),
+        "Settings of the search": _settings_section(search),
+        "Versions": _versions_section(),
+    }
+    sections = {title: parts for title, parts in sections.items() if parts}
     parts = [
         paragraph_html(f"Written {datetime.now():%Y-%m-%d %H:%M}.", note=True),
-        *_summary_section(search, results),
-        *_best_section(search, results),
-        *_optimism_section(results, held_out),
-        *_rounds_section(search),
-        "<h2>Pictures</h2>",
-        *report_figures(search, results),
-        *_space_section(search, results),
-        *_versions_section(),
+        contents_html(sections),
     ]
-    target = Path(path)
+    for title, section in sections.items():
+        parts += [heading_html(title), *section]
+    target = ReportPath(path)
     text = page_html(f"{type(search).__name__}{of_estimator}", parts)
     target.write_text(text, encoding="utf-8")
     return target
 
 
-def _held_out_score(search: Any, metric: str, X: Any, y: Any) -> float | None:
-    """Return the score of `best_estimator_` on held-out data, or None without data."""
+class ReportPath(type(Path())):  # type: ignore[misc]  # until Python 3.11 is dropped
+    """The path of a report. A notebook shows it as a link."""
+
+    def _repr_html_(self) -> str:
+        try:  # a notebook opens what is in its folder
+            target = self.resolve().relative_to(Path.cwd()).as_posix()
+        except ValueError:
+            target = self.resolve().as_uri()
+        return (
+            f'Report: <a href="{escape(target)}" target="_blank">'
+            f"{escape(str(self))}</a>"
+        )
+
+
+def _check_held_out(search: Any, X: Any, y: Any) -> None:
+    """Raise if there are no data, or no model, to compute the held-out score with."""
     if X is None:
         if y is not None:
             raise ValueError("y_test is given without X_test; pass both, or neither.")
-        return None
-    best = getattr(search, "best_estimator_", None)
-    if best is None:
+    elif getattr(search, "best_estimator_", None) is None:
         raise ValueError(
             "X_test is given, but this search has no best_estimator_ to score: "
             f"refit={getattr(search, 'refit', None)!r}. Fit the search with refit=True "
             "(or the name of a metric), or leave X_test out."
         )
-    scorer = search.scorer_
-    if isinstance(scorer, dict):
-        scorer = scorer[metric]
-    score = scorer(best, X, y)
-    return float(score[metric] if isinstance(score, dict) else score)
+
+
+def _importances(results: Results) -> tuple[dict[str, float], float] | None:
+    """Return the importances of parameters, and how much they explain."""
+    if len(comparable_candidates(results)) < MIN_FOR_IMPORTANCES or not results.varying:
+        return None
+    data, explained = compute_importances(results, 0)
+    return dict(zip(data["parameter"], data["importance"], strict=True)), explained
 
 
 def _summary_section(search: Any, results: Results) -> list[str]:
     """Return the counts, times and the best score of the search."""
-    status = pd.Series(results.status)
+    counts = pd.Series(results.status).value_counts()
+    status = ", ".join(f"{n} {name}" for name, n in counts.items())
+    if len(counts) == 1:
+        status = f"all {counts.index[0]}"
     n_splits = results.split_scores.shape[1]
     n_fits = getattr(search, "n_fits_", np.isfinite(results.split_scores).sum())
     rows: list[tuple[str, Any]] = []
     if results.best is not None:
-        spread = results.split_scores[results.best].std()
-        score = f"{results.scores[results.best]:.5g} ± {spread:.2g}"
-        rows.append((f"Best {results.label}", f"{score} (mean and spread of splits)"))
-    counts = [f"{n} {name}" for name, n in status.value_counts().items()]
+        error = results.standard_errors[results.best]
+        score = with_error(results.scores[results.best], error)
+        if n_splits > 1:
+            score += f" (mean and standard error of {n_splits} splits)"
+        rows.append((f"Best {results.label}", score))
     rows += [
-        ("Candidates", f"{len(results)}: {', '.join(counts)}"),
+        ("Candidates", f"{len(results)}: {status}"),
         ("Splits", n_splits),
         ("Fits", int(n_fits)),
-        ("Time of all fits and scores", _duration_text(float(results.seconds.sum()))),
+        ("Time of all fits and scores", duration_text(float(results.seconds.sum()))),
     ]
     rounds = getattr(search, "rounds_", None)
     if isinstance(rounds, pd.DataFrame):
-        duration = _duration_text(float(rounds["seconds"].sum()))
+        duration = duration_text(float(rounds["seconds"].sum()))
         rows.append(("Time that passed", f"{duration}, without the refit"))
         rows.append(("Ended", getattr(search, "stop_reason_", "")))
     if hasattr(search, "refit_time_"):
-        rows.append(("Time of the refit", _duration_text(float(search.refit_time_))))
-    return ["<h2>Summary</h2>", table_html(rows)]
+        rows.append(("Time of the refit", duration_text(float(search.refit_time_))))
+    return [table_html(rows)]
 
 
-def _best_section(search: Any, results: Results) -> list[str]:
+def _best_sections(search: Any, results: Results) -> dict[str, list[str]]:
     """Return the best parameters, and a table of the best candidates."""
     if results.best is None:
-        return [paragraph_html("No candidate has a score on every split.")]
+        text = "No candidate has a score on every split."
+        return {"Best candidates": [paragraph_html(text)]}
     chosen = int(getattr(search, "best_index_", results.best))
-    parts = ["<h2>Best parameters</h2>"]
+    parts = []
     if results.params[chosen]:
         parts.append(table_html(sorted(results.params[chosen].items())))
     for name, text in getattr(search, "best_on_edge_", {}).items():
-        note = f"{name}: {text}. A wider range may hold better values."
-        parts.append(paragraph_html(note, note=True))
+        parts.append(paragraph_html(f"{name}: {text}.", note=True))
+    errors = results.standard_errors
     if chosen != results.best:
+        both = (chosen, results.best)
+        own, best = (with_error(results.scores[row], errors[row]) for row in both)
         parts.append(
             paragraph_html(
-                f"The search chose candidate {chosen}, with a mean of "
-                f"{results.scores[chosen]:.5g}; candidate {results.best} has the best "
-                f"mean of {results.label}, {results.scores[results.best]:.5g}."
+                f"The search chose candidate {chosen}, with a mean of {own}; candidate "
+                f"{results.best} has the best mean of {results.label}, {best}."
             )
         )
     order = results.rivals[np.argsort(-results.scores[results.rivals], kind="stable")]
-    names = [parameter.name for parameter in results.varying]
+    parameters = results.varying
+    names = short_names([parameter.name for parameter in parameters])
     rows = [
         [
             int(row),
-            float(results.scores[row]),
-            float(results.split_scores[row].std()),
-            *(_candidate_cell(results.parameter(name).values[row]) for name in names),
+            round_to_error(results.scores[row], errors[results.best]),
+            round_to_error(errors[row], errors[results.best]),
+            *(_candidate_cell(parameter.values[row]) for parameter in parameters),
         ]
         for row in order[:N_LISTED]
     ]
-    header = ["candidate", results.label, "spread", *names]
-    return [*parts, "<h2>Best candidates</h2>", table_html(rows, header, wrap=False)]
+    header = ["candidate", results.label, "SE", *names.values()]
+    full = {name: full for full, name in names.items()}
+    full = {"SE": "standard error of the mean over the splits"} | full
+    table = table_html(rows, header, wrap=False, full_names=full)
+    return {"Best parameters": parts, "Best candidates": [table]}
 
 
 def _candidate_cell(value: Any) -> Any:
@@ -211,88 +277,64 @@ def _candidate_cell(value: Any) -> Any:
     return value if is_plain else short(value)
 
 
-def _optimism_section(results: Results, held_out: float | None) -> list[str]:
+def _optimism_section(
+    results: Results, held_out: tuple[float, float] | None
+) -> list[str]:
     """Compare the best score with less biased estimates."""
     best = results.best
     if best is None:
         return []
-    parts = ["<h2>How far the best score may be optimistic</h2>"]
     score, splits = results.scores[best], results.split_scores[best]
-    parts.append(
+    error = float(results.standard_errors[best])
+    parts = [
         paragraph_html(
             f"The best score is the highest of {len(results.rivals)} means over "
             f"{len(splits)} splits. Each mean contains noise, so the highest is biased "
             "upwards. The bias grows with more candidates and with fewer splits."
         )
-    )
-    rows: list[tuple[str, Any]] = [("Best mean", float(score))]
-    rows.append(("On each split", ", ".join(f"{value:.4g}" for value in splits)))
-    error = float("nan")
-    if len(splits) > 1:
-        error = float(splits.std(ddof=1) / np.sqrt(len(splits)))
-        rows.append(("Standard error over splits", error))
+    ]
+    rows: list[tuple[str, Any]] = [("Best mean", with_error(score, error))]
+    values = ", ".join(round_to_error(value, error) for value in splits)
+    rows.append(("On each split", values))
     try:
         smoothed = smooth(results, results.rivals)
         expected = smoothed.predict(results.features(np.array([best]))[0])[0]
-        rows.append(("Smoothed over the parameters", float(expected)))
+        text = round_to_error(float(expected), error)
+        rows.append(("Smoothed over the parameters", text))
     except (ValueError, np.linalg.LinAlgError):
         pass
-    if held_out is not None:
-        rows.append(("Held-out data", held_out))
-        gap = float(score - held_out)
-        in_errors = f" ({abs(gap) / error:.1f} standard errors)" if error > 0 else ""
-        higher = "higher" if gap >= 0 else "lower"
-        rows.append(("The search's score is", f"{higher} by {abs(gap):.4g}{in_errors}"))
-    parts.append(table_html(rows))
     if held_out is None:
-        parts.append(
-            paragraph_html(
-                "No held-out data were given. Only data that the search has not seen "
-                "can tell how good the model is: pass X_test and y_test.",
-                note=True,
-            )
+        note = (
+            "No held-out data were given. Only data that the search has not seen can "
+            "tell how good the model is: pass X_test and y_test."
         )
-    return parts
+        return [*parts, table_html(rows), paragraph_html(note, note=True)]
+    rows.append(("Held-out data", with_error(*held_out)))
+    rows.append(("The best mean is", _gap_text(score, error, *held_out)))
+    note = (
+        "The standard error of the best mean is over the splits, and the one of the "
+        "held-out score over bootstrap samples of its rows. A gap of less than two "
+        "standard errors may be chance."
+        if np.isfinite(held_out[1])
+        else "The standard error of the held-out score cannot be estimated: samples of "
+        "its rows all have the same score, or none."
+    )
+    return [*parts, table_html(rows), paragraph_html(note, note=True)]
 
 
-def _rounds_section(search: Any) -> list[str]:
-    """Return the tables of the rounds and of their windows."""
-    rounds = getattr(search, "rounds_", None)
-    if not isinstance(rounds, pd.DataFrame):
-        return []
-    columns = [name for name in rounds.columns if not name.startswith("window_")]
-    parts = ["<h2>Rounds</h2>"]
-    parts.append(table_html([*rounds[columns].itertuples()], ["round", *columns]))
-    names = [name for name in rounds.columns if name not in columns]
-    if names:
-        rows = [
-            [str(row[0]), *map(_windows_text, row[1:])]
-            for row in rounds[names].itertuples()
-        ]
-        header = ["round", *(name.removeprefix("window_") for name in names)]
-        text = "The windows of each round, one line per distinct window:"
-        parts += [paragraph_html(text), table_html(rows, header, wrap=False)]
-    windows = search.windows_[["round", "parameter", "why"]].drop_duplicates()
-    rows = [[str(row[0]), *row[1:]] for row in windows.values.tolist() if row[-1]]
-    if rows:
-        text = "Why windows step past the values tried, or stop there:"
-        parts += [paragraph_html(text), table_html(rows, ["round", "parameter", "why"])]
-    return parts
+def _gap_text(score: float, error: float, held_out: float, its_error: float) -> str:
+    """Return how far two scores differ, also in standard errors of the difference."""
+    gap = float(score - held_out)
+    both = float(np.hypot(error, its_error))
+    side = "higher" if gap >= 0 else "lower"
+    text = f"{side} by {with_error(abs(gap), both)}"
+    if np.isfinite(both) and both > 0:
+        text += f" ({abs(gap) / both:.1f} standard errors of the difference)"
+    return text
 
 
-def _windows_text(windows: list[tuple[Any, ...]]) -> str:
-    """Return the ranges or choices of the windows of a round, one line per window."""
-    lines = []
-    for window in windows:
-        different = dict.fromkeys(map(short, window))
-        is_range = len(window) == 2 and all(map(is_number, window))
-        lines.append((" to " if is_range else ", ").join(different))
-    return "\n".join(dict.fromkeys(lines)) or "not set"
-
-
-def _space_section(search: Any, results: Results) -> list[str]:
-    """Return the values tried of each parameter, and the settings of the search."""
-    parts = ["<h2>What was searched</h2>"]
+def _space_section(results: Results) -> list[str]:
+    """Return the values tried of each parameter."""
     kinds = {
         "linear": "numbers",
         "log": "numbers (log)",
@@ -307,13 +349,16 @@ def _space_section(search: Any, results: Results) -> list[str]:
             levels = [*levels[:20], f"… {len(levels)} in all"]
         kind = kinds.get(parameter.kind, "choices")
         rows.append((parameter.name, kind, "; ".join(levels)))
-    if rows:
-        parts.append(table_html(rows, ["parameter", "read as", "values tried"]))
-    if hasattr(search, "get_params"):
-        given = sorted(search.get_params(deep=False).items())
-        settings = [row for item in given for row in _setting_rows(*item)]
-        parts += ["<h2>Settings of the search</h2>", table_html(settings)]
-    return parts
+    return [table_html(rows, ["parameter", "read as", "values tried"])] if rows else []
+
+
+def _settings_section(search: Any) -> list[str]:
+    """Return the parameters of the search."""
+    if not hasattr(search, "get_params"):
+        return []
+    given = sorted(search.get_params(deep=False).items())
+    settings = [row for item in given for row in _setting_rows(*item)]
+    return [table_html(settings)]
 
 
 def _setting_rows(name: str, value: Any) -> list[tuple[str, str]]:
@@ -348,13 +393,4 @@ def _versions_section() -> list[str]:
             rows.append((name, version(name)))
         except PackageNotFoundError:  # no metadata, e.g. a source tree on the path
             continue
-    return ["<h2>Versions</h2>", table_html(rows)]
-
-
-def _duration_text(seconds: float) -> str:
-    """Return a duration in seconds, minutes or hours."""
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return [table_html(rows)]

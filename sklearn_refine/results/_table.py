@@ -82,6 +82,16 @@ class Results:
         return np.asarray(among[given == given.max()])
 
     @property
+    def standard_errors(self) -> np.ndarray:
+        """The standard error of each mean over the splits; NaN for one split."""
+        n_splits = self.split_scores.shape[1]
+        if n_splits < 2:
+            return np.full(len(self), np.nan)
+        with np.errstate(invalid="ignore"):  # of infinite scores
+            spread = self.split_scores.std(axis=1, ddof=1)
+        return np.asarray(spread / np.sqrt(n_splits))
+
+    @property
     def varying(self) -> list[Parameter]:
         """The parameters that candidates differ in."""
         return [p for p in self.parameters if p.varies]

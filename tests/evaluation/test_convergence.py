@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_refine import RefiningGridSearchCV
 
 X, Y = load_iris(return_X_y=True)
-NETWORK = MLPClassifier((3,), max_iter=3, random_state=0)
+NETWORK = MLPClassifier(hidden_layer_sizes=(3,), max_iter=3, random_state=0)
 RATES = {"learning_rate_init": [1e-3, 1e-2, 1e-1]}
 NOT_CONVERGED = "fits stopped at max_iter=3 before they converged"
 

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import re
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from scipy.stats import uniform
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    train_test_split,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from toy_searches import UNFITTED, Toy, X, Y, fitted
 
 import sklearn_refine
 from sklearn_refine import RefiningGridSearchCV, search_report
+from sklearn_refine.plotting._numbers import with_error
+from sklearn_refine.plotting._report import ReportPath
+from sklearn_refine.results._held_out import score_held_out
+from sklearn_refine.results._table import read_search
 
 mpl.use("Agg")
 
@@ -62,7 +76,9 @@ def write_report(search, tmp_path, *args, **options):
 @pytest.fixture
 def without_figures(monkeypatch):
     """Leave out the figures, which are slow to draw."""
-    monkeypatch.setattr("sklearn_refine.plotting._report.report_figures", lambda *_: [])
+    report = "sklearn_refine.plotting._report."
+    monkeypatch.setattr(f"{report}report_figures", lambda *_: [])
+    monkeypatch.setattr(f"{report}_importances", lambda *_: None)
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -136,7 +152,9 @@ def test_summary_of_the_search(tmp_path):
     assert int(status[1]) == len(search.cv_results_["params"])
     assert {"complete", "dropped", "failed"} <= set(status[2].replace(",", "").split())
     assert "No held-out data were given" in text
-    assert f"{search.best_score_:.5g} ±" in text
+    splits = read_search(search).split_scores[search.best_index_]
+    error = splits.std(ddof=1) / np.sqrt(len(splits))
+    assert f"{with_error(search.best_score_, error)} (mean and standard error" in text
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -170,23 +188,33 @@ def test_held_out_data(tmp_path):
     )
     search = GridSearchCV(Ridge(), {"alpha": [0.01, 0.1, 1.0]}).fit(X_train, y_train)
     text = write_report(search, tmp_path, X_test, y_test).text
-    held_out = search.score(X_test, y_test)
-    assert f"Held-out data\n{held_out:.6g}\n" in text
+    held_out, error = score_held_out(search, "score", X_test, y_test)
+    assert held_out == search.score(X_test, y_test)
+    assert f"Held-out data\n{with_error(held_out, error)}\n" in text
     gap = search.best_score_ - held_out
-    assert f"{'higher' if gap >= 0 else 'lower'} by {abs(gap):.4g}" in text
+    both = np.hypot(error, read_search(search).standard_errors[search.best_index_])
+    side = "higher" if gap >= 0 else "lower"
+    assert f"{side} by {with_error(abs(gap), both)} ({abs(gap) / both:.1f} " in text
     assert "No held-out data" not in text
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_standard_error_of_the_mean(tmp_path):
-    search = GridSearchCV(Ridge(), {"alpha": [0.01, 0.1]}, cv=4).fit(X, Y)
-    key, best = "split{}_test_score", search.best_index_
-    splits = [search.cv_results_[key.format(split)][best] for split in range(4)]
-    error = np.std(splits, ddof=1) / 2
-    text = write_report(search, tmp_path, X, Y).text
-    assert f"Standard error over splits\n{error:.6g}\n" in text
-    gap = abs(search.best_score_ - search.score(X, Y))
-    assert f"({gap / error:.1f} standard errors)" in text
+def test_the_gap_to_few_held_out_rows_is_in_errors_of_both_scores(tmp_path):
+    X, y = load_breast_cancer(return_X_y=True)
+    X1, X2, y1, y2 = train_test_split(X, y, test_size=30, random_state=4)
+    model = DecisionTreeClassifier(random_state=0)
+    search = GridSearchCV(model, {"max_depth": [2, 4, 8]}, cv=10).fit(X1, y1)
+    text = write_report(search, tmp_path, X2, y2).text
+    assert "higher by 0.154 ± 0.074 (2.1 standard errors of the difference)" in text
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_perfect_held_out_score_has_no_error(tmp_path):
+    search = GridSearchCV(Toy(), {"alpha": [0.1, 1.0]}, scoring=lambda *_: 1.0)
+    text = write_report(search.fit(X, Y), tmp_path, X, Y).text
+    assert "Held-out data\n1\n" in text
+    assert "\nhigher by 0\n" in text
+    assert "The standard error of the held-out score cannot be estimated" in text
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -194,7 +222,7 @@ def test_held_out_data_of_one_metric_of_several(tmp_path):
     search = fitted("multimetric")
     text = write_report(search, tmp_path, X, Y, metric="neg").text
     expected = search.scorer_["neg"](search.best_estimator_, X, Y)
-    assert f"Held-out data\n{expected:.6g}\n" in text
+    assert re.search(rf"Held-out data\n{expected:.2f}\d* ± 0.", text)
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -241,3 +269,38 @@ def test_the_report_says_why_windows_stop_and_that_the_best_lies_on_an_end(tmp_p
     page = write_report(search, tmp_path)
     assert "alpha: 20 is the smallest value tried (bounds)." in page.text
     assert "steps below 50, the edge tried, to 20: bounds" in page.text
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_contents_link_to_every_section(tmp_path):
+    page = write_report(fitted("refining"), tmp_path)
+    targets = [f"#{attrs['id']}" for attrs in page.all("h2")]
+    assert [link["href"] for link in page.all("a")] == targets
+    assert len(targets) == len(set(targets)) == 9
+    assert page.texts.index("Summary") < page.texts.index("What to do next")
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_long_names_are_short_in_headers_and_full_in_their_titles(tmp_path):
+    pipe = make_pipeline(StandardScaler(), Ridge())
+    search = RefiningGridSearchCV(pipe, {"ridge__alpha": [1e-3, 1.0, 1e3]}).fit(X, Y)
+    page = write_report(search, tmp_path)
+    assert {"title": "ridge__alpha"} in page.all("abbr")
+    assert "ridge__alpha" in page.texts  # in the best parameters
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_windows_that_never_change_are_left_out(tmp_path):
+    text = write_report(fitted("eight"), tmp_path).text
+    header = text.split("one line per distinct window:\n")[1].split("\n1\n")[0]
+    assert header.split("\n") == ["round", "alpha", "drop", "layers", "lr", "width"]
+
+
+def test_a_report_is_a_path_and_a_link_in_a_notebook(tmp_path, monkeypatch):
+    path = ReportPath(tmp_path / "a & b.html")
+    assert isinstance(path, Path)
+    assert str(path) == os.fspath(path) == str(tmp_path / "a & b.html")
+    assert 'href="file:///' in path._repr_html_()
+    monkeypatch.chdir(tmp_path)
+    assert 'href="a &amp; b.html"' in path._repr_html_()
+    assert pickle.loads(pickle.dumps(path)) == path

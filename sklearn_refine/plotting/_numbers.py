@@ -1,0 +1,39 @@
+"""Numbers and durations as text for readers."""
+
+from __future__ import annotations
+
+import math
+
+
+def round_to_error(value: float, error: float) -> str:
+    """Return a number with the digits that its standard error leaves certain.
+
+    The error has two digits. Without an error, the number has four.
+    """
+    if not (math.isfinite(error) and error > 0 and math.isfinite(value)):
+        return f"{value:.4g}"
+    return f"{value:.{_decimals(error)}f}"
+
+
+def with_error(value: float, error: float) -> str:
+    """Return a number and its standard error, such as ``0.592 ± 0.014``."""
+    if not (math.isfinite(error) and error > 0 and math.isfinite(value)):
+        return f"{value:.4g}"
+    decimals = _decimals(error)
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def _decimals(error: float) -> int:
+    """Return the number of decimals that shows two digits of an error."""
+    return max(0, 1 - math.floor(math.log10(error)))
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in seconds, minutes or hours."""
+    if seconds < 0.001:
+        return "under 1 ms"
+    if seconds < 100:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
