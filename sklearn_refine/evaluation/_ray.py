@@ -17,7 +17,7 @@ from ray import exceptions
 from sklearn_refine.evaluation._cluster import ClusterPool, KeptInputs, Lost
 
 _POLL_SECONDS = 0.1
-#: A lost task runs again fit by fit. ray would repeat all of a task that ends its worker.
+#: A lost task runs again fit by fit; ray would repeat all of it.
 _MAX_RETRIES = 0
 _LOSSES = (
     exceptions.WorkerCrashedError,

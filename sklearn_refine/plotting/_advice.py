@@ -15,13 +15,12 @@ from sklearn_refine.plotting._numbers import with_error
 from sklearn_refine.results._names import short_names
 from sklearn_refine.results._parameters import MISSING, short
 from sklearn_refine.results._table import Results
+from sklearn_refine.results._variance import ENOUGH_EXPLAINED
 from sklearn_refine.space._axes import value_key
 from sklearn_refine.space._limits import DECLARED
 
 #: A smaller share of the variance is little.
 LITTLE = 0.02
-#: Below this share of explained variance, importances are noise.
-MIN_EXPLAINED = 0.2
 #: Most names or values in a sentence.
 MAX_NAMED = 6
 
@@ -185,7 +184,7 @@ def _little_effect(
     if importances is None or len(results.varying) < 2:
         return []
     shares, explained = importances
-    if explained < MIN_EXPLAINED:
+    if explained < ENOUGH_EXPLAINED:
         return [
             f"The parameters explain {max(explained, 0.0):.0%} of the variance of the "
             "scores. That is not enough to say which of them matter: try more "
