@@ -35,7 +35,9 @@ Columns
     on the same data and seed, 1 the best, ties shared; +- is the standard error of the
     mean over data and seeds. The searches of this package are ranked four times beside
     those of others: plain, with racing=True, with racing="iterations", and with
-    refit=smoothed_best(), which takes another of the candidates of the plain one.
+    refit=smoothed_best(), which takes another of the candidates of the plain one. A
+    fifth ranking is of the average of the ten best candidates (average_best), of
+    SuccessiveRandomSearchCV and of RandomizedSearchCV, beside the others.
     held-out error: 1 - score, as a share of RandomizedSearchCV's.
     reached, seconds to reach: a search's best score so far against the final CV score
     of RandomizedSearchCV. Where it is reached, after what share of the seconds that
@@ -94,6 +96,7 @@ import sklearn_refine
 from sklearn_refine import (
     RefiningGridSearchCV,
     SuccessiveRandomSearchCV,
+    average_best,
     smoothed_best,
 )
 
@@ -116,6 +119,8 @@ OTHERS = {
 DATA = ("digits", "breast_cancer", "diabetes", "band_gap", *OTHERS)
 MOST_ROWS = 1000
 N_SPLITS = 3
+#: Number of best candidates whose predictions are averaged.
+N_AVERAGED = 10
 
 ALPHA, RATE, ACTIVATION, LAYERS = (
     "mlp__" + name
@@ -211,7 +216,10 @@ def grid(n_alphas, n_rates, n_activations, n_architectures):
 
 #: What came of a search. `curve` holds pairs of seconds and of the score of what was
 #: known then; `score` is None where the search's own score is not on all rows.
-Found = namedtuple("Found", "params score n_candidates n_fits curve")
+#: `model` is what is fitted at the end, if it is not the estimator with `params`.
+Found = namedtuple(
+    "Found", "params score n_candidates n_fits curve model", defaults=[None]
+)
 
 
 class Clock:
@@ -231,7 +239,7 @@ class Clock:
         self.curve.append((time.perf_counter() - self.start, float(score)))
 
 
-def search_theirs(make, problem, budget):
+def search_theirs(make, problem, budget, *, averaged=False):
     """Run a search of scikit-learn or scikit-optimize, one candidate after another."""
     clock = Clock()
     search = make(
@@ -246,6 +254,9 @@ def search_theirs(make, problem, budget):
     n = len(search.cv_results_["params"])
     params = search.best_params_
     params[LAYERS] = tuple(params[LAYERS])
+    if averaged:
+        model = average_best(search, N_AVERAGED)
+        return Found(params, None, n, n * N_SPLITS, clock.curve, model)
     return Found(params, search.best_score_, n, n * N_SPLITS, clock.curve)
 
 
@@ -283,7 +294,7 @@ def search_halving_epochs(problem, budget):
     return Found(params, None, search.n_candidates_[0], n_fits, [])
 
 
-def search_ours(make, problem, budget, *, smoothed=False, **options):
+def search_ours(make, problem, budget, *, smoothed=False, averaged=False, **options):
     """Run a search of this package; scores are known when a round ends."""
     start = time.perf_counter()
     search = make(
@@ -304,7 +315,10 @@ def search_ours(make, problem, budget, *, smoothed=False, **options):
     best = smoothed_best()(results) if smoothed else search.best_index_
     score = results["mean_test_score"][best]
     n = len(results["params"])
-    return Found(results["params"][best], score, n, search.n_fits_, curve)
+    found = Found(results["params"][best], score, n, search.n_fits_, curve)
+    if averaged:
+        return found._replace(score=None, model=average_best(search, N_AVERAGED))
+    return found
 
 
 def suggest(trial):
@@ -453,8 +467,8 @@ def make_refining(estimator, budget, seed, **options):
     )
 
 
-def theirs(make):
-    return lambda problem, budget: search_theirs(make, problem, budget)
+def theirs(make, **options):
+    return lambda problem, budget: search_theirs(make, problem, budget, **options)
 
 
 def ours(make, **options):
@@ -485,6 +499,12 @@ SEARCHES = {
     "SuccessiveRandomSearchCV, smoothed": ours(
         make_random(SuccessiveRandomSearchCV), smoothed=True
     ),
+    "RandomizedSearchCV, 10 best averaged": theirs(
+        make_random(RandomizedSearchCV), averaged=True
+    ),
+    "SuccessiveRandomSearchCV, 10 best averaged": ours(
+        make_random(SuccessiveRandomSearchCV), averaged=True
+    ),
 }
 #: The searches of this package, which are ranked one kind at a time.
 OURS = ("RefiningGridSearchCV", "SuccessiveRandomSearchCV")
@@ -494,6 +514,9 @@ KINDS = {
         kind: [f"{name}, {kind}" for name in OURS]
         for kind in ("racing", "iterations", "smoothed")
     },
+    "averaged": [
+        f"{name}, 10 best averaged" for name in (RANDOM, "SuccessiveRandomSearchCV")
+    ],
 }
 NEEDS = {
     "Optuna TPE": "optuna",
@@ -508,7 +531,7 @@ def measure(name, problem, budget):
     start, busy = time.perf_counter(), time.process_time()
     found = SEARCHES[name](problem, budget)
     seconds, busy = time.perf_counter() - start, time.process_time() - busy
-    model = clone(problem.estimator).set_params(**found.params)
+    model = found.model or clone(problem.estimator).set_params(**found.params)
     score, curve = found.score, found.curve
     if score is None:
         score = cross_val_score(model, problem.X, problem.y, cv=problem.splits).mean()
@@ -698,7 +721,8 @@ def plot(rows, searches, path):
     ours = {*chain.from_iterable(KINDS.values())}
     peers = [name for name in searches if name not in ours]
     for name in searches:
-        if name in KINDS["smoothed"]:  # the same candidates as those of plain ones
+        # The candidates are those of plain ones.
+        if name in (*KINDS["smoothed"], *KINDS["averaged"]):
             continue
         base, _, kind = name.partition(", ") if name in ours else (name, "", "")
         axes.plot(
