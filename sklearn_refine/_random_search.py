@@ -6,6 +6,7 @@ meaning.
 
 from __future__ import annotations
 
+import math
 import warnings
 from numbers import Integral
 from typing import Any, ClassVar
@@ -354,7 +355,7 @@ class SuccessiveRandomSearchCV(BaseRefiningSearchCV):
         if self.n_iter <= 48:
             return min(max(self.n_iter // 3, 2), 8)
         # The cube root keeps rounds wide enough for many workers, and proposing cheap.
-        return round(8 * (self.n_iter / 48) ** (1 / 3))
+        return round(8 * math.cbrt(self.n_iter / 48))
 
     def _space(self) -> dict[str, Any]:
         names = ("param_distributions", "random_state")

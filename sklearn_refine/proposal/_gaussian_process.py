@@ -96,8 +96,6 @@ class GaussianProcess:
         Inverse of this covariance times the observations minus `mean`.
     mean : float
         Prior mean.
-    evidence : float
-        Logarithm of the posterior density of the hyperparameters, up to a constant.
     """
 
     kernel: Kernel
@@ -105,7 +103,6 @@ class GaussianProcess:
     root: np.ndarray
     weights: np.ndarray
     mean: float
-    evidence: float
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the posterior mean at the rows of X."""
@@ -179,7 +176,7 @@ def gaussian_process(
     if len(X) > MAX_OBSERVATIONS:  # evenly spaced from the best to the worst
         ranks = np.linspace(0, len(X) - 1, MAX_OBSERVATIONS).astype(int)
         subset = np.sort(np.argsort(-y, kind="stable")[ranks])
-    theta, evidence = _fit_theta(X[subset], y[subset], groups, noise[subset], prior)
+    theta = _fit_theta(X[subset], y[subset], groups, noise[subset], prior)
     kernel = Kernel(prior.nu, groups, theta)
     covariance = kernel(X, X)
     covariance[np.diag_indices(len(X))] += kernel.noise * noise + JITTER
@@ -187,13 +184,13 @@ def gaussian_process(
     ones = cho_solve((root, True), np.ones(len(y)))
     mean = float(ones @ y / ones.sum())
     weights = cho_solve((root, True), y - mean)
-    return GaussianProcess(kernel, X, root, weights, mean, evidence)
+    return GaussianProcess(kernel, X, root, weights, mean)
 
 
 def _fit_theta(
     X: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray, prior: Prior
-) -> tuple[np.ndarray, float]:
-    """Return `theta` of `Kernel` with the highest posterior density, and its log."""
+) -> np.ndarray:
+    """Return `theta` of `Kernel` with the highest posterior density."""
     n_axes = int(groups.max(initial=-1)) + 1
     parts = [X[:, groups == axis] for axis in range(n_axes)]
     distances = np.array([_squared_distances(part, part) for part in parts])
@@ -218,7 +215,7 @@ def _fit_theta(
         bounds=np.column_stack([center - reach, center + reach]),
         options={"maxiter": MAX_ITER},
     )
-    return np.asarray(optimum.x), -float(optimum.fun)
+    return np.asarray(optimum.x)
 
 
 def _log_likelihood(

@@ -12,8 +12,6 @@ from sklearn_refine._history import History, paused_scores, was_run
 
 #: Relative difference below which two scores are equal.
 ROUNDING = 1e-12
-#: Smallest noise variance by the splits, and the fewest candidates that tell it.
-MIN_NOISE, MIN_COMPLETE = 1e-3, 5
 
 
 def estimate_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
@@ -122,38 +120,3 @@ def target_scores(scores: np.ndarray) -> np.ndarray:
     raw = np.maximum((halves - median) / (best - median), -1.0)
     y = ranks + (raw - raw.mean()) / raw.std()
     return np.asarray((y - y.mean()) / y.std())
-
-
-def estimate_noise_level(
-    splits: np.ndarray, scores: np.ndarray, y: np.ndarray
-) -> float | None:
-    """Return the noise variance of the targets, by the scatter over the splits.
-
-    Parameters
-    ----------
-    splits : ndarray of shape (n_candidates, n_splits)
-        Scores of the splits. Effects that a split has on all scores are no noise.
-    scores : ndarray of shape (n_candidates,)
-        Mean scores.
-    y : ndarray of shape (n_candidates,)
-        Targets, as functions of the means. The slope of the better half is used, since
-        noise matters there.
-
-    Returns
-    -------
-    level : float or None
-        None if there are too few splits or candidates to tell.
-    """
-    complete = splits[np.isfinite(splits).all(axis=1)]
-    n_splits = splits.shape[1]
-    if n_splits < 2 or len(complete) < MIN_COMPLETE:
-        return None
-    top = scores >= np.median(scores)
-    with np.errstate(all="ignore"):  # scores may be infinite or huge
-        rest = complete - complete.mean(axis=0)
-        rest = rest - rest.mean(axis=1, keepdims=True)
-        error = np.median((rest**2).sum(axis=1)) / (n_splits - 1) / n_splits
-        level = error * (y[top].std() / scores[top].std()) ** 2
-    if not np.isfinite(level):
-        return None
-    return float(np.clip(level, MIN_NOISE, 1.0))

@@ -7,7 +7,6 @@ candidates later rounds try.
 from __future__ import annotations
 
 import inspect
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from sklearn_refine.proposal._gaussian_process import (
     gaussian_process,
 )
 from sklearn_refine.proposal._scores import (
-    estimate_noise_level,
     estimate_scores,
     nan_as_lowest,
     normal_scores,
@@ -250,22 +248,14 @@ def fit_process(
     succeeds: Chance = _never_fails
     if not has_score.all():
         succeeds = fit_chances(X, has_score, features.groups)
-    X, scores, rows = X[has_score], scores[has_score], rows[has_score]
+    X, scores = X[has_score], scores[has_score]
     y = target_scores(scores)
     if within_dicts:
         subspace_of = np.array([c.subspace for c in candidates])[has_score]
         for index in np.unique(subspace_of):
             y[subspace_of == index] = target_scores(scores[subspace_of == index])
     noise = history.n_splits / n_run[has_score]
-    level = estimate_noise_level(history.split_scores()[rows], scores, y)
-    prior = ROUGH
-    if level is not None:
-        prior = ROUGH._replace(noise=(math.log(level), ROUGH.noise[1]))
-    processes = [
-        gaussian_process(X, y, features.groups, noise, prior._replace(nu=nu))
-        for nu in (1.5, 2.5)
-    ]
-    process = max(processes, key=lambda process: process.evidence)
+    process = gaussian_process(X, y, features.groups, noise, ROUGH)
     return Surrogate(matrix, process.predict, process.draw, True, process, succeeds)
 
 

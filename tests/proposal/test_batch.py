@@ -20,7 +20,7 @@ from sklearn_refine.proposal._batch import Batch, shares_of_others
 from sklearn_refine.proposal._features import Features
 from sklearn_refine.proposal._gaussian_process import ROUGH, SMOOTH, gaussian_process
 from sklearn_refine.proposal._random import RandomProposer
-from sklearn_refine.proposal._scores import estimate_noise_level, target_scores
+from sklearn_refine.proposal._scores import target_scores
 from sklearn_refine.proposal._surrogate import fit_process
 from sklearn_refine.space._quantiles import distribution_space
 
@@ -264,28 +264,6 @@ def test_targets_mix_ranks_and_scores():
     assert y[0] - y[5] < 2
     np.testing.assert_array_equal(target_scores(np.ones(3)), np.zeros(3))
     assert np.isfinite(target_scores(np.array([-np.inf, 1e308, -1e308, np.inf]))).all()
-
-
-@pytest.mark.parametrize("noise", [0.02, 0.2])
-def test_noise_is_estimated_from_the_splits(noise):
-    rng = np.random.RandomState(0)
-    means = rng.normal(size=200)
-    splits = (
-        means[:, None] + rng.normal(size=(1, 4)) + noise * rng.normal(size=(200, 4))
-    )
-    scores = splits.mean(axis=1)
-    level = estimate_noise_level(splits, scores, scores / scores.std())
-    assert level == pytest.approx(noise**2 / 4, rel=0.4, abs=1e-3)
-
-
-def test_noise_is_unknown_with_few_splits_or_candidates():
-    rng = np.random.RandomState(0)
-    for shape in ((50, 1), (3, 5)):
-        splits = rng.normal(size=shape)
-        scores = splits.mean(axis=1)
-        assert estimate_noise_level(splits, scores, scores) is None
-    splits = np.full((9, 3), np.inf)
-    assert estimate_noise_level(splits, splits[:, 0], np.zeros(9)) is None
 
 
 def test_chances_to_fail_are_learnt():
