@@ -227,7 +227,7 @@ def draw(searches):
         return
     _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for search, line in zip(searches, ("-", "--", "-."), strict=True):
-        table = SearchHistoryDisplay.from_search(search).frame()
+        table = SearchHistoryDisplay.from_search(search, draw=False).frame()
         fits = search.n_splits_ * np.arange(1, len(table) + 1)
         name = type(search).__name__
         axes.step(fits, -table["best_so_far"], line, where="post", label=name)

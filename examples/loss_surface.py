@@ -112,7 +112,7 @@ for axes, (n_centers, search) in zip(panels, searches.items(), strict=True):
     filled = axes.contourf(
         dense_grid[RATE], dense_grid[ALPHA], errors, levels=levels, cmap="cividis_r"
     )
-    display = SearchLandscapeDisplay.from_search(search, [RATE, ALPHA])
+    display = SearchLandscapeDisplay.from_search(search, [RATE, ALPHA], draw=False)
     for window in display.windows:
         (left, right), (low, high) = window.x, window.y
         axes.plot(

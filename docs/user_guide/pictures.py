@@ -120,7 +120,7 @@ def _panels(across, up):
 
 def _candidates_and_windows(axes, search, number, place):
     """Draw the candidates up to a round, that round's windows, and the best so far."""
-    display = SearchLandscapeDisplay.from_search(search, [C, GAMMA])
+    display = SearchLandscapeDisplay.from_search(search, [C, GAMMA], draw=False)
     tried = display.frame().query("round <= @number")
     x, y = place(tried[C], C), place(tried[GAMMA], GAMMA)
     new = tried["round"] == number

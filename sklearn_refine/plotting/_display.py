@@ -226,10 +226,15 @@ class SearchDisplay:
         """Return the display of the results, without drawing it."""
         return cls(
             results=results,
-            parameters=results.chosen(params),
+            parameters=cls._choose(results, params),
             score_name=results.label,
             name=search_name(search),
         )
+
+    @classmethod
+    def _choose(cls, results: Results, params: Sequence[str] | None) -> list[Parameter]:
+        """Return the parameters of the display; there must be at least one."""
+        return results.chosen(params)
 
     def frame(self) -> pd.DataFrame:
         """Return the data of the plot as a table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +19,8 @@ from sklearn_refine.plotting._style import (
     escape_dollars,
     next_color,
     score_label,
-)
+)from sklearn_refine.results._parameters import Parameter
+from sklearn_refine.results._table import Results
 
 #: What may be across, and the label of the axis.
 ACROSS = {
@@ -104,6 +106,11 @@ class SearchHistoryDisplay(SearchDisplay):
     ...     search = search.set_params(journal=path).fit(X, y)
     ...     display = SearchHistoryDisplay.from_journal(path)
     """
+
+    @classmethod
+    def _choose(cls, results: Results, params: Sequence[str] | None) -> list[Parameter]:
+        """Return the parameters; a history may have none."""
+        return results.chosen(params) if results.parameters else []
 
     def frame(self) -> pd.DataFrame:
         """Return the data of the plot as a table.
@@ -246,7 +253,7 @@ class SearchHistoryDisplay(SearchDisplay):
             style["label"] = "_"
 
 
-def standard_error(results: Any) -> float | None:
+def standard_error(results: Results) -> float | None:
     """Return the standard error of the best score over the splits, if there is one."""
     if results.best is None or results.split_scores.shape[1] < 2:
         return None
