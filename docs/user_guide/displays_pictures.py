@@ -105,10 +105,11 @@ def beside_optuna():
 
 def _rendered(draw):
     """Return what a function draws as an image."""
-    draw()
-    figure = plt.gcf()
-    figure.set_dpi(110)
-    figure.canvas.draw()
+    with plt.rc_context():  # Optuna changes the style
+        draw()
+        figure = plt.gcf()
+        figure.set_dpi(110)
+        figure.canvas.draw()
     image = np.asarray(figure.canvas.buffer_rgba()).copy()
     plt.close(figure)
     return image

@@ -37,13 +37,18 @@ def draw_statuses(
     failed = (status == "failed") | np.isnan(scores)
     many = len(scores) > RASTERIZE_ABOVE
     alpha = 0.4 if many else 0.8
-    filled = {"alpha": alpha, "linewidth": 0, "marker": "o", "label": "candidate"}
+    filled: dict[str, Any] = {
+        "alpha": alpha,
+        "linewidth": 0,
+        "marker": "o",
+        "label": "candidate",
+    }
     edge = {"clip_on": False, "zorder": 3}
     worse = {"color": style.get("color", "0.4"), "alpha": 0.75, "linewidth": 0, **edge}
     worse |= {"marker": scale.worse_marker, "label": scale.worse_label}
     cross = {"color": "black", "linewidth": 0.9, "marker": "x", "label": "failed"}
     drawn = None
-    for rows, at_edge, look in (
+    looks: list[tuple[np.ndarray, bool, dict[str, Any]]] = [
         ((status == "complete") & shown, False, filled | style),
         ((status == "dropped") & shown, False, HOLLOW | {"label": "dropped"}),
         (
@@ -53,7 +58,8 @@ def draw_statuses(
         ),
         (below, True, worse),
         (failed, True, cross | edge),
-    ):
+    ]
+    for rows, at_edge, look in looks:
         rows = rows & np.isfinite(positions)
         if not rows.any():
             continue

@@ -19,7 +19,8 @@ from sklearn_refine.plotting._style import (
     escape_dollars,
     next_color,
     score_label,
-)from sklearn_refine.results._parameters import Parameter
+)
+from sklearn_refine.results._parameters import Parameter
 from sklearn_refine.results._table import Results
 
 #: What may be across, and the label of the axis.

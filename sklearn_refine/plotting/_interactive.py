@@ -197,7 +197,7 @@ def _add_candidates(
         **place,
     )
     if results.best is not None:
-        star = {"size": 15, "symbol": "star", "color": "gold"}
+        star: dict[str, Any] = {"size": 15, "symbol": "star", "color": "gold"}
         best = int(results.best)
         figure.add_trace(
             go.Scatter(
@@ -220,7 +220,11 @@ def _add_curve(
     """Add the expected score with its band."""
     x = np.r_[curve.x, curve.x[::-1]]
     band = sign * np.r_[curve.high, curve.low[::-1]]
-    style = {"fill": "toself", "fillcolor": "rgba(80,80,80,0.15)", "mode": "lines"}
+    style: dict[str, Any] = {
+        "fill": "toself",
+        "fillcolor": "rgba(80,80,80,0.15)",
+        "mode": "lines",
+    }
     style |= {"line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     figure.add_trace(go.Scatter(x=x, y=band, **style), **place)
     figure.add_trace(

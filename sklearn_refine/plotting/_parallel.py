@@ -253,7 +253,7 @@ def _draw_axes(
                 _annotate(ax, index, height, label)
                 lowest = height
     ends = sorted([scale.sign * scale.low, scale.sign * scale.high])
-    texts = number_labels(np.linspace(*ends, 5).tolist())
+    texts = number_labels(np.linspace(ends[0], ends[1], 5).tolist())
     if len(scores) and scores.min() < scale.low:
         worst = 0 if scale.sign > 0 else -1
         texts[worst] = ("≤ " if scale.sign > 0 else "≥ ") + texts[worst]

@@ -56,9 +56,9 @@ def set_parameter_axis(
     getattr(ax, f"set_{which}lim")(-0.5, len(parameter.labels) - 0.5)
     if which == "x" and (sum(map(len, labels)) > 22 or len(labels) > 5):
         ax.tick_params("x", rotation=30)
-        for label in axis.get_ticklabels():
-            label.set_horizontalalignment("right")
-            label.set_rotation_mode("anchor")
+        for text in axis.get_ticklabels():
+            text.set_horizontalalignment("right")
+            text.set_rotation_mode("anchor")
 
 
 def _set_log_ticks(ax: Any, which: str, parameter: Parameter) -> None:

@@ -235,17 +235,18 @@ class SearchSliceDisplay(SearchDisplay):
         :meth:`plot` adds both if it creates the axes. For existing axes, create the
         figure with ``layout="constrained"``, which makes room for them.
         """
+        axes: list[Any] = list(self.ax_ if self.ax_ is not None else ())
         entries: dict[str, Any] = {}
-        for ax in self.ax_:
+        for ax in axes:
             for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
                 entries.setdefault(label, handle)
         colored = [
             points
-            for points in self.ax_[0].collections
+            for points in axes[0].collections
             if points.get_label() == "candidate" and points.get_array() is not None
         ]
         if colored:
-            bar = self.figure_.colorbar(colored[0], ax=[*self.ax_], pad=0.01)
+            bar = self.figure_.colorbar(colored[0], ax=axes, pad=0.01)
             bar.set_label("round")
             bar.locator.set_params(integer=True, min_n_ticks=1)
             bar.solids.set_alpha(1.0)

@@ -106,9 +106,9 @@ def fit_curves(results: Results, parameters: list[Parameter]) -> dict[str, Curve
             continue
         x = np.arange(len(parameter.levels), dtype=float)
         if parameter.is_number:
-            ends = np.array(parameter.levels, dtype=float)[[0, -1]]
+            ends = float(parameter.levels[0]), float(parameter.levels[-1])
             space = np.geomspace if parameter.kind == "log" else np.linspace
-            x = space(*ends, N_GRID)
+            x = space(ends[0], ends[1], N_GRID)
         X = _features_through(results, best, [(parameter, x)])
         assert smoothed is not None
         curves[parameter.name] = Curve(
@@ -146,7 +146,7 @@ def _features_through(
         if parameter.varies:
             different, indices = np.unique(positions, return_inverse=True)
             listed = (
-                different
+                different.tolist()
                 if parameter.is_number
                 else [parameter.levels[int(place)] for place in different]
             )

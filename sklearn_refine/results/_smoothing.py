@@ -61,7 +61,7 @@ class SmoothedScores:
         covariances = self.process.kernel(self.process.X, X)
         half = solve_triangular(self.process.root, covariances, lower=True)
         known = np.sum(half**2, axis=0) / self._prior_std**2
-        return np.sqrt(np.clip(1 - known, 0, 1))
+        return np.asarray(np.sqrt(np.clip(1 - known, 0, 1)))
 
     @property
     def _prior_std(self) -> float:
