@@ -15,17 +15,24 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_refine.plotting._figures import import_figure_class
+from sklearn_refine.plotting._history import SearchHistoryDisplay
 from sklearn_refine.plotting._html import (
     figure_html,
     page_html,
     paragraph_html,
     table_html,
 )
+from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.results._frame import search_results
 from sklearn_refine.results._from_journal import JournalSearch
 
 #: Number of best candidates in the table.
 N_LISTED = 10
+PICTURES = (
+    (SearchHistoryDisplay, "Scores in the order tried"),
+    (SearchSliceDisplay, "Scores over each parameter"),
+)
 #: Number of different errors in the table of failures.
 N_ERRORS = 5
 #: Seconds over which the speed is measured.
@@ -240,30 +247,17 @@ def live_pictures(search: JournalSearch) -> list[str]:
     if not hasattr(search, "best_index_"):
         return []
     try:
-        from sklearn_refine.plotting._figures import import_figure_class
-
-        new_figure = import_figure_class("watch")
+        figure_class = import_figure_class("watch")
     except ImportError:
         note = "Pictures need matplotlib: pip install sklearn-refine[plot]"
         return [paragraph_html(note, note=True)]
-    from sklearn_refine.plotting._figures import add_panels, panel_columns
-    from sklearn_refine.plotting._history import SearchHistoryDisplay
-    from sklearn_refine.plotting._slices import SearchSliceDisplay
-
     drawn = f"Drawn {datetime.now():%H:%M:%S}, after {search.n_fits_} fits."
-    figure = new_figure(figsize=(7.5, 4.2), layout="constrained")
-    SearchHistoryDisplay.from_search(search).plot(figure.subplots())
-    parts = ["<h2>Scores in the order tried</h2>", paragraph_html(drawn, note=True)]
-    parts.append(figure_html(figure, "Scores in the order tried", ""))
-    slices = SearchSliceDisplay.from_search(search)
-    n = len(slices.parameters)
-    width = panel_columns(n)
-    figure = new_figure(
-        figsize=(max(3.0 * width, 5.0), 2.9 * -(-n // width)), layout="constrained"
-    )
-    slices.plot(add_panels(figure, n))
-    parts.append("<h2>Scores over each parameter</h2>")
-    return [*parts, figure_html(figure, "Scores over each parameter", "")]
+    parts = [paragraph_html(drawn, note=True)]
+    for kind, title in PICTURES:
+        display = kind.from_search(search, draw=False)
+        picture = figure_html(display._draw_figure(figure_class), title, "")
+        parts += [f"<h2>{title}</h2>", picture]
+    return parts
 
 
 def write_page(path: Path, text: str) -> None:
