@@ -1,6 +1,7 @@
 """Hyperparameter searches for scikit-learn that refine themselves in rounds."""
 
 from sklearn_refine._grid_search import RefiningGridSearchCV
+from sklearn_refine._progress import RoundProgress
 from sklearn_refine._random_search import SuccessiveRandomSearchCV
 from sklearn_refine.journal._connection import JournalError
 from sklearn_refine.journal._table import read_journal
@@ -25,6 +26,7 @@ __all__ = [
     "ParallelCoordinateDisplay",
     "ParameterImportanceDisplay",
     "RefiningGridSearchCV",
+    "RoundProgress",
     "SearchHistoryDisplay",
     "SearchLandscapeDisplay",
     "SearchSliceDisplay",

@@ -30,8 +30,10 @@ from sklearn_refine._sklearn_compat import (
     Interval,
     MultimetricScorer,
     StrOptions,
+    fit_callbacks,
     fit_context,
     init_callbacks,
+    search_listeners,
 )
 from sklearn_refine.evaluation._context import Deadline, EvaluationContext
 from sklearn_refine.evaluation._convergence import ConvergenceCounts, may_summarize
@@ -39,6 +41,7 @@ from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._engines import open_pool
 from sklearn_refine.evaluation._inputs import FitInputs, check_inputs
 from sklearn_refine.evaluation._pool import one_blas_thread
+from sklearn_refine.evaluation._progress import Progress
 from sklearn_refine.evaluation._racing import Race
 from sklearn_refine.evaluation._round import evaluate_round
 from sklearn_refine.evaluation._trackers import autologging_paused
@@ -56,6 +59,7 @@ from sklearn_refine.results._messages import (
     announce_edges,
     announce_end,
     announce_round,
+    check_early_end,
     raise_all_failed,
     warn_about_convergence,
     warn_about_failures,
@@ -67,6 +71,7 @@ from sklearn_refine.results._notes import (
     note_search,
 )
 from sklearn_refine.results._rounds import (
+    plan_frame,
     rounds_frame,
     rounds_table,
     windows_frame,
@@ -184,7 +189,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
             )
         with Interrupts():
             inputs = check_inputs(self, X, y, params, draw_splits=False)
-            return _plan(self._make_proposer(), inputs.n_splits, share=self.share_work)
+            n_splits, share = inputs.n_splits, self.share_work
+            return plan_frame(self._make_proposer(), n_splits, share=share)
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -269,18 +275,22 @@ class BaseRefiningSearchCV(BaseSearchCV):
         # A single scorer is not stored as a dict.
         multimetric = isinstance(scorer, MultimetricScorer)
         self.scorer_ = scorer._scorers if multimetric else scorer
+        plan = plan_frame(proposer, inputs.n_splits, share=self.share_work)
+        n_fits = plan["n_fits"].tolist()
+        score = partial(leading_score, self)
+        listeners = search_listeners(self)
         evaluation = EvaluationContext(
             pool,
             replace(inputs, may_exit=pool.may_exit, summarizes=may_summarize()),
             CostModel(getattr(inputs.X, "shape", (0, 0))[-1]),
             ConvergenceCounts(inputs.estimator),
+            Progress(listeners, score, n_fits, inputs.n_splits, self.time_budget),
             share=self.share_work,
             store=store,
             deadline=deadline,
             interrupts=interrupts,
         )
         rng = self._make_rng(None if store is None else store.seed)
-        plan = _plan(proposer, inputs.n_splits, share=self.share_work)
         return _Setup(proposer, plan, rng, evaluation)
 
     def _run_rounds(self, setup: _Setup, history: History, callbacks: Any) -> None:
@@ -290,7 +300,9 @@ class BaseRefiningSearchCV(BaseSearchCV):
         # A search of one round has the callback tree of scikit-learn's searches.
         has_rounds = self._n_rounds_asked() > 1
         if has_rounds:
-            callbacks = callbacks.subcontext(task_name="search", max_subtasks=n_rounds)
+            callbacks = callbacks.subcontext(
+                task_name="search", max_subtasks=n_rounds, sequential_subtasks=False
+            )
             callbacks.call_on_fit_task_begin(estimator=self)
         self.stop_reason_ = "completed"
         with setup.evaluation.open():
@@ -324,8 +336,10 @@ class BaseRefiningSearchCV(BaseSearchCV):
         fresh = history.without_outcome(proposal.candidates)
         seconds = setup.evaluation.predict_seconds(list(fresh.values()))
         announce_round(self, history, len(fresh), len(setup.plan), seconds)
+        has_rounds = self._n_rounds_asked() > 1
         callbacks = callbacks.subcontext(
-            task_name="round" if self._n_rounds_asked() > 1 else "search",
+            task_name="round" if has_rounds else "search",
+            task_id=len(history.rounds) + 1 if has_rounds else None,
             max_subtasks=len(fresh) * history.n_splits,
             sequential_subtasks=False,
         )
@@ -335,22 +349,13 @@ class BaseRefiningSearchCV(BaseSearchCV):
         if self.racing:
             over_iterations = self.racing == "iterations"
             race = Race.against(history, score, over_iterations=over_iterations)
+        of_fits = fit_callbacks(callbacks, self)
         evaluation = evaluate_round(
-            setup.evaluation, history, proposal, fresh, callbacks, race
+            setup.evaluation, history, proposal, fresh, of_fits, race
         )
         if not evaluation.is_done:
             self.stop_reason_ = "time_budget"
-            if setup.evaluation.deadline is None:
-                raise ValueError(
-                    f"No fits were performed: pre_dispatch={self.pre_dispatch!r} "
-                    "hands out none. Give 1 or more, or the default, '2*n_jobs'."
-                )
-            if not history.n_complete():
-                raise ValueError(
-                    f"time_budget={self.time_budget} seconds were over before any "
-                    f"candidate had run on all {history.n_splits} splits, so none can "
-                    "be chosen; raise time_budget, or take fewer splits or rows."
-                )
+            check_early_end(self, history)
         can_continue = len(history.rounds) < len(setup.plan) and evaluation.is_done
         self._check_round(history, can_continue=can_continue)
         note_results(store, history, has_race=bool(self.racing))
@@ -436,13 +441,3 @@ class BaseRefiningSearchCV(BaseSearchCV):
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
         callbacks.call_on_fit_task_end(estimator=self, **data)
-
-
-def _plan(proposer: Proposer, n_splits: int, *, share: bool) -> pd.DataFrame:
-    n_candidates, n_own = proposer.plan(), proposer.limits()
-    frame = pd.DataFrame({"n_candidates": n_candidates})
-    frame["n_fits"] = frame["n_candidates"] * n_splits
-    if share and n_own != n_candidates:
-        frame["n_own_fits"] = [n * n_splits for n in n_own]
-    frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
-    return frame

@@ -67,6 +67,7 @@ __all__ = [
     "clones_itself",
     "early_stopping_scores",
     "fit_and_score",
+    "fit_callbacks",
     "fit_context",
     "fit_task",
     "has_stopped_early",
@@ -83,6 +84,7 @@ __all__ = [
     "run_fit_and_score",
     "safe_split",
     "score",
+    "search_listeners",
     "start_optimizer",
     "warn_as_mlp",
     "warn_or_raise_about_fit_failures",
@@ -134,6 +136,23 @@ def init_callbacks(search: Any, max_subtasks: int) -> Any:
     if not SUPPORTS_CALLBACKS or not _has_callbacks(search):
         return _NoCallbacks()
     return search._init_callback_context(max_subtasks=max_subtasks)
+
+
+def search_listeners(search: Any) -> list[Any]:
+    """Return the callbacks of a search that listen to its progress."""
+    callbacks = getattr(search, "_skl_callbacks", [])
+    return [each for each in callbacks if hasattr(each, "on_search_progress")]
+
+
+def fit_callbacks(context: Any, search: Any) -> Any:
+    """Return a callback context for fits: none if no callback needs to see them."""
+    own = getattr(search, "_skl_callbacks", [])
+    if not own or any(getattr(each, "needs_fits", True) for each in own):
+        return context
+    if hasattr(search, "_parent_callback_ctx"):
+        return context
+    others = search.get_params(deep=False).values()
+    return context if any(map(_has_callbacks, others)) else _NoCallbacks()
 
 
 def calls_back(context: Any) -> bool:

@@ -35,8 +35,9 @@ BELOW = {
     },
     "_grid_search": {"_base", "proposal", "sharing", "space", "_sklearn_compat"},
     "_random_search": {"_base", "proposal", "space", "_sklearn_compat"},
+    "_progress": {"_sklearn_compat"},
     "__init__": {
-        *("_grid_search", "_random_search"),
+        *("_progress", "_grid_search", "_random_search"),
         *("plotting", "results", "journal", "space"),
     },
     "__main__": {"__init__", "plotting", "results", "journal"},

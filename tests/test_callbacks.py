@@ -71,7 +71,7 @@ def test_tree_of_tasks(search):
     planned = {tuple(n for n, _ in path): n for path, n in recorder.planned.items()}
     assert planned["fit",] == 2
     assert planned["fit", "search"] == 3
-    for number, n_fits in enumerate(search.rounds_["n_fits"]):
+    for number, n_fits in search.rounds_["n_fits"].items():
         path = (("fit", 0), ("search", 0), ("round", number))
         assert recorder.planned[path] == n_fits
 
@@ -80,7 +80,7 @@ def test_tree_of_tasks(search):
 @pytest.mark.parametrize("task", ["round", "candidate-split-evaluation"])
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_callback_stops_after_the_round(search, task):
-    recorder = Recorder(stop=lambda path: path[-1][0] == task and path[2][1] == 1)
+    recorder = Recorder(stop=lambda path: path[-1][0] == task and path[2][1] == 2)
     search = sklearn.clone(search).set_callbacks(recorder)
     search.fit(X, Y)
     assert search.stop_reason_ == "callback"
@@ -98,7 +98,8 @@ def test_progress_bar(n_jobs, capsys):
     search.set_callbacks(ProgressBar()).fit(X, Y)
     printed = capsys.readouterr().out
     assert "RefiningGridSearchCV - search #0" in printed
-    assert "RefiningGridSearchCV - round #2" in printed
+    assert "RefiningGridSearchCV - round #3" in printed
+    assert "round #0" not in printed
 
 
 @with_callbacks

@@ -43,12 +43,20 @@ SEARCHES = [RefiningGridSearchCV, SuccessiveRandomSearchCV]
 DISPLAYS = [name for name in CLASSES if name.endswith("Display")]
 
 
+#: Methods that a search calls on a callback; users never do.
+HOOKS = {
+    *("setup", "teardown", "needs_fits", "on_search_progress"),
+    *("on_fit_task_begin", "on_fit_task_end"),
+}
+
+
 def own_members(cls):
     """Return the names of public methods and properties that are not scikit-learn's."""
     return [
         name
         for name in dir(cls)
         if not name.startswith("_")
+        and name not in HOOKS
         and next(c for c in cls.__mro__ if name in vars(c)).__module__.split(".")[0]
         == "sklearn_refine"
     ]

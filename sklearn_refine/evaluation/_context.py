@@ -19,6 +19,7 @@ from sklearn_refine.evaluation._convergence import ConvergenceCounts, summarize
 from sklearn_refine.evaluation._costs import CostModel
 from sklearn_refine.evaluation._inputs import FitInputs
 from sklearn_refine.evaluation._pool import WorkerPool
+from sklearn_refine.evaluation._progress import Progress
 
 
 class Store(Protocol):
@@ -86,6 +87,8 @@ class EvaluationContext:
         When all fits should be done.
     convergence : ConvergenceCounts
         Counts the fits that do not converge.
+    progress : Progress
+        Counts the fits, and tells callbacks.
     interrupts : Interrupts
         Remembers an exception of a signal handler that other code has caught.
     """
@@ -94,6 +97,7 @@ class EvaluationContext:
     inputs: FitInputs
     costs: CostModel
     convergence: ConvergenceCounts
+    progress: Progress
     share: bool = True
     store: Store | None = None
     deadline: Deadline | None = None

@@ -67,8 +67,10 @@ def evaluate_round(
     number = len(history.rounds) + 1
     context = context.for_round(number, invented=proposal.is_invented)
     evaluation = RoundEvaluation(context, new_candidates, callbacks, race)
+    context.progress.begin_round(len(new_candidates) * context.inputs.n_splits)
     try:
         evaluation.run()
+        context.progress.end_round()
     finally:
         PAUSED.keep_only(None)
         with defer_interrupts():
@@ -254,8 +256,10 @@ class RoundEvaluation:
 
     def _keep(self, pair: Pair, outcome: Outcome) -> None:
         """Keep an outcome; a candidate that fails before its pause has failed."""
-        self._outcomes[pair] = outcome
         row, split = pair
+        if row < self._n_candidates and pair not in self._outcomes:
+            self._context.progress.add_fit(row, outcome)
+        self._outcomes[pair] = outcome
         if outcome["fit_error"]:
             self._outcomes[self._rows.origin(row), split] = outcome
 

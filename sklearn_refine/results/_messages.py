@@ -104,6 +104,21 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def check_early_end(search: Any, history: History) -> None:
+    """Raise if a round has ended before its last fit, without a result to keep."""
+    if search.time_budget is None:
+        raise ValueError(
+            f"No fits were performed: pre_dispatch={search.pre_dispatch!r} hands out "
+            "none. Give 1 or more, or the default, '2*n_jobs'."
+        )
+    if not history.n_complete():
+        raise ValueError(
+            f"time_budget={search.time_budget} seconds were over before any candidate "
+            f"had run on all {history.n_splits} splits, so none can be chosen; raise "
+            "time_budget, or take fewer splits or rows."
+        )
+
+
 def raise_all_failed(outcomes: list[Outcome], error_score: Any) -> None:
     """Raise scikit-learn's error, with a note on the most common cause."""
     causes = Counter(_first_line_of_error(outcome["fit_error"]) for outcome in outcomes)

@@ -16,6 +16,7 @@ from sklearn_refine._history import (
     STEPS,
     Extent,
     History,
+    Proposer,
     Round,
     paused_scores,
     was_run,
@@ -92,6 +93,17 @@ def note_of_round(finished: Round, names: dict[str, str]) -> str:
         if len(note) <= NOTE_LENGTH:
             return note
     return note[: NOTE_LENGTH - 1] + "…"
+
+
+def plan_frame(proposer: Proposer, n_splits: int, *, share: bool) -> pd.DataFrame:
+    """Return the plan of a search: the largest number of candidates and fits."""
+    n_candidates, n_own = proposer.plan(), proposer.limits()
+    frame = pd.DataFrame({"n_candidates": n_candidates})
+    frame["n_fits"] = frame["n_candidates"] * n_splits
+    if share and n_own != n_candidates:
+        frame["n_own_fits"] = [n * n_splits for n in n_own]
+    frame.index = pd.RangeIndex(1, len(frame) + 1, name="round")
+    return frame
 
 
 def rounds_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
