@@ -165,6 +165,8 @@ def _noise(results: Results) -> list[str]:
     if second in close:
         difference = with_error(float(means[place]), float(errors[place]))
         second_text = f" The second best is {difference} below it."
+        if not means[place]:
+            second_text = " The second best has the same score."
     n = len(close)
     candidates = "candidate is" if n == 1 else "candidates are"
     return [

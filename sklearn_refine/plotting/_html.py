@@ -49,7 +49,10 @@ td:last-child { min-width: 8rem; }
 td:first-child, th:first-child { overflow-wrap: break-word; }
 td.number, th.number { min-width: 0; text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
+th.number { white-space: normal; }
 .lines th, .lines td { white-space: nowrap; min-width: 0; }
+@media (max-width: 30rem) { th, td { padding-right: .5rem; } table { font-size: .8rem; }
+  body { padding: .5rem .75rem 2rem; } }
 abbr { text-decoration: none; }
 @media (min-width: 45rem) { td:first-child { white-space: nowrap; } }
 figure { margin: 1rem 0; }

@@ -54,5 +54,8 @@ def explain_ends(
         low, high = axis.decode(np.repeat([[0.0], [1.0]], axis.n_dims, axis=1))
         for end, text in ((low, "smallest"), (high, "largest")):
             if low != high and to_python(value) == to_python(end):
-                found[name] = f"{to_python(value)!r} is the {text} possible value"
+                shown = to_python(value)
+                # An end may be a quantile that is not quite the end.
+                shown = f"{shown:g}" if isinstance(shown, float) else repr(shown)
+                found[name] = f"{shown} is the {text} possible value"
     return found

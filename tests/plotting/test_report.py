@@ -248,7 +248,7 @@ def test_invalid_inputs_raise(tmp_path, monkeypatch):
     with pytest.raises(NotFittedError, match="has no cv_results_"):
         search_report(GridSearchCV(Ridge(), {}), path)
     with pytest.raises(TypeError, match="is not a search"):
-        search_report("search", path)
+        search_report(3, path)
     search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, refit=False).fit(X, Y)
     with pytest.raises(ValueError, match="y_test is given without X_test"):
         search_report(search, path, y_test=Y)
