@@ -269,6 +269,7 @@ def test_a_fault_is_raised_if_error_score_is_raise(fault, options, error, messag
         search.fit(X, Y)
 
 
+@pytest.mark.slow
 def test_output_of_fits_does_no_harm(capfd):
     search = faulty("prints", n_jobs=2).fit(X, Y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

@@ -195,6 +195,7 @@ def partial_grid(estimator, grid, name, limit, X, y, cv=3):
     return GridSearchCV(estimator, {**grid, name: [limit]}, cv=cv).fit(X, y)
 
 
+@pytest.mark.slow
 def test_a_partial_score_is_the_score_with_fewer_iterations():
     search = race(NETWORK, RATES)
     results = search.cv_results_

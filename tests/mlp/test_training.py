@@ -360,6 +360,7 @@ def test_splits_train_together(name, solver, early_stopping):
     _check(models[:1], X, y, rows=[*parts, slice(150), slice(60, 110)])
 
 
+@pytest.mark.slow
 def test_splits_with_the_same_shuffling_may_end_in_different_epochs():
     models = _models("multiclass", [{}], max_iter=300, tol=3e-3)
     X, y = DATA["multiclass"]

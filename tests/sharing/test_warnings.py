@@ -192,6 +192,7 @@ for kind, params in ((GridSearchCV, {}), (RefiningGridSearchCV, {"n_rounds": 1})
 """
 
 
+@pytest.mark.slow
 def test_the_same_warnings_from_workers():
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", SCRIPT],
