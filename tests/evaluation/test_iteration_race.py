@@ -498,7 +498,7 @@ def test_a_journal_needs_no_fit_again(tmp_path, monkeypatch):
         estimator, grid, X_, y_ = FAMILIES[name]
         expected = race(estimator, grid, X_, y_, journal=path, n_rounds=2)
         with monkeypatch.context() as patch:
-            patch.setattr("sklearn_refine.evaluation._round.run_task", no_task)
+            patch.setattr("sklearn_refine.evaluation._joblib.run_task", no_task)
             found = race(estimator, grid, X_, y_, journal=path, n_rounds=2)
         for key, values in expected.cv_results_.items():
             np.testing.assert_array_equal(found.cv_results_[key], values)
