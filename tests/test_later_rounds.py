@@ -219,7 +219,7 @@ def test_what_was_done_is_part_of_the_results():
     second = windows[windows["round"] == 2].iloc[0]
     assert second["why"].startswith("steps below 1, the edge tried")
     assert (second["low"], second["choices"]) == (0.1, ())
-    assert search.rounds_["note"].tolist()[:2] == ["", "steps out: alpha"]
+    assert search.rounds_["note"].tolist()[:2] == ["", "beyond alpha"]
     assert search.best_on_edge_ == {} or "alpha" in search.best_on_edge_
     one = RefiningGridSearchCV(Ridge(), {"alpha": [50.0, 500.0]}, n_rounds=1).fit(X, Y)
     assert one.best_on_edge_ == {

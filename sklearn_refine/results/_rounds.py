@@ -89,7 +89,7 @@ def note_of_round(finished: Round, names: dict[str, str]) -> str:
     for n_hidden in range(len(stepping)):
         hidden = [f"+{n_hidden}"] if n_hidden else []
         shown = [*list(stepping)[: len(stepping) - n_hidden], *hidden]
-        note = "; ".join([f"{STEPS} out: {', '.join(shown)}", *left_out])
+        note = "; ".join([f"beyond {', '.join(shown)}", *left_out])
         if len(note) <= NOTE_LENGTH:
             return note
     return note[: NOTE_LENGTH - 1] + "…"
