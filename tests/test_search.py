@@ -402,7 +402,8 @@ def test_default_rounds_of_random_search():
         (10, 3, 2),
         (24, 8, 4),
         (48, 8, 8),
-        (500, 8, 8),
+        (500, 17, 8),
+        (10_000, 47, 8),
     ]:
         search = SuccessiveRandomSearchCV(Ridge(), {"alpha": uniform()}, n_iter=n_iter)
         plan = search.plan(X, Y)
