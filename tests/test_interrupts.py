@@ -133,16 +133,17 @@ def test_while_a_random_search_proposes(method, error, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("place", ["rank", "select", "fit_surrogate"])
+@pytest.mark.parametrize("place", ["rank", "select", "fit"])
 def test_while_the_gaussian_process_proposes(place, error, monkeypatch):
     from sklearn_refine.proposal import _grid, _random
+    from sklearn_refine.proposal._batch import Batch
     from sklearn_refine.proposal._surrogate import Surrogate
 
-    if place == "fit_surrogate":
-        monkeypatch.setattr(_grid, place, ring)
-        monkeypatch.setattr(_random, place, ring)
+    if place == "fit":
+        monkeypatch.setattr(_grid, "fit_surrogate", ring)
+        monkeypatch.setattr(_random, "fit_process", ring)
     else:
-        monkeypatch.setattr(Surrogate, place, ring)
+        monkeypatch.setattr(Batch if place == "select" else Surrogate, place, ring)
     searches = [random_search()]
     if place != "select":  # a small grid has no more candidates than it tries
         grid = {"alpha": np.logspace(-4, 4, 9).tolist()}
