@@ -26,6 +26,7 @@ from sklearn_refine.plotting._html import (
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.results._frame import search_results
 from sklearn_refine.results._from_journal import JournalSearch
+from sklearn_refine.results._table import read_search
 
 #: Number of best candidates in the table.
 N_LISTED = 10
@@ -253,8 +254,10 @@ def live_pictures(search: JournalSearch) -> list[str]:
         return [paragraph_html(note, note=True)]
     drawn = f"Drawn {datetime.now():%H:%M:%S}, after {search.n_fits_} fits."
     parts = [paragraph_html(drawn, note=True)]
-    for kind, title in PICTURES:
-        display = kind.from_search(search, draw=False)
+    # In the order of their names: to rank them takes longer than to draw.
+    params = [parameter.name for parameter in read_search(search).varying]
+    for kind, title in PICTURES[: 2 if params else 1]:
+        display = kind.from_search(search, params, draw=False)
         picture = figure_html(display._draw_figure(figure_class), title, "")
         parts += [f"<h2>{title}</h2>", picture]
     return parts

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_refine.plotting._advice import advise
+from sklearn_refine.plotting._display import search_name
 from sklearn_refine.plotting._html import (
     contents_html,
     heading_html,
@@ -32,7 +33,7 @@ from sklearn_refine.plotting._numbers import (
 )
 from sklearn_refine.plotting._report_figures import report_figures
 from sklearn_refine.plotting._report_rounds import rounds_section
-from sklearn_refine.results._from_journal import as_search
+from sklearn_refine.results._from_journal import JournalSearch, as_search
 from sklearn_refine.results._held_out import score_held_out
 from sklearn_refine.results._names import short_names
 from sklearn_refine.results._parameters import MISSING, short
@@ -136,6 +137,8 @@ def search_report(
         held_out = score_held_out(search, results.metric, X_test, y_test)
     estimator = getattr(search, "estimator", None)
     of_estimator = f" of {type(estimator).__name__}" if estimator is not None else ""
+    if isinstance(search, JournalSearch):
+        of_estimator = f" of {search.estimator_name}"
     best = results.best
     error = float("nan") if best is None else float(results.standard_errors[best])
     advice = advise(search, results, _importances(results))
@@ -160,7 +163,7 @@ def search_report(
     for title, section in sections.items():
         parts += [heading_html(title), *section]
     target = ReportPath(path)
-    text = page_html(f"{type(search).__name__}{of_estimator}", parts)
+    text = page_html(f"{search_name(search)}{of_estimator}", parts)
     target.write_text(text, encoding="utf-8")
     return target
 

@@ -143,6 +143,18 @@ def test_watch_ends_with_the_search(journal, capsys, monkeypatch):
     assert page.count("<img") == 2  # the history and the slices
 
 
+def test_a_report_of_a_journal(journal, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "sklearn_refine.plotting._report.report_figures", lambda *_: ["no picture"]
+    )
+    page = journal.with_name("report.html")
+    assert main(["report", str(journal), "--output", str(page)]) == 0
+    assert "Wrote" in capsys.readouterr().out
+    text = page.read_text()
+    assert "<h1>RefiningGridSearchCV of DecisionTreeClassifier</h1>" in text
+    assert "accuracy" in text
+
+
 def test_runs(journal, capsys):
     assert main(["runs", str(journal)]) == 0
     header, row = capsys.readouterr().out.splitlines()
@@ -207,25 +219,29 @@ def test_help_is_for_newcomers(capsys):
         assert word in text, word
 
 
-class Slow(LogisticRegression):
-    """Takes a fifth of a second per fit."""
+class Hangs(LogisticRegression):
+    """Hangs at its twelfth fit, until there is a file called go."""
+
+    n_fits = 0
 
     def fit(self, X, y, sample_weight=None):
-        time.sleep(0.2)
+        Hangs.n_fits += 1
+        while Hangs.n_fits == 12 and not Path("go").exists():
+            time.sleep(0.1)
         return super().fit(X, y, sample_weight)
 
 
 SCRIPT = """
 from sklearn.datasets import load_iris
-from test_live import Slow
+from test_live import Hangs
 from sklearn_refine import RefiningGridSearchCV
 grid = {"C": [0.01, 0.1, 1.0, 10.0]}
-search = RefiningGridSearchCV(Slow(), grid, n_rounds=2, cv=5, journal="search.db")
+search = RefiningGridSearchCV(Hangs(), grid, n_rounds=1, cv=5, journal="search.db")
 search.fit(*load_iris(return_X_y=True))
 """
 
 
-def wait_for(what, seconds=60.0):
+def wait_for(what, seconds=240.0):
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it took too long"
@@ -256,8 +272,9 @@ def test_a_killed_search_is_watched_until_it_is_resumed_and_finished(tmp_path):
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
         wait_for(lambda: says("The search stopped"))
+        (tmp_path / "go").touch()
         subprocess.run([sys.executable, "-c", SCRIPT], **options, check=True)
-        assert watch.wait(60) == 0
+        assert watch.wait(240) == 0
         assert says("The search finished")
         assert says("Resumed")
         assert not says("refresh")
