@@ -101,11 +101,11 @@ class Stops(DecisionTreeClassifier):
 
     left = 0
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, check_input=True):
         if Stops.left == 0:
             raise Interrupt("no fits left")
         Stops.left -= 1
-        return super().fit(X, y, sample_weight)
+        return super().fit(X, y, sample_weight, check_input)
 
 
 def stopped(path, n_fits, **params):
@@ -128,9 +128,9 @@ def test_what_is_finished_while_it_runs(tmp_path):
     seen = []
 
     class Looks(DecisionTreeClassifier):
-        def fit(self, X, y, sample_weight=None):
+        def fit(self, X, y, sample_weight=None, check_input=True):
             seen.append(search_from_journal(path))
-            return super().fit(X, y, sample_weight)
+            return super().fit(X, y, sample_weight, check_input)
 
     globals()["Looks"] = Looks
     Looks.__qualname__ = "Looks"
