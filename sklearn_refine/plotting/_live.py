@@ -253,14 +253,14 @@ def live_pictures(search: JournalSearch) -> list[str]:
         note = "Pictures need matplotlib: pip install sklearn-refine[plot]"
         return [paragraph_html(note, note=True)]
     drawn = f"Drawn {datetime.now():%H:%M:%S}, after {search.n_fits_} fits."
-    parts = [paragraph_html(drawn, note=True)]
+    parts = []
     # In the order of their names: to rank them takes longer than to draw.
     params = [parameter.name for parameter in read_search(search).varying]
     for kind, title in PICTURES[: 2 if params else 1]:
         display = kind.from_search(search, params, draw=False)
         picture = figure_html(display._draw_figure(figure_class), title, "")
         parts += [f"<h2>{title}</h2>", picture]
-    return parts
+    return [parts[0], paragraph_html(drawn, note=True), *parts[1:]]
 
 
 def write_page(path: Path, text: str) -> None:
