@@ -188,7 +188,7 @@ def main():
         if args.only in (None, "write"):
             write(folder, *((5, 4, 1) if small else (25, 20, args.repeats)))
         if args.only in (None, "watch"):
-            watch(folder, *((5, 4, 1) if small else (50, 40, args.repeats)))
+            watch(folder, *((5, 4, 1) if small else (50, 20, args.repeats)))
         if args.only in (None, "read"):
             read(folder, 200 if small else 20_000)
 
