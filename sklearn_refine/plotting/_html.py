@@ -51,7 +51,8 @@ td.number, th.number { min-width: 0; text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 th.number { white-space: normal; }
 .lines th, .lines td { white-space: nowrap; min-width: 0; }
-@media (max-width: 30rem) { th, td { padding-right: .5rem; } table { font-size: .8rem; }
+@media (max-width: 30rem) { th, td, td:last-child { padding-right: .5rem;
+  min-width: 3rem; } td:last-child { min-width: 5rem; } table { font-size: .8rem; }
   body { padding: .5rem .75rem 2rem; } }
 abbr { text-decoration: none; }
 @media (min-width: 45rem) { td:first-child { white-space: nowrap; } }
