@@ -71,9 +71,17 @@ def test_states_agree_with_the_results(cls, racing):
     assert all(state.n_fits <= state.n_planned for state in listener.states)
 
 
+class Notebook(io.StringIO):
+    """Like the standard output of a notebook, which is no terminal."""
+
+
+Notebook.__module__ = "ipykernel.iostream"
+
+
 @with_callbacks
-def test_one_line_in_a_terminal():
-    file = Terminal()
+@pytest.mark.parametrize("kind", [Terminal, Notebook])
+def test_one_line_in_a_terminal_and_in_a_notebook(kind):
+    file = kind()
     search = RefiningGridSearchCV(TREE, GRID, n_rounds=2)
     search.set_callbacks(RoundProgress(file=file)).fit(X, Y)
     text = file.getvalue()

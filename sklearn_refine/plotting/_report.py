@@ -228,7 +228,7 @@ def _summary_section(search: Any, results: Results) -> list[str]:
     if isinstance(rounds, pd.DataFrame):
         duration = duration_text(float(rounds["seconds"].sum()))
         rows.append(("Time that passed", f"{duration}, without the refit"))
-        rows.append(("Ended", getattr(search, "stop_reason_", "")))
+        rows.append(("Ended", getattr(search, "stop_reason_", None) or "not yet"))
     if hasattr(search, "refit_time_"):
         rows.append(("Time of the refit", duration_text(float(search.refit_time_))))
     return [table_html(rows)]
