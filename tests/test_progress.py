@@ -58,7 +58,7 @@ def test_states_agree_with_the_results(cls, racing):
         {"n_iter": 6, "random_state": 0} if cls is SuccessiveRandomSearchCV else {}
     )
     listener = Listener()
-    search = cls(TREE, GRID, n_rounds=2, racing=racing, **options)
+    search = cls(TREE, GRID, n_rounds=2, cv=3, racing=racing, **options)
     search.set_callbacks(listener).fit(X, Y)
     ends = [state for state in listener.states if state.is_round_done]
     rounds = search.rounds_
@@ -82,11 +82,11 @@ Notebook.__module__ = "ipykernel.iostream"
 @pytest.mark.parametrize("kind", [Terminal, Notebook])
 def test_one_line_in_a_terminal_and_in_a_notebook(kind):
     file = kind()
-    search = RefiningGridSearchCV(TREE, GRID, n_rounds=2)
+    search = RefiningGridSearchCV(TREE, GRID, n_rounds=2, cv=2)
     search.set_callbacks(RoundProgress(file=file)).fit(X, Y)
     text = file.getvalue()
     assert text.count("\n") == 1
-    assert text.startswith("\rRound 1/2, 0/30 fits")
+    assert text.startswith("\rRound 1/2, 0/12 fits")
     last = rf"\rRound 2/2, \d+/\d+ fits, best 0.\d+, {search.n_fits_} fits in .* s\n"
     assert re.search(last, text)
     assert max(map(len, text.split("\r"))) <= 80
@@ -94,11 +94,11 @@ def test_one_line_in_a_terminal_and_in_a_notebook(kind):
 
 @with_callbacks
 def test_a_line_per_round_in_a_log(capsys):
-    RefiningGridSearchCV(TREE, GRID, n_rounds=2).set_callbacks(RoundProgress()).fit(
-        X, Y
-    )
+    RefiningGridSearchCV(TREE, GRID, n_rounds=2, cv=2).set_callbacks(
+        RoundProgress()
+    ).fit(X, Y)
     first, second = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"Round 1/2, 30/30 fits, best 0.\d+, .* left", first)
+    assert re.fullmatch(r"Round 1/2, 12/12 fits, best 0.\d+, .* left", first)
     assert second.startswith("Round 2/2, ")
 
 

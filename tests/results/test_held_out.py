@@ -43,7 +43,7 @@ def test_the_error_of_an_accuracy_is_binomial(scoring):
     assert error == pytest.approx(expected, rel=0.35)
 
 
-@pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", "f1_macro"])
+@pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss"])
 def test_scores_of_other_predictions(scoring):
     search = fitted(scoring=scoring)
     score, error = score_held_out(search, "score", X2, Y2)
@@ -78,7 +78,6 @@ def test_one_of_several_metrics_and_a_callable_of_several():
     score, error = score_held_out(search, "b", X2, Y2)
     assert score == 1.0
     assert np.isnan(error)
-    assert score_held_out(search, "a", X2, Y2)[1] > 0
 
 
 def test_a_model_without_a_target():
