@@ -112,9 +112,13 @@ def landscape_figure(display: Any, labels: Any, windows: list[Any]) -> Any:
             marker=marker,
             text=[texts[row] for row in rows.tolist()],
             hoverinfo="text",
+            showlegend=False,
             name="candidate",
         )
     )
+    if display.best is not None:
+        place = int(np.flatnonzero(rows == display.best)[0])
+        _add_star(go, figure, x[place], y[place], texts[display.best], legend=True)
     for window in windows:
         corners = {"x0": window.x[0], "x1": window.x[1]}
         corners |= {"y0": window.y[0], "y1": window.y[1]}
@@ -135,7 +139,7 @@ def parallel_figure(display: Any, labels: Any, panels: list[Parameter]) -> Any:
     dimensions.append({"label": labels.score, "values": scores})
     line = {"color": scores, "colorscale": SCALE, "showscale": True}
     line |= {"reversescale": labels.sign > 0, "colorbar": {"title": labels.score}}
-    layout = _layout(labels, display) | {"margin": {"t": 110, "l": 70, "r": 70}}
+    layout = _layout(labels, display) | {"margin": {"t": 110, "l": 130, "r": 70}}
     return go.Figure(go.Parcoords(line=line, dimensions=dimensions), layout=layout)
 
 
@@ -191,6 +195,7 @@ def _add_candidates(
             marker=marker,
             text=texts,
             hoverinfo="text",
+            cliponaxis=False,
             name=labels.name or "candidate",
             showlegend=False,
         ),

@@ -241,7 +241,7 @@ class SearchLandscapeDisplay(SearchDisplay):
         draw_windows(ax, shown)
         if colorbar:
             cmap = (scatter_kw or {}).get("cmap")
-            draw_color_bar(ax, levels, labels, cmap, has_scores=bool(complete.any()))
+            draw_color_bar(ax, levels, labels, cmap, n_scores=int(complete.sum()))
         has_colors = points is not None and points.get_array() is not None
         add_legend_above(ax, ["candidate"] if has_colors else [])
         self._write_titles(ax, labels)

@@ -105,7 +105,7 @@ def draw_windows(ax: Any, windows: list[Any]) -> None:
 
 
 def draw_color_bar(
-    ax: Any, levels: np.ndarray, labels: Labels, cmap: Any, *, has_scores: bool
+    ax: Any, levels: np.ndarray, labels: Labels, cmap: Any, *, n_scores: int
 ) -> None:
     """Draw the color bar of the scores."""
     from matplotlib.cm import ScalarMappable
@@ -115,9 +115,10 @@ def draw_color_bar(
     texts = number_labels((labels.sign * levels).tolist())
     if levels[0] < levels[-1]:
         bar.set_ticks(range(len(levels)), labels=texts)
-        bar.set_label(escape_dollars(f"{labels.score} (tenths of the candidates)"))
+        tenths = " (tenths of the candidates)" if n_scores >= 2 * len(levels) else ""
+        bar.set_label(escape_dollars(f"{labels.score}{tenths}"))
     else:
-        bar.set_ticks([0.5], labels=texts[:1] if has_scores else [""])
+        bar.set_ticks([0.5], labels=texts[:1] if n_scores else [""])
         bar.set_label(escape_dollars(labels.score))
 
 

@@ -209,9 +209,10 @@ class ParallelCoordinateDisplay(SearchDisplay):
         across = np.tile(np.arange(len(panels) + 1.0), (len(rows), 1))
         lines = np.stack([across, np.transpose(heights)], axis=2)
         colors = dark_colormap()(share)
-        widths = 0.6 + 1.4 * share
+        many = len(rows) > MAX_COLORED
+        widths = 0.6 + (0.6 if many else 1.4) * share
         gray = np.arange(len(rows)) < len(rows) - n_colored
-        colors[gray] = (0.6, 0.6, 0.6, 0.25)
+        colors[gray] = (0.6, 0.6, 0.6, min(0.25, 40 / len(rows)))
         widths[gray] = 0.5
         style: dict[str, Any] = {"color": colors, "linewidth": widths}
         style |= {"rasterized": len(rows) > RASTERIZE_ABOVE, "zorder": 2}

@@ -357,7 +357,7 @@ def test_choices_are_ticks():
 def test_importances(name):
     display = read_display(ParameterImportanceDisplay, name)
     frame = display.frame()
-    assert (np.diff(frame["importance"]) <= 0).all()
+    assert (np.diff(frame["total"]) <= 0).all()
     assert (frame["std"] >= 0).all()
     assert display.explained <= 1
 
