@@ -202,21 +202,29 @@ def _add_candidates(
         **place,
     )
     if results.best is not None:
-        star: dict[str, Any] = {"size": 15, "symbol": "star", "color": "gold"}
         best = int(results.best)
-        figure.add_trace(
-            go.Scatter(
-                x=[x[best]],
-                y=[y[best]],
-                mode="markers",
-                marker=star | {"line": {"width": 1, "color": "black"}},
-                text=[texts[best]],
-                hoverinfo="text",
-                name="best",
-                showlegend=first,
-            ),
-            **place,
-        )
+        _add_star(go, figure, x[best], y[best], texts[best], legend=first, **place)
+
+
+def _add_star(
+    go: Any, figure: Any, x: float, y: float, text: str, *, legend: bool, **place: int
+) -> None:
+    """Add a star at the best candidate."""
+    marker: dict[str, Any] = {"size": 15, "symbol": "star", "color": "gold"}
+    marker["line"] = {"width": 1, "color": "black"}
+    figure.add_trace(
+        go.Scatter(
+            x=[x],
+            y=[y],
+            mode="markers",
+            marker=marker,
+            text=[text],
+            hoverinfo="text",
+            name="best",
+            showlegend=legend,
+        ),
+        **place,
+    )
 
 
 def _add_curve(
