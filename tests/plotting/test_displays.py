@@ -255,8 +255,12 @@ def test_many_layer_sizes_are_drawn_as_depth_and_widths():
     display = SearchSliceDisplay.from_search(search, ["layers"])
     assert [ax.get_xlabel() for ax in display.ax_] == expected
     depths = [len(p["layers"]) for p in search.cv_results_["params"]]
-    (points,) = (c for c in display.ax_[0].collections if c.get_label() == "candidate")
-    assert sorted(points.get_offsets()[:, 0]) == sorted(depths)
+    drawn = [
+        marks.get_offsets()[:, 0]
+        for marks in display.ax_[0].collections
+        if marks.get_label() != "best"
+    ]
+    assert sorted(np.concatenate(drawn)) == sorted(depths)
     lines = ParallelCoordinateDisplay.from_search(search, ["layers"])
     labels = [text.get_text() for text in lines.ax_.get_xticklabels()]
     assert labels[:-1] == [text.replace(" [", "\n[") for text in expected]
