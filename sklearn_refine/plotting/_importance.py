@@ -222,11 +222,10 @@ class ParameterImportanceDisplay(SearchDisplay):
         style = merge_bar_options(style, options)
         height = style.get("height", 0.8)
         ax.barh(places, data["importance"], **style)
-        widths = data["total"].clip(lower=data["importance"])
         error = {"xerr": data["std"], "capsize": 3, "ecolor": "0.4"}
         ax.barh(
             places,
-            widths,
+            data["total"],
             height,
             color=light,
             label="with interactions",

@@ -175,6 +175,7 @@ def variance_shares(
         mixed = process.predict(np.where(groups == group, second, first))
         shares[0, group] = 1 - np.mean((b - mixed) ** 2) / (2 * variance)
         shares[1, group] = np.mean((a - mixed) ** 2) / (2 * variance)
+    shares[0] = np.minimum(shares[0], shares[1])  # so it is, but for the few points
     return np.clip(shares, 0, None)
 
 

@@ -64,6 +64,7 @@ def test_from_search_and_from_estimator_draw_at_once(display):
         display.from_search(fitted("grid"), colour="red")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_displays_draw_on_given_axes_and_figures(display):
     figure = plt.figure(layout="constrained")
@@ -104,6 +105,7 @@ def journal(tmp_path_factory):
     return search.fit(X, Y), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_a_journal_is_drawn_as_its_search(display, journal):
     search, path = journal
@@ -153,6 +155,7 @@ def assert_apart(texts):
         assert not a.shrunk(0.98, 0.9).overlaps(b.shrunk(0.98, 0.9)), (first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["racing", "refining", "failing", "halving"])
 def test_texts_of_a_history_do_not_overlap(name):
     display = SearchHistoryDisplay.from_search(fitted(name))
@@ -186,6 +189,7 @@ def test_texts_of_a_color_bar_have_equal_decimals():
     assert title == "Surface: other parameters as in the best candidate"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_scores_are_negated_and_named_as_in_scikit_learn(display):
     search = fitted("multimetric")
@@ -232,6 +236,7 @@ def test_two_histories_compare_on_one_axes():
     assert first.ax_.transAxes.inverted().transform(place)[1] == pytest.approx(0)
 
 
+@pytest.mark.slow
 def test_two_searches_compare_in_slices():
     first = SearchSliceDisplay.from_search(fitted("refining"), name="refined")
     second = SearchSliceDisplay.from_search(fitted("grid"), name="grid", ax=first.ax_)

@@ -104,6 +104,7 @@ def test_importances_are_the_shares_of_known_functions(name):
         assert np.abs(error).max() < 0.1, column
 
 
+@pytest.mark.slow
 def test_noise_is_hardly_ever_explained():
     explained = []
     for seed in range(6):
