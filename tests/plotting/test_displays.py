@@ -180,6 +180,7 @@ def test_texts_of_slices_and_parallel_axes_do_not_overlap(name):
     assert_apart(display.ax_.texts)
 
 
+@pytest.mark.slow
 def test_texts_of_a_color_bar_have_equal_decimals():
     display = SearchLandscapeDisplay.from_search(fitted("eight"))
     display.figure_.canvas.draw()
@@ -253,6 +254,7 @@ def test_history_counts_fits_of_a_race():
     assert "±1 standard error of the best" in legend_texts(display.ax_)
 
 
+@pytest.mark.slow
 def test_many_layer_sizes_are_drawn_as_depth_and_widths():
     search = fitted("eight")
     parts = ["depth", "width 1", "width 2", "width 3"]
@@ -272,7 +274,7 @@ def test_many_layer_sizes_are_drawn_as_depth_and_widths():
 
 
 def test_slices_are_in_the_order_of_importance_with_a_curve_and_band():
-    display = SearchSliceDisplay.from_search(fitted("eight"))
+    display = SearchSliceDisplay.from_search(fitted("eight"), draw=False)
     names = [parameter.name for parameter in display.parameters]
     importance = ParameterImportanceDisplay.from_search(fitted("eight"), draw=False)
     assert names == importance.frame()["parameter"].tolist()
