@@ -43,6 +43,7 @@ DISPLAYS = [
 
 @pytest.fixture(autouse=True)
 def _close_figures():
+    plt.close("all")  # those of doctests, too
     yield
     plt.close("all")
 
