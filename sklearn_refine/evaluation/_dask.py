@@ -11,10 +11,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
-import cloudpickle
-from distributed import as_completed
-from distributed.scheduler import KilledWorker
-
 from sklearn_refine.evaluation._cluster import (
     ClusterPool,
     KeptInputs,
@@ -46,6 +42,8 @@ class DaskPool(ClusterPool):
     )
 
     def __init__(self, backend: Any, n_jobs: int | None, pre_dispatch: Any) -> None:
+        from distributed import as_completed  # only where dask is in use
+
         super().__init__(n_jobs, pre_dispatch)
         self._backend = backend
         self._client = backend.client
@@ -67,6 +65,8 @@ class DaskPool(ClusterPool):
             yield from super().run(*arguments, **options)
 
     def _dumps(self, thing: Any, **options: Any) -> bytes:
+        import cloudpickle  # dask's, with the modules that users send by value
+
         data: bytes = cloudpickle.dumps(thing, **options)
         return data
 
@@ -101,7 +101,7 @@ class DaskPool(ClusterPool):
         if future.status != "error":
             return future, Lost()  # the scheduler or its user has cancelled it
         _, error, _ = result
-        if isinstance(error, KilledWorker):
+        if type(error).__name__ == "KilledWorker":
             return future, Lost()
         raise self._explain(_describe(error)) from error
 

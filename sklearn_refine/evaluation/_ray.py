@@ -11,20 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import ray
-from ray import exceptions
-
 from sklearn_refine.evaluation._cluster import ClusterPool, KeptInputs, Lost
 
 _POLL_SECONDS = 0.1
-#: A lost task runs again fit by fit; ray would repeat all of it.
+#: What is lost runs again fit by fit. ray would repeat the whole of a guilty task.
 _MAX_RETRIES = 0
 _LOSSES = (
-    exceptions.WorkerCrashedError,
-    exceptions.NodeDiedError,
-    exceptions.OutOfMemoryError,
-    exceptions.ObjectLostError,
-    exceptions.TaskCancelledError,
+    *("WorkerCrashedError", "NodeDiedError", "OutOfMemoryError"),
+    *("ObjectLostError", "TaskCancelledError"),
 )
 
 
@@ -46,7 +40,11 @@ class RayPool(ClusterPool):
     may_exit = True
 
     def __init__(self, backend: Any, n_jobs: int | None, pre_dispatch: Any) -> None:
+        import ray  # only where it is in use
+
         super().__init__(n_jobs, pre_dispatch)
+        self._ray = ray
+        self._losses = tuple(getattr(ray.exceptions, name) for name in _LOSSES)
         self._options = {
             "num_cpus": 1,
             "max_retries": _MAX_RETRIES,
@@ -56,22 +54,22 @@ class RayPool(ClusterPool):
         self._ready: deque[Any] = deque()
 
     def _count_workers(self) -> int:
-        if not ray.is_initialized():
+        if not self._ray.is_initialized():
             return 0
-        n_cpus = ray.cluster_resources().get("CPU", 0)
+        n_cpus = self._ray.cluster_resources().get("CPU", 0)
         return int(n_cpus // (self._options["num_cpus"] or 1))
 
     def start(self) -> None:
-        if not ray.is_initialized():
-            ray.init()
+        if not self._ray.is_initialized():
+            self._ray.init()
             self._counted = 0.0
 
     def _dumps(self, thing: Any, **options: Any) -> bytes:
-        data: bytes = ray.cloudpickle.dumps(thing, **options)
+        data: bytes = self._ray.cloudpickle.dumps(thing, **options)
         return data
 
     def _keep(self, inputs: KeptInputs) -> Any:
-        return ray.put(inputs)
+        return self._ray.put(inputs)
 
     def _is_kept(self) -> bool:
         return True  # its owner is this process
@@ -81,30 +79,30 @@ class RayPool(ClusterPool):
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
         if function not in self._remote:
-            self._remote[function] = ray.remote(function).options(**self._options)
+            self._remote[function] = self._ray.remote(function).options(**self._options)
         return self._remote[function].remote(*arguments)
 
     def _next(self, futures: Sequence[Any]) -> tuple[Any, Any] | None:
         if not self._ready:
-            done, _ = ray.wait(futures, timeout=_POLL_SECONDS)
+            done, _ = self._ray.wait(futures, timeout=_POLL_SECONDS)
             if done:
-                done, _ = ray.wait(futures, num_returns=len(futures), timeout=0)
+                done, _ = self._ray.wait(futures, num_returns=len(futures), timeout=0)
             self._ready.extend(done)
         if not self._ready:
             return None
         future = self._ready.popleft()
         try:
-            return future, ray.get(future)
-        except _LOSSES:
+            return future, self._ray.get(future)
+        except self._losses:
             return future, Lost()
-        except exceptions.RayError as error:
+        except self._ray.exceptions.RayError as error:
             raise self._explain(f"{type(error).__name__}: {error}") from error
 
     def _cancel(self, futures: Sequence[Any]) -> None:
         self._ready.clear()
         for future in futures:
             with suppress(Exception):
-                ray.cancel(future, force=True)
+                self._ray.cancel(future, force=True)
 
     def end_fits(self) -> None:
         """Do nothing: cancelled fits are ended with their process."""

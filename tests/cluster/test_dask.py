@@ -119,9 +119,9 @@ def n_tasks(dask_scheduler):
     return len(dask_scheduler.tasks)
 
 
-def on_dask(search, X, y, **params):
-    with parallel_config("dask"):
-        return search.fit(X, y, **params)
+def on_dask(search, X, y, **options):
+    with parallel_config("dask", **options):
+        return search.fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_data_is_sent_once_a_search_and_freed(gate, client):
         on_dask(search, big, target)
         sent = gate.n_bytes + n_exchanged(client) - before
         # From here to the scheduler, from there to a worker, and to the other one.
-        assert 2.0 * big.nbytes < sent < 3.1 * big.nbytes
+        assert 2.0 * big.nbytes < sent < 3.2 * big.nbytes
         wait_until(lambda: not sum(client.run(n_kept).values()))
     assert search.n_fits_ >= 30
 
@@ -267,7 +267,8 @@ def test_a_client_that_is_killed_can_resume(client, start_script, tmp_path):
     n_before = n_lines(script.log)
     resumed = start_script("dask", address).finish()
     assert resumed["error"] is None
-    assert n_lines(script.log) - n_before == 36 - n_known
+    # A worker may begin one more fit before it hears that its client is gone.
+    assert 0 <= n_lines(script.log) - n_before - (36 - n_known) <= 2
     assert len(resumed["scores"]) == 12
     assert np.isfinite(resumed["scores"]).all()
 
@@ -295,7 +296,8 @@ def test_a_cluster_that_grows_is_used(scheduler, tmp_path):
     ):
         client.upload_file(cluster_fits.__file__)
         cluster.adapt(minimum=0, maximum=2, interval="100ms", target_duration="500ms")
-        search = on_dask(logged(tmp_path, n_rounds=1, seconds=0.5), X, Y)
+        search = logged(tmp_path, n_rounds=1, seconds=0.5)
+        on_dask(search, X, Y, wait_for_workers_timeout=60)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     pids = (tmp_path / "log").read_text().split()
     counts = {pid: pids.count(pid) for pid in set(pids) - {str(os.getpid())}}

@@ -55,9 +55,9 @@ def ray():
     ray.shutdown()
 
 
-def on_ray(search, X, y, **params):
+def on_ray(search, X, y):
     with parallel_config("ray"):
-        return search.fit(X, y, **params)
+        return search.fit(X, y)
 
 
 @pytest.mark.parametrize("kind", ["refining", "random", "racing"])
