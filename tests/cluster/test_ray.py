@@ -41,6 +41,8 @@ def ray():
     from ray.util.joblib import register_ray
 
     register_ray()
+    # By default, other processes of a busy machine leave workers no time.
+    os.environ["RAY_worker_niceness"] = "0"
     # What the tests need in workers is found there by value.
     ray.cloudpickle.register_pickle_by_value(cluster_fits)
     ray.init(
