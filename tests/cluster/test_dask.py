@@ -175,11 +175,13 @@ def test_the_data_is_sent_once_a_search_and_freed(gate, client):
         Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=5, n_rounds=3, n_jobs=-1
     )
     for _ in range(2):
-        before = gate.n_bytes + n_exchanged(client)
+        before, exchanged = gate.n_bytes, n_exchanged(client)
         on_dask(search, big, target)
-        sent = gate.n_bytes + n_exchanged(client) - before
-        # From here to the scheduler, from there to a worker, and to the other one.
-        assert 2.0 * big.nbytes < sent < 3.2 * big.nbytes
+        # From here to the scheduler, and from there to a worker.
+        assert 2.0 * big.nbytes < gate.n_bytes - before < 2.3 * big.nbytes
+        # dask may drop the copy of the other worker between rounds.
+        n_copies = search.n_rounds_
+        assert n_exchanged(client) - exchanged < 1.1 * n_copies * big.nbytes
         wait_until(lambda: not sum(client.run(n_kept).values()))
     assert search.n_fits_ >= 30
 
@@ -213,7 +215,8 @@ def test_killed_workers_cost_no_result(n_killed, client, tmp_path):
     found = results(search)
     assert found == expected
     assert len(read_journal(tmp_path / "search.db")) == search.n_fits_
-    assert n_lines(tmp_path / "log") <= search.n_fits_ + 2 * n_killed
+    # A worker takes with it what it runs, and results that it has not sent yet.
+    assert n_lines(tmp_path / "log") <= search.n_fits_ + 4 * n_killed
 
 
 def test_a_fit_that_kills_its_worker_costs_one_candidate(client):
