@@ -42,7 +42,7 @@ def ray():
 
     register_ray()
     # By default, other processes of a busy machine leave workers no time.
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - as ray spells it
     # What the tests need in workers is found there by value.
     ray.cloudpickle.register_pickle_by_value(cluster_fits)
     ray.init(
