@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_refine import RefiningGridSearchCV
 
 
-def searches():
+def searches(smoke):
     network = make_pipeline(
         StandardScaler(), MLPClassifier(max_iter=30, random_state=0)
     )
@@ -43,6 +43,8 @@ def searches():
     }
     forest = RandomForestClassifier(random_state=0)
     of_forest = {"n_estimators": [50, 100, 200], "max_features": [4, 8, 16]}
+    if smoke:
+        of_forest = {"n_estimators": [3, 5, 10], "max_features": [4, 8]}
     return {"networks": (network, of_network), "forests": (forest, of_forest)}
 
 
@@ -53,12 +55,12 @@ def measure(backend, search, X, y):
     return time.perf_counter() - start
 
 
-def compare_seconds(X, y, n_repeats):
+def compare_seconds(X, y, smoke):
     print(
         f"{'search':<10}{'loky':>8}{'dask':>8}{'ratio':>8}"
         f"{'gain on loky':>14}{'gain on dask':>14}"
     )
-    for name, (estimator, grid) in searches().items():
+    for name, (estimator, grid) in searches(smoke).items():
         options = {"cv": 5, "n_jobs": 2, "refit": False}
         kinds = {
             "rounds": RefiningGridSearchCV(estimator, grid, n_rounds=3, **options),
@@ -66,7 +68,7 @@ def compare_seconds(X, y, n_repeats):
             "grid": GridSearchCV(estimator, grid, **options),
         }
         seconds = {}
-        for _ in range(n_repeats):
+        for _ in range(1 if smoke else 3):
             for kind, search in kinds.items():
                 for backend in ("loky", "dask"):
                     spent = measure(backend, search, X, y)
@@ -126,7 +128,7 @@ def main():
                 MLPClassifier(max_iter=2), {"alpha": [0.1, 1.0]}, n_rounds=1, n_jobs=2
             )
             measure(backend, search, X[:100], y[:100])
-        compare_seconds(X, y, 1 if smoke else 3)
+        compare_seconds(X, y, smoke)
         compare_bytes(client, smoke)
 
 
