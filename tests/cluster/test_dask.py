@@ -132,6 +132,7 @@ def test_results_are_the_same_as_in_one_process(kind, client, tmp_path):
     search = networks(kind).set_params(n_jobs=-1, journal=tmp_path / "search.db")
     assert results(on_dask(search, X, LABELS)) == expected
     # A finished journal runs nothing.
+    wait_until(lambda: not client.run_on_scheduler(n_tasks))
     before = client.run_on_scheduler(n_transitions)
     assert results(on_dask(clone(search), X, LABELS)) == expected
     assert client.run_on_scheduler(n_transitions) == before
