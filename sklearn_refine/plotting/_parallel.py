@@ -212,7 +212,7 @@ class ParallelCoordinateDisplay(SearchDisplay):
         many = len(rows) > MAX_COLORED
         widths = 0.6 + (0.6 if many else 1.4) * share
         gray = np.arange(len(rows)) < len(rows) - n_colored
-        colors[gray] = (0.6, 0.6, 0.6, min(0.25, 40 / len(rows)))
+        colors[gray] = (0.6, 0.6, 0.6, min(0.25, 40 / max(len(rows), 1)))
         widths[gray] = 0.5
         style: dict[str, Any] = {"color": colors, "linewidth": widths}
         style |= {"rasterized": len(rows) > RASTERIZE_ABOVE, "zorder": 2}

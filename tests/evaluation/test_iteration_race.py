@@ -533,7 +533,10 @@ def test_a_killed_search_goes_on(tmp_path, monkeypatch):
             np.testing.assert_array_equal(found.cv_results_[key], values)
 
 
-def test_ctrl_c_keeps_what_is_finished(monkeypatch):
+def test_ctrl_c_keeps_what_is_finished(monkeypatch, request):
+    # A shell lets what it starts in the background ignore SIGINT.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
     counts = count_epochs(monkeypatch)
     run_epoch = _stack.Stack._run_epoch
 
