@@ -64,6 +64,7 @@ class Seen:
         return int(np.nanargmax(results["mean_test_score"]))
 
 
+@pytest.mark.slow
 def test_scikit_learn_s_example_of_a_refit_callable_runs_after_the_class_swap():
     def lower_bound(results):
         i = np.argmax(results["mean_test_score"])
@@ -163,7 +164,7 @@ def test_a_callable_that_always_raises_does_so_at_the_end_with_the_results_kept(
     assert len(search.cv_results_["params"]) == search.rounds_["n_candidates"].sum()
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scoring", [None, ["r2", "neg_mean_squared_error"]])
 def test_raise_is_about_what_the_user_listed(n_jobs, scoring, tmp_path):
     refit = "r2" if scoring else True

@@ -85,7 +85,9 @@ def test_missing_scores_cause_no_warning():
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("share_work", [True, False])
+@pytest.mark.parametrize(
+    "share_work", [pytest.param(True, marks=pytest.mark.slow), False]
+)
 def test_same_results_for_any_number_of_jobs(n_jobs, share_work):
     params = {"n_iter": 16, "n_rounds": 2, "random_state": 0, "cv": 3}
     expected = fit(SuccessiveRandomSearchCV, space=SPACE, **params).cv_results_

@@ -144,7 +144,7 @@ def test_equal_and_missing_scores_are_drawn(scores):
     assert read(SearchLandscapeDisplay, search).surface is None
 
 
-@pytest.mark.parametrize("n", [1, 2, 3000])
+@pytest.mark.parametrize("n", [1, 2, pytest.param(3000, marks=pytest.mark.slow)])
 def test_few_and_many_candidates_are_drawn(n):
     rng = np.random.RandomState(0)
     search = search_with_scores(rng.normal(size=n))
@@ -215,6 +215,7 @@ def test_slices_draw_failed_candidates():
     assert labels == ["candidate", "failed", "expected, others at best", "best"]
 
 
+@pytest.mark.slow
 def test_legend_markers_of_many_candidates_are_large():
     search = search_with_scores(np.random.RandomState(0).normal(size=3000))
     search.cv_results_["round"] = np.repeat([1, 2], 1500)
@@ -251,6 +252,7 @@ def shown_ticks(axis):
     return [label for place, label in ticks if low <= place <= high]
 
 
+@pytest.mark.slow
 def test_the_legend_of_slices_fits_into_the_figure():
     space = {"alpha": loguniform(1e-4, 1), "lr": loguniform(1e-4, 0.4)}
     search = SuccessiveRandomSearchCV(Toy(), space, n_iter=30, random_state=0)

@@ -299,7 +299,9 @@ def test_values_of_probability_zero_are_never_tried():
     assert sorted(c.params["a"] for c in history.candidates) == [0, 2, 4, 6, 8]
 
 
-@pytest.mark.parametrize("surrogate", [None, "gp"])
+@pytest.mark.parametrize(
+    "surrogate", [None, pytest.param("gp", marks=pytest.mark.slow)]
+)
 def test_exhausted_windows_fall_back_to_the_whole_space(surrogate):
     """The best subspaces have one candidate each; another subspace is infinite."""
     space = [*({"k": [i]} for i in range(5)), {"a": stats.uniform()}]

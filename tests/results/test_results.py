@@ -181,6 +181,7 @@ def test_positions():
     assert read(["b", "a", "b"]).positions.tolist() == [0, 1, 0]
 
 
+@pytest.mark.slow
 def test_features_are_of_unit_range():
     for name in UNFITTED:
         results = read_search(fitted(name))

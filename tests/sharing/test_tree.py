@@ -113,6 +113,7 @@ def count_fits(monkeypatch, classes, model, grid, **options):
     return [counts[cls.__name__] for cls in classes]
 
 
+@pytest.mark.slow
 def test_each_distinct_beginning_is_fitted_once_for_a_split(monkeypatch):
     digits, digit = (a[:80] for a in load_digits(n_class=3, return_X_y=True))
     # Exact components are fitted once for all their numbers, these are not.
