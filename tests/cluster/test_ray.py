@@ -12,7 +12,7 @@ import cluster_fits
 import numpy as np
 import pytest
 from cluster_fits import LABELS, X, Y, faulty, logged, networks, results
-from cluster_processes import disturbed, n_lines, wait_until
+from cluster_processes import disturbed, n_lines, start_script, wait_until
 from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
@@ -20,7 +20,6 @@ from sklearn.linear_model import Ridge
 
 from sklearn_refine import RefiningGridSearchCV, read_journal
 
-pytest_plugins = ["cluster_processes"]  # fixtures
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.filterwarnings("ignore:One or more of the test:UserWarning"),
