@@ -23,6 +23,7 @@ from sklearn_refine.plotting._html import (
     paragraph_html,
     table_html,
 )
+from sklearn_refine.plotting._numbers import short_number, with_error
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.results._frame import search_results
 from sklearn_refine.results._from_journal import JournalSearch
@@ -110,7 +111,9 @@ def _summary_rows(search: JournalSearch, now: float) -> list[tuple[str, Any]]:
     if hasattr(search, "best_index_"):
         row = search_results(search).loc[search.best_index_]
         number = f"candidate {search.best_index_}, round {row['round']}"
-        text = f"{_score_text(row)} (mean and standard error), {number}"
+        text = (
+            f"{with_error(row['score'], row['se'])} (mean and standard error), {number}"
+        )
         rows.append((f"Best {_metric(search)}", text))
     planned = f" of {len(search.plan)}" if search.plan else ""
     rows.append(("Round", f"{search.n_rounds_}{planned}"))
@@ -152,13 +155,6 @@ def _starts(search: JournalSearch) -> list[tuple[str, Any]]:
 def _metric(search: JournalSearch) -> str:
     named = search.refit if search.multimetric_ else search.scoring
     return named if isinstance(named, str) else "score"
-
-
-def _score_text(row: Any) -> str:
-    if not np.isfinite(row["se"]) or row["se"] == 0:
-        return f"{row['score']:.4g}"
-    digits = max(0, 1 - int(np.floor(np.log10(row["se"]))))
-    return f"{row['score']:.{digits}f} ± {row['se']:#.2g}"
 
 
 def total_fits(search: JournalSearch) -> int | None:
@@ -214,7 +210,7 @@ def _best_parts(search: JournalSearch) -> list[str]:
     rows = [
         [
             int(candidate),
-            _score_text(row),
+            with_error(row["score"], row["se"]),
             *(_cell(row[name]) for name in names if name != "score"),
         ]
         for candidate, row in table.iterrows()
@@ -225,7 +221,7 @@ def _best_parts(search: JournalSearch) -> list[str]:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.3g}"
+        return "" if np.isnan(value) else short_number(float(value))
     return value
 
 

@@ -10,17 +10,28 @@ def round_to_error(value: float, error: float) -> str:
 
     The error has two digits. Without an error, the number has four.
     """
-    if not (math.isfinite(error) and error > 0 and math.isfinite(value)):
+    if not _has_error(value, error):
         return f"{value:.4g}"
     return f"{value:.{_decimals(error)}f}"
 
 
 def with_error(value: float, error: float) -> str:
     """Return a number and its standard error, such as ``0.592 ± 0.014``."""
-    if not (math.isfinite(error) and error > 0 and math.isfinite(value)):
+    if not _has_error(value, error):
         return f"{value:.4g}"
     decimals = _decimals(error)
     return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def short_number(value: float) -> str:
+    """Return a number with three digits, such as ``0.0316``, ``1000`` or ``1e-05``."""
+    text = f"{value:.3g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e7 else text
+
+
+def _has_error(value: float, error: float) -> bool:
+    """Whether a standard error is known and larger than rounding."""
+    return math.isfinite(value) and math.isfinite(error) and error > 1e-12 * abs(value)
 
 
 def _decimals(error: float) -> int:

@@ -7,7 +7,11 @@ from typing import Any
 import pandas as pd
 
 from sklearn_refine.plotting._html import paragraph_html, table_html
-from sklearn_refine.plotting._numbers import duration_text, round_to_error
+from sklearn_refine.plotting._numbers import (
+    duration_text,
+    round_to_error,
+    short_number,
+)
 from sklearn_refine.results._names import short_names
 from sklearn_refine.results._parameters import short
 
@@ -111,4 +115,4 @@ def _end_text(value: Any) -> str:
     """Return an end of a range; other windows differ by more than its third digit."""
     if not isinstance(value, float):
         return short(value)
-    return "0" if abs(value) < NEAR_ZERO else f"{value:.3g}"
+    return "0" if abs(value) < NEAR_ZERO else short_number(value)

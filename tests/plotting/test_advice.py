@@ -16,6 +16,7 @@ from sklearn_refine.plotting._advice import advise
 from sklearn_refine.plotting._numbers import (
     duration_text,
     round_to_error,
+    short_number,
     with_error,
 )
 from sklearn_refine.results._table import read_search
@@ -125,11 +126,18 @@ def test_unconverged_networks():
         (1234.4, 210.0, "1234 ± 210"),
         (0.123456, float("nan"), "0.1235"),
         (0.123456, 0.0, "0.1235"),
+        (0.98999999999, 7.9e-17, "0.99"),  # an error of rounding
     ],
 )
 def test_a_number_has_two_digits_of_its_error(value, error, expected):
     assert with_error(value, error) == expected
     assert round_to_error(value, error) == expected.split(" ±")[0]
+
+
+def test_large_numbers_have_no_exponent():
+    values = [1000.0, 31622.8, 0.0316228, 1e-5, 3e9]
+    texts = ["1000", "31600", "0.0316", "1e-05", "3e+09"]
+    assert list(map(short_number, values)) == texts
 
 
 def test_durations_have_the_digits_that_matter():
