@@ -70,7 +70,13 @@ def merge_point_options(
         replaced |= {"edgecolor"} if "color" in options else set()
     if options.keys() & {"edgecolor", "facecolor"} and not style.get("linewidth"):
         replaced |= {"linewidth"}
-    return {**_without(style, replaced), **options}
+    merged = {**_without(style, replaced), **options}
+    if str(options.get("facecolor")) == "none" and not merged.keys() & {
+        "edgecolor",
+        "color",
+    }:
+        merged["edgecolor"] = "black"  # or nothing would be seen
+    return merged
 
 
 def _unfilled_options(style: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

@@ -272,6 +272,8 @@ class SearchSliceDisplay(SearchDisplay):
         line_kw: dict[str, Any] | None,
     ) -> None:
         """Draw the candidates over one parameter, and the expected score."""
+        from matplotlib.colors import Normalize
+
         results = self.results
         scale = ScoreScale.of(results.scores, labels.sign)
         most = 8 if len(parameter.labels) <= 8 else 6
@@ -282,8 +284,8 @@ class SearchSliceDisplay(SearchDisplay):
         rounds = results.rounds
         style: dict[str, Any] = {"color": color, "label": labels.name or "candidate"}
         if labels.name is None and len(np.unique(rounds)) > 1:
-            style = {"c": rounds, "cmap": dark_colormap(), "label": "candidate"}
-            style |= {"vmin": 1, "vmax": rounds.max()}
+            norm = Normalize(1, rounds.max())
+            style = {"c": rounds, "cmap": dark_colormap(), "norm": norm}
         x = jitter(parameter.positions, parameter)
         draw_statuses(ax, results, x, scale, scatter_kw, **style)
         if parameter.name in self.curves:
