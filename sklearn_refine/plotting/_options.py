@@ -71,10 +71,8 @@ def merge_point_options(
     if options.keys() & {"edgecolor", "facecolor"} and not style.get("linewidth"):
         replaced |= {"linewidth"}
     merged = {**_without(style, replaced), **options}
-    if str(options.get("facecolor")) == "none" and not merged.keys() & {
-        "edgecolor",
-        "color",
-    }:
+    has_color = merged.keys() & {"edgecolor", "color"}
+    if str(options.get("facecolor")) == "none" and not has_color:
         merged["edgecolor"] = "black"  # or nothing would be seen
     return merged
 
