@@ -161,7 +161,7 @@ def _check_single_output(search: Any) -> None:
 def _check_class_weights(search: Any, models: Sequence[Any]) -> None:
     """Raise if weights are given by labels, since voting numbers the labels anew."""
     classes = getattr(search, "classes_", None)
-    if classes is not None and np.array_equal(classes, np.arange(len(classes))):
+    if classes is not None and list(classes) == list(range(len(classes))):
         return
     for model in models:
         for name, value in model.get_params().items():
