@@ -291,16 +291,16 @@ CASES = {
         KNeighborsRegressor(), {"n_neighbors": [3, 60, 70]}, NUMBERS, weights=False
     ),
 }
-OPTIONS = ("train scores", "several scores", "weights")
+OPTIONS = ("plain", "train scores", "several scores", "weights")
 
 
 def runs():
-    """Every option on a case's first data; on the others, none and one in turn."""
+    """Every option on a case's first data, and one of them in turn on the others."""
     for name, (_, _, sets, _, has_weights) in CASES.items():
         options = OPTIONS if has_weights else OPTIONS[:-1]
         for number, data in enumerate(sets):
-            chosen = options[number % len(options)]
-            for option in ("plain", *(options if number == 0 else [chosen])):
+            in_turn = options[(number - 1) % len(options)]
+            for option in options if number == 0 else [in_turn]:
                 is_quick = number == 0 and option == "plain"
                 marks = [] if is_quick else pytest.mark.slow
                 yield pytest.param(name, data, option, marks=marks)
