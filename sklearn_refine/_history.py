@@ -338,3 +338,16 @@ class Proposer(Protocol):
     def explain_edges(self, history: History, index: int) -> dict[str, str]:
         """Return the parameters of a candidate that lie on an end, and which end."""
         ...
+
+
+def make_missing_outcome(known: Sequence[Outcome]) -> Outcome:
+    """Return the outcome of a split on which a candidate did not run."""
+    template = next((o for o in known if not o["fit_error"]), known[0])
+    missing: Outcome = {**template, "fit_time": math.nan, "score_time": math.nan}
+    missing["fit_error"] = None
+    for name in ("test_scores", "train_scores"):
+        if name in template:
+            scores = template[name]
+            several = isinstance(scores, dict)
+            missing[name] = dict.fromkeys(scores, math.nan) if several else math.nan
+    return missing

@@ -2,8 +2,8 @@
 
 Seconds: the same search with two workers of joblib's loky and of dask, in turn, and
 GridSearchCV on both. The first search of each engine, which starts its workers, is not
-counted. The gain is GridSearchCV's time over that of RefiningGridSearchCV with
-n_rounds=1, whose candidates are the same.
+counted. The gain is the time of GridSearchCV divided by the time of
+RefiningGridSearchCV with n_rounds=1, whose candidates are the same.
 
 Bytes: 32 MB of data, 50 fits and 3 rounds. What the workers got from the scheduler is
 the size of the data; what they sent to each other is their own count.

@@ -93,7 +93,7 @@ class ClusterPool(WorkerPool):
 
     @abstractmethod
     def _cancel(self, futures: Sequence[Any]) -> None:
-        """Cancel futures; forget results that nobody has read."""
+        """Cancel futures; forget unread results."""
 
     @property
     def n_workers(self) -> int:

@@ -70,7 +70,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -354,16 +354,3 @@ class Race:
             (left[row], int(next_split[row]))
             for row in np.flatnonzero(continuing).tolist()
         ]
-
-
-def make_missing_outcome(known: Sequence[Outcome]) -> Outcome:
-    """Return the outcome of a split on which a candidate did not run."""
-    template = next((o for o in known if not o["fit_error"]), known[0])
-    missing: Outcome = {**template, "fit_time": np.nan, "score_time": np.nan}
-    missing["fit_error"] = None
-    for name in ("test_scores", "train_scores"):
-        if name in template:
-            scores = template[name]
-            several = isinstance(scores, dict)
-            missing[name] = dict.fromkeys(scores, np.nan) if several else np.nan
-    return missing

@@ -75,7 +75,7 @@ class RayPool(ClusterPool):
         return True  # its owner is this process
 
     def _free(self, kept: Any) -> None:
-        """Do nothing: ray frees an object that nobody refers to."""
+        """Do nothing: ray frees an object without references."""
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
         if function not in self._remote:

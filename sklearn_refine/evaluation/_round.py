@@ -13,7 +13,14 @@ from contextlib import closing
 from itertools import product
 from typing import Any
 
-from sklearn_refine._history import Candidate, History, Outcome, Proposal, Round
+from sklearn_refine._history import (
+    Candidate,
+    History,
+    Outcome,
+    Proposal,
+    Round,
+    make_missing_outcome,
+)
 from sklearn_refine._interrupts import defer_interrupts
 from sklearn_refine._sklearn_compat import calls_back, fit_task, is_own_scorer
 from sklearn_refine.evaluation._context import EvaluationContext
@@ -21,7 +28,7 @@ from sklearn_refine.evaluation._failures import handle_dead_worker
 from sklearn_refine.evaluation._inputs import Fit
 from sklearn_refine.evaluation._paused import PAUSED
 from sklearn_refine.evaluation._pool import Call
-from sklearn_refine.evaluation._racing import Race, make_missing_outcome
+from sklearn_refine.evaluation._racing import Race
 from sklearn_refine.evaluation._rows import Rows
 from sklearn_refine.evaluation._tasks import (
     Pair,

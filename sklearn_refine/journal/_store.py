@@ -154,7 +154,7 @@ class JournalStore:
         self._journal.save(self.round, rows)
 
     def note(self, kind: str, facts: dict[str, Any], round_number: int = 0) -> None:
-        """Write facts about the search, as JSON, for those who read the journal."""
+        """Write facts about the search, as JSON, for readers of the journal."""
         text = json.dumps(facts, default=_plain)
         if len(text) <= MAX_NOTE_LENGTH:
             self._journal.note(kind, round_number, text)

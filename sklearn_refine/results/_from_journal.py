@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_refine._history import Candidate, History, Outcome, Round
+from sklearn_refine._history import (
+    Candidate,
+    History,
+    Outcome,
+    Round,
+    make_missing_outcome,
+)
 from sklearn_refine._sklearn_compat import BaseSearchCV
 from sklearn_refine.journal._connection import damaged_error
 from sklearn_refine.journal._reader import Content, JournalReader
@@ -183,7 +189,7 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
             self.n_splits_, str(self.refit) if self.multimetric_ else "score"
         )
         known = list(content.fits.values())
-        missing = _missing_outcome([fit.outcome for fit in known]) if known else {}
+        missing = make_missing_outcome([fit.outcome for fit in known]) if known else {}
         pauses: dict[str, Any] = {}
         params: dict[str, dict[str, Any]] = {}
         names: list[str] = []
@@ -307,19 +313,6 @@ def _outcome(
         if pause is not None:
             outcome["paused_scores"] = [tuple(pause)]
     return outcome
-
-
-def _missing_outcome(known: list[Outcome]) -> Outcome:
-    """Return the outcome of a split on which a candidate did not run."""
-    template = next((o for o in known if not o["fit_error"]), known[0])
-    missing: Outcome = {**template, "fit_time": math.nan, "score_time": math.nan}
-    missing["fit_error"] = None
-    for name in ("test_scores", "train_scores"):
-        if name in template:
-            scores = template[name]
-            several = isinstance(scores, dict)
-            missing[name] = dict.fromkeys(scores, math.nan) if several else math.nan
-    return missing
 
 
 def _find_times(content: Content, names: list[str]) -> np.ndarray:
