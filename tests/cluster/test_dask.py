@@ -300,7 +300,7 @@ def test_a_cluster_that_grows_is_used(scheduler, tmp_path):
     ):
         client.upload_file(cluster_fits.__file__)
         cluster.adapt(minimum=0, maximum=2, interval="100ms", target_duration="500ms")
-        search = logged(tmp_path, n_rounds=1, seconds=0.5)
+        search = logged(tmp_path, n_rounds=1, seconds=0.3, n_processes=2)
         on_dask(search, X, Y, wait_for_workers_timeout=60)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     pids = (tmp_path / "log").read_text().split()
