@@ -100,6 +100,45 @@ def networks(kind):
     return RefiningGridSearchCV(pipe, grid, cv=4, n_rounds=2, racing=racing)
 
 
+class Recorder:
+    """A callback of scikit-learn 1.9 that writes each task to a file.
+
+    As scikit-learn's own, it is copied to the workers.
+    """
+
+    def __init__(self, log):
+        self.log = log
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None):
+        with open(self.log, "a") as file:
+            file.write(f"{context.task_name} {context.task_id}\n")
+
+
+def weighted(n_jobs, log):
+    """Return results with routed weights, and the tasks that a callback has seen."""
+    pipe = make_pipeline(StandardScaler(), Ridge())
+    for step in pipe:
+        step.set_fit_request(sample_weight=True)
+    pipe[-1].set_score_request(sample_weight=True)
+    search = RefiningGridSearchCV(
+        pipe, {"ridge__alpha": [0.1, 1.0, 10.0]}, cv=3, n_rounds=2, n_jobs=n_jobs
+    )
+    log.write_text("")
+    if hasattr(search, "set_callbacks"):
+        search.set_callbacks(Recorder(str(log)))
+    search.fit(X, Y, sample_weight=np.arange(90) % 3)
+    return results(search), sorted(log.read_text().splitlines())
+
+
 def results(fitted):
     """Return the results that must be equal, as text."""
     table = fitted.cv_results_

@@ -14,9 +14,10 @@ from contextlib import suppress
 import cluster_fits
 import numpy as np
 import pytest
-from cluster_fits import LABELS, X, Y, faulty, logged, networks, results
+from cluster_fits import LABELS, X, Y, faulty, logged, networks, results, weighted
 from cluster_processes import disturbed, n_lines, start_script, wait_until
 from joblib import parallel_config
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
@@ -140,6 +141,13 @@ def test_results_are_the_same_as_in_one_process(kind, client, tmp_path):
 
 def n_transitions(dask_scheduler):
     return dask_scheduler.transition_counter
+
+
+def test_routing_configuration_and_callbacks(client, tmp_path):
+    with config_context(enable_metadata_routing=True):
+        expected = weighted(1, tmp_path / "log")
+        with parallel_config("dask"):
+            assert weighted(-1, tmp_path / "log") == expected
 
 
 def test_a_time_budget_counts_from_the_first_task(client):

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import cluster_fits
 import numpy as np
 import pytest
-from cluster_fits import LABELS, X, Y, faulty, logged, networks, results
+from cluster_fits import LABELS, X, Y, faulty, logged, networks, results, weighted
 from cluster_processes import disturbed, n_lines, start_script, wait_until
 from joblib import parallel_config
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
@@ -62,14 +63,24 @@ def on_ray(search, X, y):
         return search.fit(X, y)
 
 
-@pytest.mark.parametrize("kind", ["refining", "random", "racing"])
+@pytest.mark.parametrize(
+    "kind", ["refining", "random", "racing", "racing over iterations"]
+)
 def test_results_are_the_same_as_in_one_process(kind, ray, tmp_path):
     expected = results(networks(kind).fit(X, LABELS))
     search = networks(kind).set_params(journal=tmp_path / "search.db", time_budget=600)
     assert results(on_ray(search, X, LABELS)) == expected
     assert search.stop_reason_ == "completed"
-    assert len(read_journal(tmp_path / "search.db")) == search.n_fits_
+    if kind != "racing over iterations":  # each pause is a row there
+        assert len(read_journal(tmp_path / "search.db")) == search.n_fits_
     assert results(on_ray(clone(search), X, LABELS)) == expected
+
+
+def test_routing_configuration_and_callbacks(ray, tmp_path):
+    with config_context(enable_metadata_routing=True):
+        expected = weighted(1, tmp_path / "log")
+        with parallel_config("ray"):
+            assert weighted(-1, tmp_path / "log") == expected
 
 
 def test_the_data_is_stored_once_a_search_and_freed(ray):
