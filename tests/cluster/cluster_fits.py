@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import ShuffleSplit
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,6 +17,8 @@ from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV
 
 X = np.random.RandomState(0).normal(size=(90, 4))
 Y = X @ [1.0, 2.0, 3.0, 4.0] + np.random.RandomState(1).normal(size=90)
+#: A worker takes seconds to start again, and a guilty fit ends three.
+ONE_SPLIT = ShuffleSplit(1, random_state=0)
 LABELS = (Y > 0).astype(int)
 
 
@@ -75,6 +78,12 @@ def faulty(fault, **options):
     return RefiningGridSearchCV(
         Faulty(fault=fault), {"value": [0, 1, 2, 3, 4, 5]}, **options
     )
+
+
+def fault_free():
+    """Return the scores of `faulty` with `cv=ONE_SPLIT` where no fit is faulty."""
+    search = faulty("none", cv=ONE_SPLIT, n_jobs=1).fit(X, Y)
+    return search.cv_results_["mean_test_score"].copy()
 
 
 def logged(folder, **options):

@@ -11,7 +11,18 @@ from contextlib import contextmanager
 import cluster_fits
 import numpy as np
 import pytest
-from cluster_fits import LABELS, X, Y, faulty, logged, networks, results, weighted
+from cluster_fits import (
+    LABELS,
+    ONE_SPLIT,
+    X,
+    Y,
+    fault_free,
+    faulty,
+    logged,
+    networks,
+    results,
+    weighted,
+)
 from cluster_processes import disturbed, n_lines, start_script, wait_until
 from joblib import parallel_config
 from sklearn import config_context
@@ -140,8 +151,8 @@ def test_a_killed_worker_costs_no_result(ray, tmp_path):
 )
 def test_a_fault_costs_one_candidate(fault, options, message, ray):
     with pytest.warns(FitFailedWarning, match=message):
-        search = on_ray(faulty(fault, **options), X, Y)
-    expected = faulty("none", n_jobs=1).fit(X, Y).cv_results_["mean_test_score"].copy()
+        search = on_ray(faulty(fault, cv=ONE_SPLIT, **options), X, Y)
+    expected = fault_free()
     expected[3] = np.nan
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], expected)
 
