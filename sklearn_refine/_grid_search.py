@@ -115,7 +115,7 @@ class RefiningGridSearchCV(BaseRefiningSearchCV):
         detect overfitting.
     racing : bool or "iterations", default=False
         Stop unpromising candidates early. Every candidate of a round is scored on the
-        first split. Only those that could still win run on further splits. Saves 60 to
+        first split. Candidates that can win no more skip the other splits. Saves 60 to
         75 % of the fits; for MLPs, 20 to 40 % of the time. May return another, nearly
         equal candidate. With "iterations", MLPs, forests and boosting also stop early.
         Stopped candidates have no ``mean_test_score``. See :ref:`racing`.
