@@ -86,6 +86,7 @@ FOREIGN = (
     "cannot be pickled",
     "could not convert string to float",
     "Input X contains NaN",
+    "Input y contains NaN",
     "Found unknown categories",
     "The least populated class",
     "cannot reshape array",

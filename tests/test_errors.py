@@ -358,6 +358,14 @@ def test_every_fit_failing_for_a_column_that_no_step_prepares(value, remedy):
     assert remedy in note
 
 
+def test_every_fit_failing_for_a_target_with_missing_values():
+    search = RefiningGridSearchCV(Ridge(), {"alpha": [1.0]}, cv=2, n_rounds=1)
+    with pytest.raises(ValueError, match="All the 2 fits failed") as raised:
+        search.fit(X, np.where(np.arange(len(Y)) % 2, np.nan, Y))
+    (note,) = raised.value.__notes__
+    assert note.endswith("dropna(subset=[column]).")
+
+
 def raising_scorer(estimator, X, y):
     raise RuntimeError("no score today")
 

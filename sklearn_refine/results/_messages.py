@@ -20,10 +20,12 @@ from sklearn_refine.space._axes import to_python, value_key
 
 #: Most parameter values that a warning names.
 MAX_NAMED = 6
-#: What to do about errors that columns without preparation cause.
+#: What to do about errors that data without preparation cause; the first one that fits.
 REMEDIES = {
     "could not convert string to float": "X has columns of text. Encode them in a "
     "pipeline, for example with OneHotEncoder in a ColumnTransformer.",
+    "Input y contains NaN": "y has missing values. Leave these rows out, for example "
+    "with table.dropna(subset=[column]).",
     "NaN": "X has missing values. Fill them in a pipeline, for example with "
     "SimpleImputer, or use a model that accepts them.",
 }
@@ -123,11 +125,11 @@ def raise_all_failed(outcomes: list[Outcome], error_score: Any) -> None:
     """Raise scikit-learn's error, with a note on the most common cause."""
     causes = Counter(_first_line_of_error(outcome["fit_error"]) for outcome in outcomes)
     text, n = causes.most_common(1)[0]
-    remedies = [f"\n{remedy}" for part, remedy in REMEDIES.items() if part in text]
+    remedies = (f"\n{remedy}" for part, remedy in REMEDIES.items() if part in text)
     try:
         warn_or_raise_about_fit_failures(outcomes, error_score)
     except ValueError as error:
-        error.add_note(f"The error of {n} of these fits: {text}{''.join(remedies)}")
+        error.add_note(f"The error of {n} of these fits: {text}{next(remedies, '')}")
         raise
 
 
