@@ -5,15 +5,27 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import sklearn_refine
 
+docs = Path(__file__).parent
+sys.path.insert(0, str(docs))
+import inventories  # noqa: E402 - it is in this folder
+
 project = "sklearn_refine"
 author = "The sklearn_refine developers"
 copyright = f"2026, {author}"
 version = release = sklearn_refine.__version__
+
+with open(docs.parent / "pyproject.toml", "rb") as file:
+    _project = tomllib.load(file)["project"]
+# Where pyproject.toml names the address "Source" of a repository, pages link to their
+# sources there. Otherwise the sources are part of the site.
+repository = _project["urls"].get("Source", "").rstrip("/")
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -23,41 +35,37 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "matplotlib.sphinxext.plot_directive",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.linkcode" if repository else "sphinx.ext.viewcode",
 ]
+intersphinx_mapping = {
+    name: (address, f"inventories/{name}.txt")
+    for name, (address, _) in inventories.PROJECTS.items()
+}
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
-# Examples are run when the site is built. Those that need a file which is not part of
-# the repository are run if it is in the folder SKLEARN_REFINE_DATA, or else in
-# examples/data, where git ignores it; without it they are shown, with no figures.
+# Examples are run when the site is built. Two need data that are not part of the
+# repository; their pages show output that was recorded.
 # SKLEARN_REFINE_EXAMPLES="" shows all and runs none, for a quick build.
-examples_data = os.path.abspath(
-    os.environ.get("SKLEARN_REFINE_DATA")
-    or Path(__file__).parents[1] / "examples" / "data"
-)
-os.environ["SKLEARN_REFINE_DATA"] = examples_data  # they run in another directory
-needed_files = {
-    "fetal_health_mlp": ["fetal_health.csv"],
-    "tox21_mlp": ["tox21_ecfp1024.npz", "tox21.csv.gz"],
-}
-run_examples = ["band_gap", "loss_surface", "digits", "text", "nested", "resume"]
-run_examples += [
-    example
-    for example, files in needed_files.items()
-    if any((Path(examples_data) / name).exists() for name in files)
-]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": os.environ.get(
-        "SKLEARN_REFINE_EXAMPLES",
-        rf"({'|'.join(run_examples)})\w*\.py$",
+        "SKLEARN_REFINE_EXAMPLES", r"/(?!fetal_health|tox21)\w+\.py$"
     )
     or "(?!)",
+    "remove_config_comments": True,
     "within_subsection_order": "ExampleTitleSortKey",
     "download_all_examples": False,
     "plot_gallery": True,
     "abort_on_example_error": True,
     "show_memory": False,
+    # The examples that use a class or function, for the page about it.
+    "doc_module": ("sklearn_refine",),
+    "backreferences_dir": "generated/examples",
+    "default_thumb_file": str(docs / "_static" / "logo.png"),
 }
 # The pictures of the user guide (user_guide/pictures.py).
 plot_formats = [("png", 120)]
@@ -70,10 +78,42 @@ default_role = "code"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_refine"
+html_baseurl = f"{_project['urls']['Documentation']}/en/stable/"
+html_logo = html_favicon = "_static/logo.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_search_scorer = str(docs / "_static" / "search_order.js")
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {"install": [], "changelog": [], "design": []}
-html_theme_options = {"navigation_with_keys": False}
+_no_sidebar = ["index", "install", "changelog", "design", "long_searches"]
+html_sidebars = {page: [] for page in [*_no_sidebar, "benchmarks/*"]}
+html_theme_options: dict[str, Any] = {
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 5,
+    "logo": {"text": "sklearn_refine"},
+    "use_edit_page_button": bool(repository),
+    "show_prev_next": False,
+}
+# What pages of other sites show of a link to this one (_templates/layout.html).
+html_context: dict[str, Any] = {
+    "description": _project["description"],
+    "card": f"{html_baseurl}_static/card.png",
+}
+if repository:
+    _host, _owner, _name = re.fullmatch(
+        r"https://([^/]+)/([^/]+)/([^/]+)", repository
+    ).groups()
+    _kind = _host.split(".")[0]  # github or gitlab
+    html_theme_options["icon_links"] = [
+        {"name": "Source", "url": repository, "icon": f"fa-brands fa-{_kind}"}
+    ]
+    html_context |= {
+        f"{_kind}_url": f"https://{_host}",
+        f"{_kind}_user": _owner,
+        f"{_kind}_repo": _name,
+        f"{_kind}_version": "main",
+        "doc_path": "docs",
+    }
 
 # Types stand in the docstrings, in words.
 autodoc_typehints = "none"
@@ -105,8 +145,24 @@ def _is_own(method: Any) -> bool:
     return module.split(".")[0] == sklearn_refine.__name__
 
 
+def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
+    """Return the address of the source of an object in the repository."""
+    thing: Any = sys.modules.get(info["module"])
+    for name in info["fullname"].split("."):
+        thing = getattr(thing, name, None)
+    thing = inspect.unwrap(getattr(thing, "fget", thing))
+    try:
+        file = Path(inspect.getsourcefile(thing)).relative_to(docs.parent)
+        lines, start = inspect.getsourcelines(thing)
+    except (TypeError, ValueError, OSError):  # not of this package, or no source
+        return None
+    return f"{repository}/blob/main/{file}#L{start}-L{start + len(lines) - 1}"
+
+
 _classes = {name: getattr(sklearn_refine, name) for name in sklearn_refine.__all__}
+_examples = "".join(file.read_text() for file in docs.parent.glob("examples/*.py"))
 autosummary_context = {
+    "in_examples": {name for name in _classes if name in _examples},
     "own_methods": {name: own_methods(cls) for name, cls in _classes.items()},
     "inherited_methods": {
         name: inherited_methods(cls) for name, cls in _classes.items()
