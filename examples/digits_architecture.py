@@ -10,7 +10,6 @@ trained again and compared on digits that the search has not seen.
 
 # %%
 # Three parameters, of which one holds between one and three widths.
-import sys
 import warnings
 
 import numpy as np
@@ -26,14 +25,13 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_refine import SuccessiveRandomSearchCV, layer_sizes
 
-SMOKE = "--smoke" in sys.argv  # a few seconds, for CI
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.4, stratify=y, random_state=0
 )
-network = MLPClassifier(max_iter=3 if SMOKE else 40, random_state=0)
+network = MLPClassifier(max_iter=40, random_state=0)
 search = SuccessiveRandomSearchCV(
     make_pipeline(StandardScaler(), network),
     {
@@ -41,9 +39,9 @@ search = SuccessiveRandomSearchCV(
         "mlpclassifier__alpha": loguniform(1e-5, 10),
         "mlpclassifier__learning_rate_init": loguniform(1e-4, 1e-1),
     },
-    n_iter=12 if SMOKE else 48,
+    n_iter=48,
     cv=3,
-    n_jobs=1 if SMOKE else 2,
+    n_jobs=2,
     time_budget=30,
     random_state=0,
 )
@@ -65,7 +63,7 @@ for params, mean, std in zip(
         model.set_params(mlpclassifier__random_state=seed)
         .fit(X_train, y_train)
         .score(X_test, y_test)
-        for seed in range(2 if SMOKE else 5)
+        for seed in range(5)
     ]
     rows.append(
         {

@@ -1,54 +1,59 @@
 """
-Fetal health: two hidden layers and classes of unequal size
-===========================================================
+Fetal health: classes of unequal size
+=====================================
 
 A cardiotocogram records the heart rate of a fetus and the contractions of the womb.
-Obstetricians judged 2126 of them as normal (78 %), suspect (14 %) or pathological
-(8 %), and a network with two small hidden layers shall tell them apart from 21
-measurements. Who always says "normal" is right in 78 % of the cases and finds no
-fetus in danger, so the searches maximize the balanced accuracy: the mean over the
-classes of the part that is recognized, one third for whoever always says the same.
-A grid of three networks, three penalties and two learning rates is the starting
-point that ``RefiningGridSearchCV`` refines; ``SuccessiveRandomSearchCV`` spends as
-many fits on distributions. The two learning rates are too small for so few epochs, as
-a first guess may be. On a grid that holds a good point already, refining adds little.
+Obstetricians judged 2126 of them as normal (78 %), suspect (14 %) or pathological (8
+%). A network with two small hidden layers learns to distinguish them from 21
+measurements. Always predicting "normal" is right in 78 % of the cases, and finds no
+fetus in danger. So the searches maximize the balanced accuracy: the mean over the
+classes of the share that is recognized.
 
-A fifth of the data, with the same share of each class, is held out and seen by no
-search. It holds only 35 pathological cases, and the standard error in the table says
-what that means for the balanced accuracy. Rows may be parts of one recording, which
-the table does not tell, so no split can keep them together, and all scores may be
-better than for a new patient. The network itself is fitted to the log-loss of all
-cases alike; only the choice among networks looks at the classes equally.
-
-The data are not part of this repository. Give them as a CSV file with ``--data``, in
-the form that circulates as "Fetal Health Classification": 21 measurements and the
-column ``fetal_health`` with 1 (normal), 2 (suspect) or 3 (pathological). Without it,
-``fetal_health.csv`` is looked for in the folder `data` beside this script, or in the
-one that the environment variable ``SKLEARN_REFINE_DATA`` gives; and if it is not there,
-the script asks OpenML for the UCI Cardiotocography data (Ayres-de-Campos et al., 2000),
-which differ a little in their columns.
+The data are not part of this repository, so the output was recorded. To run the
+example, save the table that is known as "Fetal Health Classification" (UCI
+Cardiotocography, Ayres-de-Campos et al., 2000) as ``fetal_health.csv``, in a folder
+``data`` next to it or in the folder that the environment variable
+``SKLEARN_REFINE_DATA`` names.
 """
+# sphinx_gallery_thumbnail_path = "images/fetal_health.png"
 
-import argparse
+# %%
+# The data
+# --------
+# A fifth of the cases, with the same share of each class, is seen by no search. Rows
+# that occur twice are left out: a case of the test set could be known from the training
+# set.
 import os
-import time
-import warnings
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from scipy.stats import loguniform
-from sklearn.datasets import fetch_openml
-from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, confusion_matrix
-from sklearn.model_selection import (
-    GridSearchCV,
-    StratifiedKFold,
-    cross_val_score,
-    train_test_split,
+from sklearn.model_selection import train_test_split
+
+here = Path(__file__).parent if "__file__" in globals() else Path()
+folder = Path(os.environ.get("SKLEARN_REFINE_DATA", here / "data"))
+table = pd.read_csv(folder / "fetal_health.csv").drop_duplicates()
+X, y = table.drop(columns="fetal_health"), table["fetal_health"].astype(int)
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, test_size=0.2, stratify=y, random_state=0
 )
+print(f"{len(X)} cases, {X.shape[1]} features, {len(X_train)} for the searches")
+
+# %%
+# .. code-block:: text
+#
+#    2113 cases, 21 features, 1690 for the searches
+#
+# Three searches
+# --------------
+# A grid of three networks, three penalties and two learning rates is the starting point
+# of ``RefiningGridSearchCV``. Both learning rates are too small for so few epochs, as a
+# first guess may be. ``SuccessiveRandomSearchCV`` has as many fits.
+import warnings
+
+from scipy.stats import loguniform
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -59,278 +64,116 @@ from sklearn_refine import (
     layer_sizes,
 )
 
-SEED = 0
-CLASSES = {1: "normal", 2: "suspect", 3: "pathological"}
-CLASS_SIZES = {1: 1655, 2: 295, 3: 176}
-ALPHA, RATE, LAYERS = (
-    "mlp__" + name for name in ("alpha", "learning_rate_init", "hidden_layer_sizes")
-)
-COARSE = {
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
+network = MLPClassifier(max_iter=50, random_state=0)
+model = Pipeline([("scale", StandardScaler()), ("mlp", network)])
+ALPHA, RATE = "mlp__alpha", "mlp__learning_rate_init"
+LAYERS = "mlp__hidden_layer_sizes"
+grid = {
     ALPHA: [1e-4, 1e-2, 1.0],
     RATE: [1e-4, 1e-3],
     LAYERS: [(8, 5), (15, 10), (30, 20)],
 }
-# Where both refining searches may go.
-LIMITS = {ALPHA: (1e-5, 10.0), RATE: (1e-4, 0.1), LAYERS: (4, 64)}
-TINY = {ALPHA: [1e-4, 1e-2], RATE: [1e-3, 1e-2], LAYERS: [(8, 5), (15, 10)]}
-
-
-def main():
-    """Run the searches and print what came of them."""
-    args = parse_args()
-    # The number of epochs is fixed and small, so most fits end before the optimizer
-    # calls itself converged. scikit-learn hands this filter on to its workers.
-    warnings.filterwarnings("ignore", category=ConvergenceWarning)
-
-    path = args.data or local_file()
-    table = from_openml() if path is None else from_csv(path)
-    # Left in, a row of the test set could be known from the training set.
-    table = table.drop_duplicates()
-    if args.smoke:
-        table = table.sample(400, random_state=SEED)
-    X, y = table.drop(columns="fetal_health"), table["fetal_health"]
-    split = train_test_split(X, y, test_size=0.2, stratify=y, random_state=SEED)
-    X_train, X_test, y_train, y_test = split
-    print(f"{len(X)} cases, {X.shape[1]} features, {len(X_train)} for the searches")
-
-    common = {
-        "scoring": "balanced_accuracy",
-        "n_jobs": args.n_jobs,
-        "cv": StratifiedKFold(2 if args.smoke else 3, shuffle=True, random_state=SEED),
-    }
-    network = MLPClassifier(max_iter=5 if args.smoke else 50, random_state=SEED)
-    model = Pipeline([("scale", StandardScaler()), ("mlp", network)])
-    grid = TINY if args.smoke else COARSE
-    refining = RefiningGridSearchCV(
-        model, grid, n_rounds=2 if args.smoke else 3, bounds=LIMITS, **common
-    )
-    plan = refining.plan(X_train, y_train)
-    print("\nWhat plan() of RefiningGridSearchCV says, before any fit:")
-    print(plan.to_string())
-
-    searches = [
-        GridSearchCV(model, grid, **common),
-        refining,
-        SuccessiveRandomSearchCV(
-            model,
-            {
-                ALPHA: loguniform(*LIMITS[ALPHA]),
-                RATE: loguniform(*LIMITS[RATE]),
-                LAYERS: layer_sizes(depth=2, width=LIMITS[LAYERS]),
-            },
-            n_iter=int(plan["n_candidates"].sum()),
-            random_state=SEED,
-            **common,
-        ),
-    ]
-    rows = [baseline(*split, **common)]
-    rows += [report(search, *split) for search in searches]
-    results = pd.DataFrame(rows).set_index("method")
-    print("\nBalanced accuracy (+-: its standard error over the test cases), accuracy:")
-    print(results.fillna("").to_string())
-
-    print("\nWhat the rounds of RefiningGridSearchCV took and found:")
-    shown = ["n_candidates", "n_fits", "seconds", "best_score", "best_so_far"]
-    print(refining.rounds_[shown].round(3).to_string())
-
-    best = max(searches, key=lambda search: search.best_score_)
-    print(f"\nTest cases, by {type(best).__name__}, whose CV score is the highest:")
-    print(confusion(y_test, best.predict(X_test)).to_string())
-    if args.smoke:
-        print("\nA smoke run: too little data and training for a comparison.")
-    draw(results, best, X_test, y_test)
-
-
-def local_file():
-    """Return the path of the data in the folder for such files, None if not there."""
-    here = Path(__file__).parent if "__file__" in globals() else Path()
-    folder = Path(os.environ.get("SKLEARN_REFINE_DATA", here / "data"))
-    path = folder / "fetal_health.csv"
-    return path if path.exists() else None
-
-
-def parse_args():
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description="Tune a network for fetal health.")
-    parser.add_argument("--data", metavar="PATH", help="CSV file; default: OpenML")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="fits in parallel")
-    parser.add_argument("--smoke", action="store_true", help="a few seconds, for CI")
-    return parser.parse_args()
-
-
-def from_csv(path):
-    """Return the table of a CSV file, with its classes as ints."""
-    table = pd.read_csv(path)
-    if "fetal_health" not in table or table.shape[1] != 22:
-        raise ValueError(
-            f"{path} has the columns {list(table)}; expected are 21 measurements and "
-            "the column 'fetal_health'."
-        )
-    if not table["fetal_health"].isin(CLASSES).all():
-        raise ValueError(
-            f"The column 'fetal_health' of {path} holds other values than "
-            f"{list(CLASSES)}: {table['fetal_health'].unique().tolist()}."
-        )
-    return table.astype({"fetal_health": int})
-
-
-def from_openml():
-    """Return the table that OpenML has, in the form of the CSV file.
-
-    Written without having seen the data, so all that is assumed is checked:
-
-    - "cardiotocography" is there twice. Version 1 (id 1466) has the ten patterns of
-      heart rate as target, version 2 (id 1560) the three classes, coded 1 to 3.
-    - The features are called V1 to V35, in the order of UCI's table: start and end
-      of the record and the baseline as the expert sees it (V1 to V3), 22
-      measurements (V4 to V25), and an indicator of each of the ten patterns (V26 to
-      V35). The patterns are the experts' judgement too and nearly give the class
-      away, so they must not be features. That exactly one of them holds for each
-      row is what tells them from the measurements.
-    """
-    try:
-        bunch = fetch_openml(data_id=1560, as_frame=True)
-    except (OSError, ValueError) as error:  # no network, or no such data set
-        raise RuntimeError(
-            f"OpenML did not give the data ({error}). Pass --data PATH, the path of a "
-            "CSV file of them."
-        ) from error
-    target = pd.to_numeric(bunch.target, errors="coerce")
-    names = [f"V{number}" for number in range(1, 36)]
-    known = (
-        list(bunch.data) == names
-        and target.value_counts().to_dict() == CLASS_SIZES
-        and is_one_hot(bunch.data[names[25:]].apply(pd.to_numeric, errors="coerce"))
-    )
-    if not known:
-        raise RuntimeError(
-            "The data set 1560 of OpenML is not as expected: features V1 to V35, of "
-            f"which the last ten are indicators, and classes of {CLASS_SIZES} rows. "
-            f"It has the features {list(bunch.data)} and classes of "
-            f"{target.value_counts().to_dict()} rows. Pass --data PATH, the path of a "
-            "CSV file of the data."
-        )
-    table = bunch.data[names[3:25]].astype(float)
-    return table.assign(fetal_health=target.astype(int))
-
-
-def is_one_hot(table):
-    """Whether each column has two values, and one column a row the larger one."""
-    larger = table == table.max()
-    return bool((table.nunique() == 2).all() and (larger.sum(axis=1) == 1).all())
-
-
-def baseline(X_train, X_test, y_train, y_test, **common):
-    """Return the table's row for always predicting the largest class.
-
-    It runs first and in parallel only to start the worker processes, which would
-    otherwise count as time of the first search.
-    """
-    null = DummyClassifier(strategy="most_frequent")
-    cv_score = cross_val_score(null, X_train, y_train, **common).mean()
-    predicted = null.fit(X_train, y_train).predict(X_test)
-    name = f"always {CLASSES[predicted[0]]}"
-    return {"method": name, **scores(cv_score, y_test, predicted)}
-
-
-def report(search, X_train, X_test, y_train, y_test):
-    """Fit a search and return its row of the table."""
-    start = time.perf_counter()
+bounds = {ALPHA: (1e-5, 10.0), RATE: (1e-4, 0.1), LAYERS: (4, 64)}
+common = {
+    "scoring": "balanced_accuracy",
+    "cv": StratifiedKFold(3, shuffle=True, random_state=0),
+    "n_jobs": -1,
+}
+refining = RefiningGridSearchCV(model, grid, bounds=bounds, **common)
+distributions = {
+    ALPHA: loguniform(*bounds[ALPHA]),
+    RATE: loguniform(*bounds[RATE]),
+    LAYERS: layer_sizes(depth=2, width=bounds[LAYERS]),
+}
+n_iter = int(refining.plan(X_train, y_train)["n_candidates"].sum())
+searches = [
+    GridSearchCV(model, grid, **common),
+    refining,
+    SuccessiveRandomSearchCV(
+        model, distributions, n_iter=n_iter, random_state=0, **common
+    ),
+]
+rows = []
+for search in searches:
     search.fit(X_train, y_train)
-    seconds = time.perf_counter() - start
-    return {
-        "method": type(search).__name__,
-        **scores(search.best_score_, y_test, search.predict(X_test)),
-        "fits": str(len(search.cv_results_["params"]) * search.n_splits_),
-        "seconds": f"{seconds:.1f}",
-        "best parameters": ", ".join(
-            f"{name.split('__')[-1]}={readable(value)}"
-            for name, value in search.best_params_.items()
-        ),
+    predicted = search.predict(X_test)
+    row = {
+        "search": type(search).__name__,
+        "CV balanced": search.best_score_,
+        "test balanced": balanced_accuracy_score(y_test, predicted),
+        "test accuracy": (predicted == y_test).mean(),
+        "layers": search.best_params_[LAYERS],
+        "rate": search.best_params_[RATE],
     }
+    rows.append(row)
+results = pd.DataFrame(rows).set_index("search")
+print(results.to_string(float_format="%.3f"))
 
+# %%
+# .. code-block:: text
+#
+#                              CV balanced  test balanced  test accuracy    layers  rate
+#    search
+#    GridSearchCV                    0.789          0.775          0.903  (30, 20) 0.001
+#    RefiningGridSearchCV            0.831          0.826          0.922  (60, 40) 0.003
+#    SuccessiveRandomSearchCV        0.866          0.810          0.922  (49, 64) 0.022
+#
+# The test set has only 35 pathological cases, so the balanced accuracy of two searches
+# differs by chance by several percent. Rows may be parts of one recording, which the
+# table does not tell. Scores of a new patient may be lower.
+#
+# What the rounds did
+# -------------------
+print(refining.rounds_[["n_candidates", "best_so_far", "note"]].round(3).to_string())
 
-def scores(cv_score, y_test, predicted):
-    """Return the columns of the table that every model has."""
-    counts = confusion_matrix(y_test, predicted)
-    sizes = counts.sum(axis=1)
-    recall = counts.diagonal() / sizes
-    variance = (recall * (1 - recall) / sizes).sum() / len(sizes) ** 2
-    return {
-        "CV balanced": round(cv_score, 3),
-        "test balanced": round(recall.mean(), 3),
-        "+-": round(np.sqrt(variance), 3),
-        "test accuracy": round(accuracy_score(y_test, predicted), 3),
-    }
+# %%
+# .. code-block:: text
+#
+#           n_candidates  best_so_far              note
+#    round
+#    1                18        0.789
+#    2                18        0.822  beyond alpha, +2
+#    3                18        0.831  beyond hidden_l…
+#
+# What accuracy hides
+# -------------------
+# Left: both scores of each search on held-out cases, and the accuracy of always
+# predicting "normal". Right: what the search with the highest cross-validated score
+# predicts. The colours are shares of a row, the numbers are cases.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay
 
+best = max(searches, key=lambda search: search.best_score_)
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11, 3.8), layout="constrained", width_ratios=(1.3, 1)
+)
+places = np.arange(len(results))
+left.barh(places - 0.2, results["test accuracy"], 0.38, color="0.75", label="accuracy")
+left.barh(places + 0.2, results["test balanced"], 0.38, label="balanced accuracy")
+left.axvline((y_test == 1).mean(), color="0.3", linestyle="--", label="always normal")
+left.set(xlim=(0, 1), xlabel="on held-out cases")
+left.set_yticks(places, results.index)
+left.invert_yaxis()
+left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+names = ["normal", "suspect", "pathological"]
+shares = ConfusionMatrixDisplay.from_predictions(
+    y_test,
+    best.predict(X_test),
+    normalize="true",
+    include_values=False,
+    ax=right,
+    cmap="Blues",
+    display_labels=names,
+)
+counts = pd.crosstab(y_test, best.predict(X_test)).to_numpy()
+for (i, j), count in np.ndenumerate(counts):
+    dark = count / counts[i].sum() > 0.5
+    right.text(j, i, count, ha="center", va="center", color="w" if dark else "k")
+right.set(title=type(best).__name__, xlabel="predicted", ylabel="judged as")
+plt.show()
 
-def confusion(y_test, predicted):
-    """Return the confusion matrix, with the names of the classes."""
-    names = list(CLASSES.values())
-    return pd.DataFrame(
-        confusion_matrix(y_test, predicted, labels=list(CLASSES)),
-        index=pd.Index(names, name="judged as"),
-        columns=[f"predicted {name}" for name in names],
-    )
-
-
-def draw(results, best, X_test, y_test):
-    """Draw what accuracy hides: both scores of each method, and the best one's errors.
-
-    The colours of the matrix are shares of a row, so that its diagonal holds what the
-    balanced accuracy is the mean of; the numbers are cases.
-    """
-    _, (left, right) = plt.subplots(
-        1, 2, figsize=(11, 4.2), layout="constrained", width_ratios=(1.3, 1)
-    )
-    places = np.arange(len(results))
-    left.barh(
-        places - 0.2,
-        results["test accuracy"],
-        0.38,
-        color="0.75",
-        edgecolor="0.3",
-        label="accuracy",
-    )
-    left.barh(
-        places + 0.2,
-        results["test balanced"],
-        0.38,
-        xerr=results["+-"],
-        color="C0",
-        edgecolor="0.3",
-        hatch="//",
-        label="balanced accuracy",
-    )
-    null = results["test accuracy"].iloc[0]
-    left.axvline(null, color="0.3", linestyle="--", linewidth=1)
-    left.annotate(
-        f"always normal: {null:.2f}",
-        (null, -0.62),
-        xytext=(-4, 0),
-        textcoords="offset points",
-        ha="right",
-        va="center",
-    )
-    left.set(xlim=(0, 1), ylim=(len(results) - 0.5, -0.9), xlabel="on held-out cases")
-    left.set_yticks(places, results.index)
-    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
-    counts = confusion_matrix(y_test, best.predict(X_test), labels=list(CLASSES))
-    shares = ConfusionMatrixDisplay(
-        counts / counts.sum(axis=1, keepdims=True),
-        display_labels=list(CLASSES.values()),
-    ).plot(ax=right, cmap="Blues", include_values=False, im_kw={"vmin": 0, "vmax": 1})
-    for (i, j), count in np.ndenumerate(counts):
-        dark = count / counts[i].sum() > 0.5
-        right.text(j, i, count, ha="center", va="center", color="w" if dark else "k")
-    shares.ax_.set(title=type(best).__name__, ylabel="judged as", xlabel="predicted")
-    plt.show()
-
-
-def readable(value):
-    """Return a float in three digits, and anything else as it is."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-if __name__ == "__main__":
-    main()
+# %%
+# .. image:: /images/fetal_health.png
+#    :alt: Accuracies and balanced accuracies of three searches, and a confusion matrix.

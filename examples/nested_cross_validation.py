@@ -1,18 +1,17 @@
 """
-How much the best score flatters itself: nested cross-validation
-================================================================
+Nested cross-validation: how much the best score is biased
+==========================================================
 
-``best_score_`` is the largest of many noisy scores, and therefore too good, the more so
-the more candidates a search tries and the fewer rows there are. What a tuned model will
-do on new data is measured by a loop around the whole search: each outer split holds
-rows back that its search never sees.
+``best_score_`` is the largest of many noisy scores, so it is biased upwards: the search
+overfits its splits. The bias grows with the number of candidates, and shrinks with the
+number of rows. Nested cross-validation measures what a tuned model will do on new data:
+each outer split holds back rows that its search never sees.
 """
 
 # %%
 # A search is an estimator, so it goes into ``cross_validate`` as any other. 150 tumours
 # of the breast cancer data, a small network, and two sizes of search: the grid only,
 # and the grid with two finer rounds.
-import sys
 import warnings
 
 import numpy as np
@@ -26,14 +25,11 @@ from sklearn.utils import resample
 
 from sklearn_refine import RefiningGridSearchCV
 
-SMOKE = "--smoke" in sys.argv  # a few seconds, for CI
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_breast_cancer(return_X_y=True)
 X, y = resample(X, y, n_samples=150, replace=False, stratify=y, random_state=0)
-outer = RepeatedStratifiedKFold(
-    n_splits=3 if SMOKE else 5, n_repeats=1 if SMOKE else 2, random_state=0
-)
+outer = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
 
 
 def nested(n_rounds):
@@ -41,7 +37,7 @@ def nested(n_rounds):
     search = RefiningGridSearchCV(
         make_pipeline(
             StandardScaler(),
-            MLPClassifier(max_iter=5 if SMOKE else 50, random_state=0),
+            MLPClassifier(max_iter=50, random_state=0),
         ),
         {
             "mlpclassifier__alpha": [1e-4, 1e-2, 1.0],
@@ -51,9 +47,7 @@ def nested(n_rounds):
         n_rounds=n_rounds,
         cv=5,
     )
-    found = cross_validate(
-        search, X, y, cv=outer, return_estimator=True, n_jobs=1 if SMOKE else 2
-    )
+    found = cross_validate(search, X, y, cv=outer, return_estimator=True, n_jobs=2)
     inside = np.array([fitted.best_score_ for fitted in found["estimator"]])
     return inside, found["test_score"]
 

@@ -1,15 +1,15 @@
 """
-Stop a search and go on with it later
-=====================================
+Resume a search after a crash
+=============================
 
-A search with ``journal=`` writes each fit to a file as soon as it is finished. Whatever
-stops it, a full disk apart, the same script goes on from there. Here a time budget
-stops it, after a few seconds; a closed laptop or ``kill -9`` would leave the same file.
+A search with ``journal=`` writes each fit to a file, a checkpoint, as soon as it is
+finished. After a crash, the same script resumes the search from there. Here a time
+budget stops it after a few seconds. A closed laptop or ``kill -9`` would leave the same
+file.
 """
 
 # %%
 # A network for handwritten digits, 27 candidates, then two finer rounds.
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -23,14 +23,11 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_refine import RefiningGridSearchCV, read_journal
 
-SMOKE = "--smoke" in sys.argv  # a few seconds, for CI
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-if SMOKE:
-    X_train, y_train = X_train[:200], y_train[:200]
-network = MLPClassifier(max_iter=5 if SMOKE else 60, random_state=0)
+network = MLPClassifier(max_iter=60, random_state=0)
 folder = tempfile.TemporaryDirectory()
 journal = Path(folder.name) / "digits.db"
 
@@ -52,7 +49,7 @@ def make_search(**options):
 
 # %%
 # The first session may take three seconds. No fit is started that would not be done.
-first = make_search(n_jobs=1, n_rounds=1 if SMOKE else 3, time_budget=3)
+first = make_search(n_jobs=1, n_rounds=3, time_budget=3)
 first.fit(X_train, y_train)
 print("The first session ended because of:", first.stop_reason_)
 print("candidates that are complete:", len(first.cv_results_["params"]))
