@@ -62,6 +62,7 @@ sphinx_gallery_conf = {
     "plot_gallery": True,
     "abort_on_example_error": True,
     "show_memory": False,
+    "write_computation_times": False,
     # The examples that use a class or function, for the page about it.
     "doc_module": ("sklearn_refine",),
     "backreferences_dir": "generated/examples",
@@ -115,6 +116,7 @@ if repository:
         "doc_path": "docs",
     }
 
+toc_object_entries_show_parents = "hide"
 # Types stand in the docstrings, in words.
 autodoc_typehints = "none"
 # The class template lists the members itself.
@@ -185,6 +187,12 @@ def plain_text_as_literals(
         lines[number] = re.sub(r"\((\w+_),\)", r"(``\1``,)", line)
 
 
+def keep_errors_together(app: Any, page: str, source: list[str]) -> None:
+    """Break no line before or after the sign in 0.5 ± 0.1."""
+    source[0] = source[0].replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+
+
 def setup(app: Any) -> None:
     """Connect after numpydoc, which connects at the default priority of 500."""
+    app.connect("source-read", keep_errors_together)
     app.connect("autodoc-process-docstring", plain_text_as_literals, priority=600)
