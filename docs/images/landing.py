@@ -226,7 +226,10 @@ def displays():
 
 
 def sessions(first_session=15):
-    """Draw the card of the journal: the fits of two sessions of one search."""
+    """Draw the card of the journal: the fits of two sessions of one search.
+
+    `first_session` is the time in seconds after which the first one is stopped.
+    """
     X, y = load_digits(return_X_y=True)
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=40, random_state=0))
