@@ -2,14 +2,14 @@
 How deep, how wide: the architecture of a network for digits
 ============================================================
 
-``layer_sizes`` is a distribution over ``hidden_layer_sizes``: so many layers, so many
-units in each. ``SuccessiveRandomSearchCV`` searches over it together with the penalty
-and the learning rate, within a time that is given, and the five best settings are then
-trained again and compared on digits that the search has not seen.
+``layer_sizes`` is a distribution over ``hidden_layer_sizes``: the number of layers and
+the units of each. ``SuccessiveRandomSearchCV`` searches over it together with the
+penalty and the learning rate, within a time budget. The five best settings are then
+trained again, and compared on digits that the search has not seen.
 """
 
 # %%
-# Three parameters, of which one holds between one and three widths.
+# Three parameters. ``hidden_layer_sizes`` holds between one and three widths.
 import warnings
 
 import numpy as np
@@ -50,8 +50,8 @@ print("ended because of:", search.stop_reason_)
 print(search.rounds_[["n_candidates", "best_so_far", "seconds"]].round(3).to_string())
 
 # %%
-# The five best, each trained on all training rows with five seeds. A difference between
-# two of them that is smaller than the spread over seeds is none.
+# The five best, each trained on all training rows with five seeds. A difference
+# that is smaller than the spread over seeds says nothing.
 results = pd.DataFrame(search.cv_results_)
 best = results.nlargest(5, "mean_test_score")
 rows = []

@@ -55,7 +55,7 @@ errors = -dense.cv_results_["mean_test_score"].reshape(n, n)
 print(f"lowest error of {errors.size} candidates: {errors.min():.3f} eV")
 
 # %%
-# A dent is a candidate of the dense grid whose error is below that of all eight
+# A dent is a candidate of the dense grid with a lower error than all eight
 # neighbours. The lowest lies in a valley at a penalty of about 3. Others lie on the
 # plain below it, where networks overfit, and where the rate is too high.
 padded = np.pad(errors, 1, constant_values=np.inf)
@@ -74,7 +74,7 @@ for i, j in dents:
 
 # %%
 # Two searches from a coarse grid, one around the best center only, and one around the
-# three best. The coarse grid lies beside the valley.
+# three best. The valley is not on the coarse grid.
 coarse = {ALPHA: [1e-3, 1e-1, 1e1], RATE: [1e-4, 1e-2, 1e-1]}
 searches = {
     n_centers: RefiningGridSearchCV(

@@ -3,11 +3,11 @@ Toxicity: three sets of compounds, and why three
 ================================================
 
 Does a compound disturb the signals of a cell? In Tox21 some 8000 compounds were
-measured in twelve assays, not each of them in all. The features are fingerprints: which
-of the small groups of atoms a compound has, hashed to 1024 bits. A network and a random
-forest are tuned here for two of the assays, with three sets of compounds: one trains,
-one chooses among the candidates, one says how good the choice is. The second half shows
-what a score is worth that came from the set that chose.
+measured in twelve assays, though not each compound in all. The features are
+fingerprints: the small groups of atoms of a compound, hashed to 1024 bits. A network
+and a random forest are tuned here for two of the assays, with three sets of compounds:
+one trains, one chooses among the candidates, one says how good the choice is. The
+second half shows how biased the score is on the set that chose: the search overfits it.
 
 The data are not part of this repository, so the output was recorded. To run the
 example, save fingerprints as ``tox21_ecfp1024.npz``, in a folder ``data`` next to it or
@@ -232,16 +232,17 @@ for size, curve in curves.items():
 #    1000 compounds for validation: gain of the validation score 0.046 (+- 0.008),
 #    of the test score 0.037 (+- 0.007)
 #
-# With 100 compounds, of which a dozen are active, the validation score climbs as long
-# as candidates are tried, and most of that is luck: the test score of those that it
-# chooses gains a fraction of it and soon stays where it is. Thin lines are the
-# partitions: in some, the search ends with a worse network than it had after four
-# candidates, and reports a better score. With 1000 compounds both gain about the same,
-# and the search is worth its time. How much of the climb is luck is itself
-# uncertain: with other epochs, spaces and partitions, 100 compounds each, the test
-# score gained between a sixth and two thirds of what the validation score did. So
-# choose with as many compounds as you can spare (cross-validation makes all of them
-# choose), and judge with others.
+# With 100 compounds, a dozen of them active, the validation score climbs as long as
+# candidates are tried. Most of that is luck: the test score of the chosen candidates
+# gains a fraction of it, and soon stays where it is. Thin lines are the partitions. In
+# some, the search ends with a worse network than it had after four candidates, and
+# reports a better score.
+#
+# With 1000 compounds both scores gain about the same, and the search is worth its time.
+# How much of the climb is luck is itself uncertain. With other epochs, spaces and
+# partitions of 100 compounds, the test score gained between a sixth and two thirds of
+# what the validation score did. So choose with as many compounds as you can spare:
+# cross-validation makes all of them choose. And judge with others.
 import matplotlib.pyplot as plt
 
 figure, panels = plt.subplots(

@@ -135,7 +135,7 @@ def animation(search, picture):
         for k, score in search.rounds_["best_so_far"].items()
     )
     data = base64.b64encode(picture).decode()
-    # Readers who asked for less motion see the end.
+    # Readers with reduced motion in their settings see the end.
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">
 <style>
 .w,.s,circle,text{{animation:{SECONDS * n}s infinite}}
@@ -168,7 +168,7 @@ def logo():
 
 
 def social_card(values, scores, search):
-    """Draw the name beside the windows, in the size that other sites ask for."""
+    """Draw the name and the windows, in the size that other sites ask for."""
     figure = plt.figure(figsize=(12, 6.3), facecolor="#14233c")
     axes = figure.add_axes((0.5, 0, 0.5, 1))
     axes.contourf(
@@ -285,7 +285,7 @@ def save(figure, path, dpi=110):
 
 
 def main():
-    """Draw all pictures, or those that are named."""
+    """Draw all pictures; the two sessions, which take a minute, only with --all."""
     search, values, scores = surface()
     picture = background(values, scores)
     (STATIC / "closing_in.svg").write_text(animation(search, picture), encoding="utf-8")
@@ -293,7 +293,7 @@ def main():
     social_card(values, scores, search)
     displays()
     shares()
-    if "--all" in sys.argv:  # its times are those of this machine
+    if "--all" in sys.argv:
         sessions()
 
 
