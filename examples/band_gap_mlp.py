@@ -126,12 +126,12 @@ shown = ["n_candidates", "n_fits", "best_score", "best_so_far", "note"]
 print(refining.rounds_[shown].round(3).to_string())
 
 # %%
-# ``windows_`` has the range of each parameter, for each round and each center.
+# ``windows_`` has the range of each numeric parameter, for each round and each center.
 windows = refining.windows_
 windows = windows.assign(parameter=windows["parameter"].str.split("__").str[-1])
 shown = ["round", "center", "parameter", "low", "high"]
-last = windows[windows["round"] == windows["round"].max()]
-print(last[shown].to_string(index=False))
+last = windows[windows["round"] == windows["round"].max()].dropna(subset=["low"])
+print(last[shown].to_string(index=False, float_format="%.1e"))
 
 # %%
 # The smallest error so far, over the fits that it took. The first candidates are far

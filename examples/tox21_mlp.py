@@ -17,7 +17,6 @@ bits, ``y`` with compounds by assays (1 active, 0 inactive, -1 not measured), an
 ``tasks`` with the names of the assays. They can be made from MoleculeNet's table of
 Tox21 with rdkit: Morgan fingerprints of radius 2.
 """
-# sphinx_gallery_thumbnail_path = "images/tox21.png"
 
 # %%
 # Reading the data
@@ -265,6 +264,7 @@ panels[0].set_ylabel(f"ROC AUC of the chosen one,\ngain since candidate {FROM}")
 panels[0].legend(title="mean of the partitions", loc="upper left")
 figure.suptitle(f"{assay}: the best of many, by the score that chose and by another")
 plt.show()
+# sphinx_gallery_thumbnail_path = "images/tox21.png"
 
 # %%
 # .. image:: /images/tox21.png
