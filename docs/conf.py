@@ -86,7 +86,7 @@ html_css_files = ["site.css"]
 html_search_scorer = str(docs / "_static" / "search_order.js")
 html_copy_source = False
 html_show_sourcelink = False
-_no_sidebar = ["index", "install", "changelog", "design", "long_searches"]
+_no_sidebar = ["index", "install", "changelog", "design"]
 html_sidebars = {page: [] for page in [*_no_sidebar, "benchmarks/*"]}
 html_theme_options: dict[str, Any] = {
     "navigation_with_keys": False,
