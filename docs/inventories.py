@@ -30,6 +30,7 @@ PROJECTS = {
         {
             "numpy.random.RandomState": "reference/random/legacy.html",
             "numpy.random.": "reference/random/generator.html",
+            "numpy.float": "reference/arrays.scalars.html",
             "": "reference/generated/$.html",
         },
     ),
@@ -104,6 +105,8 @@ def role(name: str) -> str | None:
         return None
     if not inspect.ismodule(parent) and not inspect.isclass(parent):
         return None
+    if getattr(thing, "__name__", parts[-1]) != parts[-1]:
+        return None  # numpy.abs has the page of numpy.absolute
     if inspect.isclass(parent):
         return "method" if callable(thing) else "attribute"
     if inspect.isclass(thing):
