@@ -131,7 +131,7 @@ windows = refining.windows_
 windows = windows.assign(parameter=windows["parameter"].str.split("__").str[-1])
 shown = ["round", "center", "parameter", "low", "high"]
 last = windows[windows["round"] == windows["round"].max()].dropna(subset=["low"])
-print(last[shown].to_string(index=False, float_format="%.1e"))
+print(last[shown].to_string(index=False, float_format="{:.1e}".format))
 
 # %%
 # The smallest error so far, over the fits that it took. The first candidates are far
