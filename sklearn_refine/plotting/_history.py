@@ -209,12 +209,13 @@ class SearchHistoryDisplay(SearchDisplay):
         scale = ScoreScale.of(results.scores, labels.sign)
         scale.set_limits(ax)
         color = next_color(ax)
-        if is_first and len(np.unique(results.rounds)) > 1:
-            _shade_rounds(ax, positions, results.rounds, x, scale)
-        if is_first and len(positions) > 10 and x != "seconds":
-            ax.set_xlim(left=0)
+        start = 0.5 if x == "candidates" else 0.0
+        end = positions[-1] + max(start, 0.015 * positions[-1], 1e-9)
         if not is_first:
-            ax.set_xlim(right=max(ax.get_xlim()[1], 1.02 * positions[-1]))
+            start, end = min(start, ax.get_xlim()[0]), max(end, ax.get_xlim()[1])
+        elif len(np.unique(results.rounds)) > 1:
+            _shade_rounds(ax, positions, results.rounds, (start, end), scale)
+        ax.set_xlim(start, end)
         self._draw_band(ax, labels, color)
         self._draw_best_so_far(ax, labels, positions, color, line_kw)
         draw_statuses(ax, results, positions, scale, scatter_kw, color=color)
@@ -269,14 +270,18 @@ def number_of(score: float) -> str:
 
 
 def _shade_rounds(
-    ax: Any, positions: np.ndarray, rounds: np.ndarray, x: str, scale: ScoreScale
+    ax: Any,
+    positions: np.ndarray,
+    rounds: np.ndarray,
+    limits: tuple[float, float],
+    scale: ScoreScale,
 ) -> None:
     """Shade every other round, and write its number where the good scores are."""
     numbers = np.unique(rounds)
-    ends = np.array([positions[rounds == number].max() for number in numbers])
-    ends = ends + (0.5 if x == "candidates" else 0.0)
-    starts = np.r_[0.5 if x == "candidates" else 0.0, ends[:-1]]
-    ax.set_xlim(starts[0], ends[-1])
+    # A round ends half-way to the next candidate, and the last one at the limit.
+    firsts = [int(np.flatnonzero(rounds == number)[0]) for number in numbers]
+    inner = [(positions[row - 1] + positions[row]) / 2 for row in firsts[1:]]
+    starts, ends = [limits[0], *inner], [*inner, limits[1]]
     up = scale.edge == 0
     for number, start, end in zip(numbers.tolist(), starts, ends, strict=True):
         if number % 2 == 0:

@@ -238,6 +238,38 @@ def test_two_histories_compare_on_one_axes():
     assert first.ax_.transAxes.inverted().transform(place)[1] == pytest.approx(0)
 
 
+@pytest.mark.parametrize(
+    ("name", "x"),
+    [("random", "candidates"), ("halving", "fits"), ("one", "seconds")],
+)
+def test_a_history_shows_every_candidate(name, x):
+    search = fitted(name)
+    display = SearchHistoryDisplay.from_search(search, x=x)
+    assert n_points(display.ax_) == n_points(display.ax_, visible=True)
+    assert n_points(display.ax_) == len(search.cv_results_["params"]) + 1  # the star
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["random", "failing", "dicts"])
+def test_slices_and_landscapes_show_every_candidate(name):
+    for display in (SearchSliceDisplay, SearchLandscapeDisplay):
+        made = display.from_search(fitted(name))
+        for ax in np.ravel(made.ax_):
+            assert n_points(ax) == n_points(ax, visible=True) > 0
+
+
+def n_points(ax, *, visible=False):
+    """Return the number of points drawn on the axes, or inside its limits."""
+    n = 0
+    for points in ax.collections:
+        if len(points.get_offsets()) and points.get_label()[:1] != "_":
+            places = points.get_offset_transform().transform(points.get_offsets())
+            x, y = ax.transAxes.inverted().transform(places).T
+            inside = (np.minimum(x, y) >= -1e-6) & (np.maximum(x, y) <= 1 + 1e-6)
+            n += int(inside.sum()) if visible else len(places)
+    return n
+
+
 @pytest.mark.slow
 def test_two_searches_compare_in_slices():
     first = SearchSliceDisplay.from_search(fitted("refining"), name="refined")
