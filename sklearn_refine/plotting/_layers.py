@@ -6,6 +6,7 @@ Dozens of different layer sizes have no order that an axis could show.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,37 @@ from sklearn_refine.space._axes import layer_widths
 MAX_LAYER_SIZES = 8
 
 
+@dataclass(frozen=True)
+class LayerPart(Parameter):
+    """The depth of layer sizes, or the width of one layer.
+
+    Attributes
+    ----------
+    whole : Parameter
+        The layer sizes.
+    layer : int or None
+        Number of the layer, from 0. None for the depth.
+    """
+
+    whole: Parameter
+    layer: int | None
+
+    def change(self, sizes: Any, number: float) -> tuple[int, ...]:
+        """Return layer sizes with another depth or another width of this layer.
+
+        Layers that are added are as wide as the last one.
+        """
+        widths = layer_widths(sizes)
+        if self.layer is not None:
+            widths[self.layer] = round(number)
+            return tuple(widths)
+        depth = round(number)
+        return tuple((widths + depth * widths[-1:])[:depth])
+
+
 def split_layers(parameters: Sequence[Parameter]) -> list[Parameter]:
     """Return the parameters, with depth and widths in place of many layer sizes."""
-    parts = []
+    parts: list[Parameter] = []
     for parameter in parameters:
         if parameter.kind == "layers" and len(parameter.levels) > MAX_LAYER_SIZES:
             parts += _parts(parameter)
@@ -28,7 +57,7 @@ def split_layers(parameters: Sequence[Parameter]) -> list[Parameter]:
     return parts
 
 
-def _parts(parameter: Parameter) -> list[Parameter]:
+def _parts(parameter: Parameter) -> Sequence[Parameter]:
     """Return the depth and the width of each layer as parameters, if they vary."""
     widths = [
         [] if value is MISSING else layer_widths(value) for value in parameter.values
@@ -38,13 +67,9 @@ def _parts(parameter: Parameter) -> list[Parameter]:
         column = [w[layer] if layer < len(w) else MISSING for w in widths]
         columns[f"width {layer + 1}"] = column
     rounds = np.ones(len(widths), dtype=int)
-    parts = [
-        read_parameter(
-            f"{parameter.name} [{part}]",
-            values,
-            rounds,
-            scale="linear" if part == "depth" else "log",
-        )
-        for part, values in columns.items()
-    ]
+    parts = []
+    for index, (text, values) in enumerate(columns.items()):
+        scale, layer = ("log", index - 1) if index else ("linear", None)
+        part = read_parameter(f"{parameter.name} [{text}]", values, rounds, scale=scale)
+        parts.append(LayerPart(part.name, values, part.axis, parameter, layer))
     return [part for part in parts if part.varies] or [parameter]

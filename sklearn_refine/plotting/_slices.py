@@ -64,7 +64,7 @@ class SearchSliceDisplay(SearchDisplay):
         Name of the search.
 
     curves : dict of str to object
-        The expected scores, by parameter, with the attributes `x`, `mean`, `low` and
+        The expected scores, by panel, with the attributes `x`, `mean`, `low` and
         `high`.
 
     Attributes
@@ -88,7 +88,8 @@ class SearchSliceDisplay(SearchDisplay):
 
     The line is the score that a Gaussian process expects if only this parameter
     differs from the best candidate. The band is one standard deviation of this
-    expectation. Points at the same value differ, because all other parameters vary too.
+    expectation. Layers that the line over a depth adds are as wide as the last one.
+    Points at the same value differ, because all other parameters vary too.
     A search with rounds tries more candidates near the best ones, so there are more and
     better points. Few points elsewhere say little about what is possible there.
 
@@ -146,7 +147,7 @@ class SearchSliceDisplay(SearchDisplay):
             parameters=parameters,
             score_name=results.label,
             name=search_name(search),
-            curves=fit_curves(results, parameters),
+            curves=fit_curves(results, split_layers(parameters)),
         )
 
     def frame(self) -> pd.DataFrame:

@@ -6,10 +6,12 @@ levels that no candidate combines with the other parameter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_refine.plotting._layers import LayerPart
 from sklearn_refine.plotting._windows import WindowRectangle
 from sklearn_refine.results._parameters import Parameter
 from sklearn_refine.results._score_range import round_scores
@@ -82,7 +84,10 @@ def fit_surface(
     X = _features_through(
         results,
         best,
-        [(across, np.tile(x, len(y))), (up, np.repeat(y, len(x)))],
+        {
+            across.name: np.tile(encode_positions(across, x), (len(y), 1)),
+            up.name: np.repeat(encode_positions(up, y), len(x), axis=0),
+        },
     )
     scores = smoothed.predict(X).reshape(len(y), len(x))
     doubt = smoothed.relative_std(X).reshape(len(y), len(x))
@@ -93,27 +98,23 @@ def fit_surface(
     return Surface(x, y, scores, doubt)
 
 
-def fit_curves(results: Results, parameters: list[Parameter]) -> dict[str, Curve]:
+def fit_curves(results: Results, panels: Sequence[Parameter]) -> dict[str, Curve]:
     """Return the expected score over each parameter that can be predicted, by name."""
     smoothed = fit_smooth(results, ranked=False)
     curves: dict[str, Curve] = {}
-    if smoothed is None:
-        return curves
-    for parameter in parameters:
-        best = _best_with(results, parameter.is_set)
-        many = not parameter.is_number and len(parameter.levels) > MAX_LEVELS
-        if best is None or many or not parameter.varies:
+    for panel in panels if smoothed is not None else ():
+        best = _best_with(results, panel.is_set)
+        many = not panel.is_number and len(panel.levels) > MAX_LEVELS
+        if best is None or many or not panel.varies:
             continue
-        x = np.arange(len(parameter.levels), dtype=float)
-        if parameter.is_number:
-            ends = float(parameter.levels[0]), float(parameter.levels[-1])
-            space = np.geomspace if parameter.kind == "log" else np.linspace
-            x = space(ends[0], ends[1], N_GRID)
-        X = _features_through(results, best, [(parameter, x)])
+        x = _curve_grid(panel)
+        name, encoded = panel.name, encode_positions(panel, x)
+        if isinstance(panel, LayerPart):
+            name, sizes = panel.whole.name, panel.whole.values[best]
+            encoded = panel.whole.encode([panel.change(sizes, at) for at in x])
+        X = _features_through(results, best, {name: encoded})
         assert smoothed is not None
-        curves[parameter.name] = Curve(
-            x, smoothed.predict(X), *smoothed.predict_band(X)
-        )
+        curves[panel.name] = Curve(x, smoothed.predict(X), *smoothed.predict_band(X))
     return curves
 
 
@@ -135,24 +136,23 @@ def _best_with(results: Results, allowed: np.ndarray) -> int | None:
     return int(rows[results.scores[rows].argmax()]) if len(rows) else None
 
 
+def encode_positions(parameter: Parameter, positions: np.ndarray) -> np.ndarray:
+    """Return the features of numbers, or of the levels with these indices."""
+    if parameter.is_number:
+        return parameter.encode(positions.tolist())
+    return parameter.encode([parameter.levels[int(place)] for place in positions])
+
+
 def _features_through(
-    results: Results, best: int, replaced: list[tuple[Parameter, np.ndarray]]
+    results: Results, best: int, replaced: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Return the features of a candidate, with other positions of some parameters."""
-    features, _ = results.features(np.array([best]))
-    X = np.repeat(features, len(replaced[0][1]), axis=0)
+    """Return the features of a candidate, with other features of some parameters."""
+    n = len(next(iter(replaced.values())))
+    X = np.repeat(results.features(np.array([best]))[0], n, axis=0)
     starts = _first_columns(results)
-    for parameter, positions in replaced:
-        if parameter.varies:
-            different, indices = np.unique(positions, return_inverse=True)
-            listed = (
-                different.tolist()
-                if parameter.is_number
-                else [parameter.levels[int(place)] for place in different]
-            )
-            encoded = parameter.encode(listed)
-            start = starts[parameter.name]
-            X[:, start : start + encoded.shape[1]] = encoded[indices]
+    for name, encoded in replaced.items():
+        if name in starts:
+            X[:, starts[name] : starts[name] + encoded.shape[1]] = encoded
     return X
 
 
@@ -163,6 +163,16 @@ def _first_columns(results: Results) -> dict[str, int]:
     start = results.features(row)[0].shape[1] - sum(sizes)
     starts = start + np.cumsum([0, *sizes])
     return {p.name: int(s) for p, s in zip(results.varying, starts, strict=False)}
+
+
+def _curve_grid(parameter: Parameter) -> np.ndarray:
+    """Return the positions of a curve: a grid of numbers, or all levels."""
+    if not parameter.is_number:
+        return np.arange(len(parameter.levels), dtype=float)
+    ends = float(parameter.levels[0]), float(parameter.levels[-1])
+    space = np.geomspace if parameter.kind == "log" else np.linspace
+    grid = space(ends[0], ends[1], N_GRID)
+    return np.unique(grid.round()) if parameter.is_integer else grid
 
 
 def _surface_grid(

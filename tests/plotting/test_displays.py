@@ -301,6 +301,11 @@ def test_many_layer_sizes_are_drawn_as_depth_and_widths():
         if marks.get_label() != "best"
     ]
     assert sorted(np.concatenate(drawn)) == sorted(depths)
+    curves = display.curves
+    assert [*curves] == expected
+    assert curves["layers [depth]"].x.tolist() == [1, 2, 3]
+    for ax in display.ax_:
+        assert any(len(line.get_xdata()) > 2 for line in ax.lines)
     lines = ParallelCoordinateDisplay.from_search(search, ["layers"])
     labels = [text.get_text() for text in lines.ax_.get_xticklabels()]
     assert labels[:-1] == [text.replace(" [", "\n[") for text in expected]
