@@ -14,13 +14,13 @@ from pathlib import Path
 from sklearn_refine import JournalError, search_report
 from sklearn_refine.journal._reader import JournalReader, list_runs
 from sklearn_refine.plotting._live import (
-    duration_text,
     fits_per_minute,
     live_page,
     live_pictures,
     total_fits,
     write_page,
 )
+from sklearn_refine.plotting._numbers import rough_duration
 from sklearn_refine.results._from_journal import JournalSearch, search_from_journal
 
 DESCRIPTION = """\
@@ -192,7 +192,7 @@ def _progress_line(search: JournalSearch) -> str:
     if speed is not None:
         texts.append(f"{speed:.3g} fits per minute")
     if search.state == "stopped":
-        texts.append(f"last sign of life {duration_text(now - search.last_seen)} ago")
+        texts.append(f"last sign of life {rough_duration(now - search.last_seen)} ago")
     return ", ".join(texts)
 
 

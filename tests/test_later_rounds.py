@@ -232,7 +232,7 @@ def test_a_random_search_says_when_the_best_lies_on_the_end_of_a_distribution():
     search = SuccessiveRandomSearchCV(
         Ridge(), {"alpha": [100.0, 200.0, 500.0]}, n_iter=3, n_rounds=1, random_state=0
     ).fit(X, Y)
-    assert search.best_on_edge_ == {"alpha": "100 is the smallest possible value"}
+    assert search.best_on_edge_ == {"alpha": "100 is the smallest value in the space"}
 
 
 def test_stored_attributes_are_plain_data():

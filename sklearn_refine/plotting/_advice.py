@@ -15,19 +15,19 @@ from sklearn_refine.plotting._numbers import with_error
 from sklearn_refine.results._names import short_names
 from sklearn_refine.results._parameters import MISSING, short
 from sklearn_refine.results._table import Results
-from sklearn_refine.results._variance import ENOUGH_EXPLAINED
+from sklearn_refine.results._variance import Importances, comparable_candidates
 from sklearn_refine.space._axes import value_key
 from sklearn_refine.space._limits import DECLARED
 
 #: A smaller share of the variance is little.
 LITTLE = 0.02
+#: With fewer candidates, nothing is said about the effect of parameters.
+MIN_FOR_EFFECTS = 10
 #: Most names or values in a sentence.
 MAX_NAMED = 6
 
 
-def advise(
-    search: Any, results: Results, importances: tuple[Mapping[str, float], float] | None
-) -> list[str]:
+def advise(search: Any, results: Results, importances: Importances | None) -> list[str]:
     """Return what to do next; empty if nothing stands out.
 
     Parameters
@@ -36,9 +36,8 @@ def advise(
         The fitted search.
     results : Results
         Its results.
-    importances : tuple of (mapping of str to float, float) or None
-        The importance of each parameter, and the share of the variance that the model
-        behind it explains.
+    importances : Importances or None
+        The importances of its parameters; None if there are too few candidates.
     """
     names = short_names([parameter.name for parameter in results.parameters])
     return [
@@ -180,23 +179,27 @@ def _noise(results: Results) -> list[str]:
 def _little_effect(
     results: Results,
     names: Mapping[str, str],
-    importances: tuple[Mapping[str, float], float] | None,
+    importances: Importances | None,
 ) -> list[str]:
     """Say which parameters hardly matter, if there is evidence for it."""
     if importances is None or len(results.varying) < 2:
         return []
-    shares, explained = importances
-    if explained < ENOUGH_EXPLAINED:
+    if len(comparable_candidates(results)) < MIN_FOR_EFFECTS:
+        return []
+    if not importances.are_evidence:
+        explained = max(importances.explained, 0.0)
         return [
-            f"The parameters explain {max(explained, 0.0):.0%} of the variance of the "
+            f"The parameters explain {explained:.0%} of the variance of the "
             "scores. That is not enough to say which of them matter: try more "
             "candidates, or use more splits."
         ]
-    little = [names[name] for name, share in shares.items() if share < LITTLE]
-    if not little or len(little) == len(shares):
+    data = importances.data
+    little = [names[name] for name in data["parameter"][data["total"] < LITTLE]]
+    if not little or len(little) == len(data):
         return []
     verb = "has" if len(little) == 1 else "have"
     return [
         f"{', '.join(little)} {verb} hardly any effect on the score in the space that "
-        "was tried. Fix what has no effect, and use the fits for other parameters."
+        "was tried, neither alone nor together with others. Fix what has no effect, "
+        "and use the fits for other parameters."
     ]

@@ -5,6 +5,7 @@ A display draws what it has read and changes nothing of the search.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -82,7 +83,7 @@ class Labels:
         return parameter_label(self.text(parameter))
 
 
-class SearchDisplay:
+class SearchDisplay(ABC):
     """Base of the displays of a search."""
 
     def __init__(
@@ -145,7 +146,7 @@ class SearchDisplay:
         """
         display = cls._read(search, read_search(search, metric), params, random_state)
         if draw:
-            display.plot(ax, **options)  # type: ignore[attr-defined]
+            display.plot(ax, **options)
         return display
 
     @classmethod
@@ -184,8 +185,8 @@ class SearchDisplay:
     ) -> Self:
         """Create a display from the journal of a search, and draw it.
 
-        The journal may be that of a search that another process is running, or that
-        was interrupted. What has finished is drawn.
+        Another process may still be running the search, or it may have been
+        interrupted. The candidates that have finished are drawn.
 
         Parameters
         ----------
@@ -236,9 +237,13 @@ class SearchDisplay:
         """Return the parameters of the display; there must be at least one."""
         return results.chosen(params)
 
+    @abstractmethod
     def frame(self) -> pd.DataFrame:
         """Return the data of the plot as a table."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def plot(self, ax: Any = None) -> Self:
+        """Plot the display."""
 
     def _labels(
         self,
@@ -270,7 +275,7 @@ class SearchDisplay:
         """Draw on a new figure of a class, which pyplot does not manage; return it."""
         size = self._size(self._labels(None, False, None, None, False))
         figure = figure_class(figsize=size, layout="constrained")
-        self.plot(figure)  # type: ignore[attr-defined]
+        self.plot(figure)
         return figure
 
     def __repr__(self) -> str:

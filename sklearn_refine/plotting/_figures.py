@@ -5,6 +5,7 @@ Importing the package and reading a search must work without matplotlib.
 
 from __future__ import annotations
 
+import math
 import sys
 from io import BytesIO
 from typing import Any
@@ -38,11 +39,11 @@ def new_panels(display: str, n: int, ax: Any, size: tuple[float, float]) -> list
         If `ax` has another number of axes.
     """
     if ax is None:
-        figsize = panels_size(n, size)
+        figsize = panels_size(n, size, panel_columns(n))
         pyplot = import_pyplot(f"{display}.plot")
         ax = pyplot.figure(figsize=figsize, layout="constrained")
     if hasattr(ax, "add_subplot"):
-        return add_panels(ax, n)
+        return add_panels(ax, n, size)
     axes = list(np.ravel(np.asarray(ax, dtype=object)))
     if len(axes) != n:
         raise ValueError(
@@ -52,26 +53,35 @@ def new_panels(display: str, n: int, ax: Any, size: tuple[float, float]) -> list
     return axes
 
 
-def panels_size(n: int, size: tuple[float, float]) -> tuple[float, float]:
-    """Return the size of a figure of `n` panels of a size."""
-    n_columns = panel_columns(n)
+def panels_size(
+    n: int, size: tuple[float, float], n_columns: int
+) -> tuple[float, float]:
+    """Return the size of a figure of `n` panels of a size, in so many columns."""
     return max(size[0] * n_columns, 4.8), size[1] * -(-n // n_columns)
 
 
 def panel_columns(n: int) -> int:
-    """Return the number of columns in which `n` panels are arranged."""
+    """Return the number of columns of `n` panels in a figure of their own."""
     return n if n <= 4 else 3 if n in (5, 6, 9) else 4
 
 
-def add_panels(figure: Any, n: int) -> list[Any]:
-    """Add `n` axes with a common vertical axis to a figure."""
+def add_panels(figure: Any, n: int, size: tuple[float, float]) -> list[Any]:
+    """Add `n` axes with a common vertical axis to a figure.
+
+    They are in as many columns as bring them closest to the proportions of `size`.
+    """
     axes: list[Any] = []
-    shape = -(-n // panel_columns(n)), panel_columns(n)
+    proportions = figure.bbox.width / figure.bbox.height * size[1] / size[0]
+    n_columns = min(
+        range(1, n + 1),
+        key=lambda columns: abs(math.log(proportions * -(-n // columns) / columns)),
+    )
+    shape = -(-n // n_columns), n_columns
     for index in range(n):
         axes.append(
             figure.add_subplot(*shape, index + 1, sharey=axes[0] if axes else None)
         )
-        if index % panel_columns(n):
+        if index % n_columns:
             axes[-1].tick_params(labelleft=False)
     return axes
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_refine.results._parameters import MISSING
+from sklearn_refine.plotting._numbers import short_number
+from sklearn_refine.results._parameters import MISSING, short
 
 #: Maximum number of characters of a value.
 MAX_VALUE_LENGTH = 300
@@ -50,7 +51,7 @@ td:first-child, th:first-child { overflow-wrap: break-word; }
 td.number, th.number { min-width: 0; text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 th.number { white-space: normal; }
-.lines th, .lines td { white-space: nowrap; min-width: 0; }
+.lines td { white-space: nowrap; min-width: 0; }
 @media (max-width: 30rem) { th, td, td:last-child { padding-right: .5rem;
   min-width: 3rem; } td:last-child { min-width: 5rem; } table { font-size: .8rem; }
   body { padding: .5rem .75rem 2rem; } }
@@ -122,17 +123,22 @@ def table_html(
     ]
     lines = []
     if header:
-        cells = [_cell_html("th", v, n) for v, n in zip(header, numeric, strict=True)]
-        for place, name in enumerate(header):
+        cells = []
+        for name, number in zip(header, numeric, strict=True):
+            content = _breakable(escape(name))
             full = (full_names or {}).get(name, name)
             if full != name:
-                text = f'<abbr title="{escape(full)}">{escape(name)}</abbr>'
-                cells[place] = cells[place].replace(escape(name), text)
+                content = f'<abbr title="{escape(full)}">{content}</abbr>'
+            cells.append(_cell_html("th", content, number))
         lines.append(f"<thead><tr>{''.join(cells)}</tr></thead>")
     for row in rows:
-        cells = [_cell_html("td", v, n) for v, n in zip(row, numeric, strict=True)]
-        if not numeric[0]:  # allow line breaks in names, after underscores
-            cells[0] = re.sub("(_+)(?=[^_])", r"\1<wbr>", cells[0])
+        contents = [escape(value_text(v)).replace("\n", "<br>") for v in row]
+        if not numeric[0]:
+            contents[0] = _breakable(contents[0])
+        cells = [
+            _cell_html("td", content, number)
+            for content, number in zip(contents, numeric, strict=True)
+        ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     css_class = "wide" if wrap else "wide lines"
     return f'<div class="{css_class}"><table>\n' + "\n".join(lines) + "\n</table></div>"
@@ -145,11 +151,23 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def _cell_html(tag: str, value: Any, number: bool) -> str:
+def _breakable(name: str) -> str:
+    """Allow line breaks in a name, after underscores."""
+    return re.sub("(_+)(?=[^_])", r"\1<wbr>", name)
+
+
+def _cell_html(tag: str, content: str, number: bool) -> str:
     """Return one table cell; numbers are aligned to the right."""
     css_class = ' class="number"' if number else ""
-    content = escape(value_text(value)).replace("\n", "<br>")
     return f"<{tag}{css_class}>{content}</{tag}>"
+
+
+def candidate_cell(value: Any) -> Any:
+    """Return a value for a table of candidates: three digits, estimators by name."""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else short_number(float(value))
+    is_plain = value is MISSING or isinstance(value, int | np.integer | str)
+    return value if is_plain else short(value)
 
 
 def value_text(value: Any) -> str:

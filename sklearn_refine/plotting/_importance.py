@@ -20,7 +20,7 @@ from sklearn_refine.plotting._options import merge_bar_options
 from sklearn_refine.plotting._style import add_legend_above, escape_dollars
 from sklearn_refine.results._parameters import Parameter
 from sklearn_refine.results._table import Results
-from sklearn_refine.results._variance import ENOUGH_EXPLAINED, compute_importances
+from sklearn_refine.results._variance import Importances, compute_importances
 
 
 class ParameterImportanceDisplay(SearchDisplay):
@@ -127,8 +127,20 @@ class ParameterImportanceDisplay(SearchDisplay):
         params: Sequence[str] | None,
         random_state: Any,
     ) -> Self:
-        data, explained = compute_importances(results, random_state)
+        importances = compute_importances(results, random_state)
+        return cls._of_importances(search, results, importances, params)
+
+    @classmethod
+    def _of_importances(
+        cls,
+        search: Any,
+        results: Results,
+        importances: Importances,
+        params: Sequence[str] | None = None,
+    ) -> Self:
+        """Return the display of importances that are already known."""
         chosen = {p.name for p in results.chosen(params)}
+        data = importances.data
         data = data[data["parameter"].isin(chosen)].reset_index(drop=True)
         return cls(
             results=results,
@@ -136,7 +148,7 @@ class ParameterImportanceDisplay(SearchDisplay):
             score_name=results.label,
             name=search_name(search),
             data=data,
-            explained=explained,
+            explained=importances.explained,
         )
 
     def frame(self) -> pd.DataFrame:
@@ -204,7 +216,7 @@ class ParameterImportanceDisplay(SearchDisplay):
 
     @property
     def _enough(self) -> bool:
-        return self.explained >= ENOUGH_EXPLAINED
+        return Importances(self.data, self.explained).are_evidence
 
     def _order(self) -> list[Parameter]:
         """Return the parameters in the order of the bars; by name without evidence."""

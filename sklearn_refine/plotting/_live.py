@@ -13,17 +13,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sklearn_refine.plotting._figures import import_figure_class
 from sklearn_refine.plotting._history import SearchHistoryDisplay
 from sklearn_refine.plotting._html import (
+    candidate_cell,
     figure_html,
     page_html,
     paragraph_html,
     table_html,
 )
-from sklearn_refine.plotting._numbers import short_number, with_error
+from sklearn_refine.plotting._numbers import rough_duration, with_error
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.results._frame import search_results
 from sklearn_refine.results._from_journal import JournalSearch
@@ -82,7 +81,7 @@ def live_page(
 
 def _state_text(search: JournalSearch, now: float) -> str:
     """Return one sentence: whether the search runs, and since when it does not."""
-    ago = duration_text(now - search.last_seen)
+    ago = rough_duration(now - search.last_seen)
     if search.state == "running":
         return f"The search is running. Last sign of life {ago} ago."
     if search.state == "finished":
@@ -131,7 +130,7 @@ def _summary_rows(search: JournalSearch, now: float) -> list[tuple[str, Any]]:
         if end - now > 12 * 3600:
             when = datetime.fromtimestamp(end).strftime("%a %Y-%m-%d %H:%M")
         latest = "at the latest " if search.racing else ""
-        rows.append(("Expected end", f"{latest}in {duration_text(end - now)}, {when}"))
+        rows.append(("Expected end", f"{latest}in {rough_duration(end - now)}, {when}"))
     rows.append(("Failed fits", len(search.errors) or "none"))
     rows += [
         (name, f"{datetime.fromtimestamp(session.started):%Y-%m-%d %H:%M:%S}")
@@ -188,18 +187,6 @@ def expected_end(search: JournalSearch, now: float) -> float | None:
     return float(end)
 
 
-def duration_text(seconds: float) -> str:
-    """Return a duration with one unit or two: 12 s, 3 min, 2 h 5 min."""
-    seconds = max(0.0, seconds)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
-
-
 def _best_parts(search: JournalSearch) -> list[str]:
     """Return the table of the best candidates, best first."""
     if not hasattr(search, "best_index_"):
@@ -211,18 +198,15 @@ def _best_parts(search: JournalSearch) -> list[str]:
         [
             int(candidate),
             with_error(row["score"], row["se"]),
-            *(_cell(row[name]) for name in names if name != "score"),
+            *(candidate_cell(row[name]) for name in names if name != "score"),
         ]
         for candidate, row in table.iterrows()
     ]
-    header = ["candidate", f"{_metric(search)} ± standard error", *names[1:]]
-    return ["<h2>Best candidates</h2>", table_html(rows, header, wrap=False)]
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else short_number(float(value))
-    return value
+    score = f"{_metric(search)} ± SE"
+    header = ["candidate", score, *names[1:]]
+    full = {score: "mean and standard error over the splits"}
+    table = table_html(rows, header, wrap=False, full_names=full)
+    return ["<h2>Best candidates</h2>", table]
 
 
 def _failure_parts(search: JournalSearch) -> list[str]:

@@ -18,6 +18,7 @@ import pandas as pd
 from sklearn_refine.plotting._advice import advise
 from sklearn_refine.plotting._display import search_name
 from sklearn_refine.plotting._html import (
+    candidate_cell,
     contents_html,
     heading_html,
     list_html,
@@ -36,10 +37,10 @@ from sklearn_refine.plotting._report_rounds import rounds_section
 from sklearn_refine.results._from_journal import JournalSearch, as_search
 from sklearn_refine.results._held_out import score_held_out
 from sklearn_refine.results._names import short_names
-from sklearn_refine.results._parameters import MISSING, short
 from sklearn_refine.results._smoothing import smooth
 from sklearn_refine.results._table import Results, read_search
 from sklearn_refine.results._variance import (
+    Importances,
     comparable_candidates,
     compute_importances,
 )
@@ -48,8 +49,6 @@ from sklearn_refine.space._axes import to_python
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "matplotlib")
 #: Number of best candidates in the table.
 N_LISTED = 10
-#: With fewer candidates, importances are not worth their time.
-MIN_FOR_IMPORTANCES = 10
 NO_ADVICE = (
     "Nothing stands out: the best candidate lies inside the range that was tried, and "
     "no fits failed."
@@ -141,7 +140,8 @@ def search_report(
         of_estimator = f" of {search.estimator_name}"
     best = results.best
     error = float("nan") if best is None else float(results.standard_errors[best])
-    advice = advise(search, results, _importances(results))
+    importances = _importances(results)
+    advice = advise(search, results, importances)
     sections = {
         "Summary": _summary_section(search, results),
         "What to do next": [
@@ -150,7 +150,7 @@ def search_report(
         **_best_sections(search, results),
         "How optimistic the score is": _optimism_section(results, held_out),
         "Rounds": rounds_section(search, error),
-        "Pictures": report_figures(search, results),
+        "Pictures": report_figures(search, results, importances),
         "What was searched": _space_section(results),
         "Settings of the search": _settings_section(search),
         "Versions": _versions_section(),
@@ -195,12 +195,11 @@ def _check_held_out(search: Any, X: Any, y: Any) -> None:
         )
 
 
-def _importances(results: Results) -> tuple[dict[str, float], float] | None:
-    """Return the importances of parameters, and how much they explain."""
-    if len(comparable_candidates(results)) < MIN_FOR_IMPORTANCES or not results.varying:
+def _importances(results: Results) -> Importances | None:
+    """Return the importances of parameters, if there are enough candidates."""
+    if len(comparable_candidates(results)) < 3 or not results.varying:
         return None
-    data, explained = compute_importances(results, 0)
-    return dict(zip(data["parameter"], data["importance"], strict=True)), explained
+    return compute_importances(results, 0)
 
 
 def _summary_section(search: Any, results: Results) -> list[str]:
@@ -263,7 +262,7 @@ def _best_sections(search: Any, results: Results) -> dict[str, list[str]]:
             int(row),
             round_to_error(results.scores[row], errors[results.best]),
             round_to_error(errors[row], errors[results.best]),
-            *(_candidate_cell(parameter.values[row]) for parameter in parameters),
+            *(candidate_cell(parameter.values[row]) for parameter in parameters),
         ]
         for row in order[:N_LISTED]
     ]
@@ -272,12 +271,6 @@ def _best_sections(search: Any, results: Results) -> dict[str, list[str]]:
     full = {"SE": "standard error of the mean over the splits"} | full
     table = table_html(rows, header, wrap=False, full_names=full)
     return {"Best parameters": parts, "Best candidates": [table]}
-
-
-def _candidate_cell(value: Any) -> Any:
-    """Return a value for the table of candidates; an estimator becomes its name."""
-    is_plain = value is MISSING or isinstance(value, float | int | str)
-    return value if is_plain else short(value)
 
 
 def _optimism_section(

@@ -6,6 +6,7 @@ no figure behind.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn_refine.plotting._figures import import_figure_class
@@ -17,7 +18,7 @@ from sklearn_refine.plotting._pairs import first_varying_pair
 from sklearn_refine.plotting._parallel import ParallelCoordinateDisplay
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.results._table import Results
-from sklearn_refine.results._variance import comparable_candidates, rank_parameters
+from sklearn_refine.results._variance import Importances, order_parameters
 
 LANDSCAPE = (
     "The two most important parameters that vary together. The surface is the "
@@ -26,8 +27,19 @@ LANDSCAPE = (
 )
 
 
-def report_figures(search: Any, results: Results) -> list[str]:
+def report_figures(
+    search: Any, results: Results, importances: Importances | None
+) -> list[str]:
     """Return all displays that the results allow, as HTML images.
+
+    Parameters
+    ----------
+    search : estimator
+        The fitted search.
+    results : Results
+        Its results.
+    importances : Importances or None
+        The importances of its parameters; None if there are too few candidates.
 
     Raises
     ------
@@ -36,32 +48,40 @@ def report_figures(search: Any, results: Results) -> list[str]:
     """
     figure_class = import_figure_class("search_report")
 
-    def picture(kind: Any, title: str, caption: str, params: Any = None) -> str:
-        display = kind.from_search(search, params, draw=False, metric=results.metric)
+    def picture(display: Any, title: str, caption: str) -> str:
         return figure_html(display._draw_figure(figure_class), title, caption)
 
+    def read(kind: Any, params: Sequence[str] | None = None) -> Any:
+        return kind._read(search, results, params, 0)
+
     title = "Scores in the order tried"
-    parts = [picture(SearchHistoryDisplay, title, "Scores in the order tried.")]
+    parts = [picture(read(SearchHistoryDisplay), title, f"{title}.")]
     if not results.parameters:
         return parts
     caption = (
         "Scores over each parameter. The line is the score that a Gaussian process "
         "expects if only this parameter differs from the best candidate."
     )
-    parts.append(picture(SearchSliceDisplay, "Scores over each parameter", caption))
-    if len(comparable_candidates(results)) < 3 or not results.varying:
+    names = None
+    if importances is not None:
+        ranked = order_parameters(results, importances)
+        names = [parameter.name for parameter in ranked]
+    slices = read(SearchSliceDisplay, names)
+    parts.append(picture(slices, "Scores over each parameter", caption))
+    if importances is None:
         return parts
     caption = (
         "Share of each parameter in the variance of the score over the space that was "
         "tried (functional ANOVA of a Gaussian process)."
     )
     title = "Importance of parameters"
-    parts.append(picture(ParameterImportanceDisplay, title, caption))
-    pair = first_varying_pair(rank_parameters(results, 0))
+    bars = ParameterImportanceDisplay._of_importances(search, results, importances)
+    parts.append(picture(bars, title, caption))
+    pair = first_varying_pair(ranked)
     if pair is not None:
         names = [parameter.name for parameter in pair]
         title = f"Scores over {' and '.join(names)}"
-        parts.append(picture(SearchLandscapeDisplay, title, LANDSCAPE, names))
+        parts.append(picture(read(SearchLandscapeDisplay, names), title, LANDSCAPE))
     caption = "Each candidate is a line; darker ones are better."
     title = "Candidates across parameters"
-    return [*parts, picture(ParallelCoordinateDisplay, title, caption)]
+    return [*parts, picture(read(ParallelCoordinateDisplay), title, caption)]

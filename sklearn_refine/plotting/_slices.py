@@ -40,6 +40,8 @@ from sklearn_refine.results._variance import rank_parameters
 
 #: Inches of a panel.
 PANEL_SIZE = (3.1, 2.8)
+#: Columns of panels in a page, so that they can be read on a narrow screen.
+PAGE_COLUMNS = 2
 
 
 class SearchSliceDisplay(SearchDisplay):
@@ -228,7 +230,8 @@ class SearchSliceDisplay(SearchDisplay):
         return self
 
     def _size(self, labels: Labels) -> tuple[float, float]:
-        return panels_size(len(split_layers(self.parameters)), PANEL_SIZE)
+        n_panels = len(split_layers(self.parameters))
+        return panels_size(n_panels, PANEL_SIZE, min(n_panels, PAGE_COLUMNS))
 
     def legend(self) -> None:
         """Add a legend of the markers above the panels, and a color bar of the rounds.

@@ -57,5 +57,5 @@ def explain_ends(
                 shown = to_python(value)
                 # An end may be a quantile that is not quite the end.
                 shown = f"{shown:g}" if isinstance(shown, float) else repr(shown)
-                found[name] = f"{shown} is the {text} possible value"
+                found[name] = f"{shown} is the {text} value in the space"
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,10 +43,29 @@ MIN_HALVING_CANDIDATES = 20
 ENOUGH_EXPLAINED = 0.2
 
 
-def compute_importances(
-    results: Results, random_state: Any
-) -> tuple[pd.DataFrame, float]:
-    """Return the importances of the varying parameters, and the explained share.
+class Importances(NamedTuple):
+    """How much each varying parameter matters.
+
+    Attributes
+    ----------
+    data : DataFrame
+        One row per parameter, the most important first: `parameter`, `importance` (its
+        share by itself), `total` (with interactions) and `std`, the error of `total`.
+    explained : float
+        R² on candidates that the process was not fitted to.
+    """
+
+    data: pd.DataFrame
+    explained: float
+
+    @property
+    def are_evidence(self) -> bool:
+        """Whether enough is explained to rank the parameters."""
+        return self.explained >= ENOUGH_EXPLAINED
+
+
+def compute_importances(results: Results, random_state: Any) -> Importances:
+    """Return the importances of the varying parameters.
 
     The process is fitted to the scores, with very bad ones moved to the lowest score
     of interest. It is fitted without each of five folds. The shares are the means of
@@ -83,20 +102,24 @@ def compute_importances(
         }
     )
     frame = frame.sort_values("total", ascending=False, kind="stable")
-    return frame.reset_index(drop=True), explained
+    return Importances(frame.reset_index(drop=True), explained)
 
 
 def rank_parameters(results: Results, random_state: Any) -> list[Parameter]:
+    """Return the varying parameters in the order of `order_parameters`."""
+    if len(results.varying) < 2 or len(comparable_candidates(results)) < 3:
+        return results.varying
+    return order_parameters(results, compute_importances(results, random_state))
+
+
+def order_parameters(results: Results, importances: Importances) -> list[Parameter]:
     """Return the varying parameters, the most important first.
 
     Without enough evidence for an order, they are sorted by name.
     """
-    if len(results.varying) < 2 or len(comparable_candidates(results)) < 3:
+    if not importances.are_evidence:
         return results.varying
-    frame, explained = compute_importances(results, random_state)
-    if explained < ENOUGH_EXPLAINED:
-        return results.varying
-    return [results.parameter(name) for name in frame["parameter"]]
+    return [results.parameter(name) for name in importances.data["parameter"]]
 
 
 def comparable_candidates(results: Results) -> np.ndarray:

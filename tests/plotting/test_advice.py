@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
@@ -12,6 +13,7 @@ from sklearn.neural_network import MLPRegressor
 from toy_searches import Toy, X, Y, fitted
 
 from sklearn_refine import RefiningGridSearchCV, SuccessiveRandomSearchCV
+from sklearn_refine.plotting import _advice
 from sklearn_refine.plotting._advice import advise
 from sklearn_refine.plotting._numbers import (
     duration_text,
@@ -20,6 +22,7 @@ from sklearn_refine.plotting._numbers import (
     with_error,
 )
 from sklearn_refine.results._table import read_search
+from sklearn_refine.results._variance import Importances
 
 
 def advice(search, importances=None):
@@ -88,11 +91,16 @@ def test_noise_is_judged_on_equal_splits(second, expected):
         assert "The second best is 0.0050 ± 0.0050 below it." in text
 
 
-def test_parameters_without_effect_need_evidence():
+def test_parameters_without_effect_need_evidence(monkeypatch):
     search = fitted("failing")
-    shares = {"alpha": 0.001, "lr": 0.6}
-    assert "alpha has hardly any effect" in advice(search, (shares, 0.8))
-    weak = advice(search, (shares, 0.1))
+    shares = pd.DataFrame({"parameter": ["lr", "alpha"], "total": [0.6, 0.001]})
+    monkeypatch.setattr(_advice, "MIN_FOR_EFFECTS", 7)
+    assert "effect" not in advice(search, Importances(shares, 0.8))
+    monkeypatch.setattr(_advice, "MIN_FOR_EFFECTS", 6)
+    assert "alpha has hardly any effect" in advice(search, Importances(shares, 0.8))
+    together = shares.assign(importance=0.001, total=[0.6, 0.05])
+    assert "effect" not in advice(search, Importances(together, 0.8))
+    weak = advice(search, Importances(shares, 0.1))
     assert "explain 10% of the variance of the scores. That is not enough" in weak
     assert "hardly any effect" not in weak
 
