@@ -69,8 +69,8 @@ def _parts(parameter: Parameter) -> Sequence[Parameter]:
     rounds = np.ones(len(widths), dtype=int)
     parts = []
     for index, (text, values) in enumerate(columns.items()):
-        layer = index - 1 if index else None
+        place = index - 1 if index else None
         scale = "log" if index else "linear"
         part = read_parameter(f"{parameter.name} [{text}]", values, rounds, scale=scale)
-        parts.append(LayerPart(part.name, values, part.axis, parameter, layer))
+        parts.append(LayerPart(part.name, values, part.axis, parameter, place))
     return [part for part in parts if part.varies] or [parameter]
