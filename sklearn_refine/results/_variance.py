@@ -7,7 +7,6 @@ scores. They are estimated from pairs of points that differ in one parameter.
 from __future__ import annotations
 
 import math
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from sklearn_refine.results._smoothing import estimate_noise
 from sklearn_refine.results._table import Results
 
 #: Number of cross-validation folds, and of points in the space, a power of 2.
-N_FOLDS, N_POINTS = 5, 512
+N_FOLDS, N_POINTS = 5, 1024
 #: Most candidates that the process is fitted to.
 MAX_CANDIDATES = 500
 #: Numbers with more values than this are continuous.
@@ -68,8 +67,8 @@ def compute_importances(results: Results, random_state: Any) -> Importances:
     """Return the importances of the varying parameters.
 
     The process is fitted to the scores, with very bad ones moved to the lowest score
-    of interest. It is fitted without each of five folds. The shares are the means of
-    these fits, and the jackknife gives their standard errors.
+    of interest. It is also fitted without each of five folds: this gives the explained
+    share and, by the jackknife, the standard errors.
 
     Raises
     ------
@@ -152,14 +151,17 @@ def _shares(
     groups = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
     folds = KFold(min(N_FOLDS, len(y)), shuffle=True, random_state=rng)
     splits = list(folds.split(X))
-    processes, explained = _cross_validate(X, y, groups, noise, splits, SMOOTH)
+    prior = SMOOTH
+    processes, explained = _cross_validate(X, y, groups, noise, splits, prior)
     if MULTIMODAL_FROM < explained < SMOOTH_ENOUGH:
         others = _cross_validate(X, y, groups, noise, splits, SHORT)
-        processes, explained = max((processes, explained), others, key=itemgetter(1))
-    first, second = _draw_points(parameters, rng)
-    shares = [variance_shares(p, first, second, groups) for p in processes]
+        if others[1] > explained:
+            prior, (processes, explained) = SHORT, others
+    whole = gaussian_process(X, y, groups, noise, prior)
+    points = _draw_points(parameters, rng)
+    shares = [variance_shares(each, *points, groups) for each in processes]
     errors = np.sqrt((len(shares) - 1) * np.var(shares, axis=0)[1])
-    return np.mean(shares, axis=0), errors, explained
+    return variance_shares(whole, *points, groups), errors, explained
 
 
 def _cross_validate(

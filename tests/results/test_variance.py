@@ -105,6 +105,20 @@ def test_importances_are_the_shares_of_known_functions(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_importances_are_right_for_other_candidates(seed):
+    for function, truth in (FUNCTIONS["ishigami"], FUNCTIONS["g function"]):
+        X = np.random.RandomState(seed).uniform(size=(200, 4))
+        results = results_of(X, function(X), 0.3, seed)
+        frame, explained = compute_importances(results, 0)
+        frame = frame.set_index("parameter").loc[[*"abcd"]]
+        assert explained > 0.5
+        for column, expected in zip(("importance", "total"), truth, strict=True):
+            error = frame[column].to_numpy() - np.r_[expected, 0]
+            assert np.abs(error).max() < 0.1, column
+
+
+@pytest.mark.slow
 def test_noise_is_hardly_ever_explained():
     explained = []
     for seed in range(6):
