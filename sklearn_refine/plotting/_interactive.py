@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Any
 
@@ -60,9 +61,13 @@ def slices_figure(display: Any, labels: Any, panels: list[Parameter]) -> Any:
         place = {"row": index // n_columns + 1, "col": index % n_columns + 1}
         x = jitter(parameter.positions, parameter)
         _add_candidates(go, figure, display, labels, x, first=index == 0, **place)
-        curve = display.curves.get(parameter.name)
-        if curve is not None and parameter.is_number:
-            _add_curve(go, figure, curve, labels.sign, first=index == 0, **place)
+        if parameter.name in display.curves:
+            curve = display.curves[parameter.name]
+            _add_curve(
+                *(go, figure, parameter, curve, labels.sign),
+                legend=parameter.name == next(iter(display.curves)),
+                **place,
+            )
         figure.update_xaxes(_parameter_axis(parameter, labels), **place)
         figure.update_yaxes(range=_score_range(display, labels), **place)
         if place["col"] == 1:
@@ -228,37 +233,50 @@ def _add_star(
 
 
 def _add_curve(
-    go: Any, figure: Any, curve: Any, sign: int, *, first: bool, **place: int
+    go: Any,
+    figure: Any,
+    parameter: Parameter,
+    curve: Any,
+    sign: int,
+    *,
+    legend: bool,
+    **place: int,
 ) -> None:
-    """Add the expected score with its band."""
-    x = np.r_[curve.x, curve.x[::-1]]
-    band = sign * np.r_[curve.high, curve.low[::-1]]
-    style: dict[str, Any] = {
-        "fill": "toself",
-        "fillcolor": "rgba(80,80,80,0.15)",
-        "mode": "lines",
-    }
-    style |= {"line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    figure.add_trace(go.Scatter(x=x, y=band, **style), **place)
-    figure.add_trace(
-        go.Scatter(
-            x=curve.x,
-            y=sign * curve.mean,
-            mode="lines",
-            line={"color": GRAY, "width": 1.5},
-            hoverinfo="skip",
-            name="expected, others at best",
-            showlegend=first,
-        ),
-        **place,
-    )
+    """Add the expected score with its band: a line over numbers, dashes at choices."""
+    whole = np.array([curve.x, curve.mean, curve.low, curve.high])
+    parts = [whole]
+    if not parameter.is_number:
+        parts = [np.repeat(at[:, np.newaxis], 2, axis=1) for at in whole.T]
+        for part in parts:
+            part[0] += (-0.38, 0.38)
+    line = {"x": _with_gaps([x for x, *_ in parts])}
+    line["y"] = sign * _with_gaps([mean for _, mean, *_ in parts])
+    band = {"x": _with_gaps([np.r_[x, x[::-1]] for x, *_ in parts])}
+    band["y"] = sign * _with_gaps([np.r_[low, high[::-1]] for *_, low, high in parts])
+    common: dict[str, Any] = {"mode": "lines", "hoverinfo": "skip"}
+    fill = {"fill": "toself", "fillcolor": "rgba(80,80,80,0.15)", "showlegend": False}
+    figure.add_trace(go.Scatter(line={"width": 0}, **band, **fill, **common), **place)
+    style = {"name": "expected, others at best", "showlegend": legend}
+    style |= {"line": {"color": GRAY, "width": 1.5}}
+    figure.add_trace(go.Scatter(**line, **style, **common), **place)
+
+
+def _with_gaps(parts: list[np.ndarray]) -> np.ndarray:
+    """Return the parts of a line with a gap after each."""
+    return np.concatenate([np.r_[part, np.nan] for part in parts])
 
 
 def _parameter_axis(parameter: Parameter, labels: Any) -> dict[str, Any]:
     """Return the settings of the axis of a parameter."""
     axis: dict[str, Any] = {"title": {"text": escape(labels.text(parameter))}}
     if parameter.is_number:
-        return axis | {"type": "log" if parameter.kind == "log" else "linear"}
+        low, high = float(parameter.levels[0]), float(parameter.levels[-1])
+        axis |= {"type": parameter.kind, "exponentformat": "e"}
+        if parameter.kind == "log" and high >= 100 * low:
+            axis["dtick"] = math.ceil(math.log10(high / low) / 5)  # decades
+        elif parameter.is_integer and high - low <= 10:
+            axis["dtick"] = 1
+        return axis
     names = [escape(label) for label in parameter.labels]
     return axis | {"tickvals": [*range(len(names))], "ticktext": names}
 

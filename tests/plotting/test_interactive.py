@@ -66,6 +66,20 @@ def test_history_shows_scores_and_the_best_so_far():
     np.testing.assert_array_equal(line.y, -made.frame()["best_so_far"])
 
 
+def test_slices_have_one_line_over_numbers_and_dashes_at_choices():
+    made = SearchSliceDisplay.from_search(fitted("multimetric"), backend="plotly")
+    name = "expected, others at best"
+    lines = {t.xaxis: t for t in made.figure_.data if t.name == name}
+    assert [line.showlegend for line in lines.values()] == [True, False]
+    numbers, choices = lines["x"], lines["x2"]
+    curve = made.curves["alpha"]
+    np.testing.assert_array_equal(numbers.x[:-1], curve.x)
+    np.testing.assert_array_equal(numbers.y[:-1], curve.mean)
+    expected = [-0.38, 0.38, np.nan, 0.62, 1.38, np.nan]
+    np.testing.assert_allclose(choices.x, expected)
+    assert made.figure_.layout.xaxis.dtick == 1
+
+
 def test_parallel_axes_are_the_parameters():
     made = ParallelCoordinateDisplay.from_search(fitted("eight"), backend="plotly")
     (lines,) = made.figure_.data
