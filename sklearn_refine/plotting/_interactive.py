@@ -63,11 +63,9 @@ def slices_figure(display: Any, labels: Any, panels: list[Parameter]) -> Any:
         _add_candidates(go, figure, display, labels, x, first=index == 0, **place)
         if parameter.name in display.curves:
             curve = display.curves[parameter.name]
-            _add_curve(
-                *(go, figure, parameter, curve, labels.sign),
-                legend=parameter.name == next(iter(display.curves)),
-                **place,
-            )
+            legend = parameter.name == next(iter(display.curves))
+            sign = labels.sign
+            _add_curve(go, figure, parameter, curve, sign, legend=legend, **place)
         figure.update_xaxes(_parameter_axis(parameter, labels), **place)
         figure.update_yaxes(range=_score_range(display, labels), **place)
         if place["col"] == 1:

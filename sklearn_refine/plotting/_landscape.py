@@ -29,6 +29,7 @@ from sklearn_refine.plotting._landscape_layers import (
     draw_color_bar,
     draw_surface,
     draw_windows,
+    is_hatched,
 )
 from sklearn_refine.plotting._pairs import choose_pair
 from sklearn_refine.plotting._parameter_axis import set_parameter_axis
@@ -269,9 +270,12 @@ class SearchLandscapeDisplay(SearchDisplay):
         if labels.title is not None:
             ax.figure.suptitle(escape_dollars(labels.title))
         drawn = [parameter.name for parameter in self.parameters]
-        others = [p for p in self.results.varying if p.name not in drawn]
-        if others and self.surface is not None:
+        said = []
+        if any(p.name not in drawn for p in self.results.varying):
+            said.append("Surface: other parameters as in the best candidate.")
+        if self.surface is not None and is_hatched(self):
+            said.append("Hatched: little is known.")
+        if said and self.surface is not None:
             legend = ax.get_legend()
-            text = "Surface: other parameters as in the best candidate"
-            legend.set_title(text, {"size": 9})
+            legend.set_title(" ".join(said), {"size": 9})
             legend.set_alignment("left")

@@ -48,11 +48,17 @@ def draw_surface(ax: Any, display: Any, levels: np.ndarray) -> None:
         line = {"colors": "white", "linewidths": 0.5, "zorder": 1}
         ax.contour(x, y, scores, at[1:-1], **line)
     doubt = display.surface.doubt
-    if (doubt > DOUBTFUL).any():
+    if is_hatched(display):
         hatch = {"hatches": ["//"], "colors": "none", "zorder": 1}
         drawn = ax.contourf(x, y, doubt, [DOUBTFUL, 1.01], **hatch)
         drawn.set_edgecolor((1, 1, 1, 0.6))
         drawn.set_linewidth(0)
+
+
+def is_hatched(display: Any) -> bool:
+    """Whether the surface has contours, and little is known of a part of it."""
+    numbers = all(parameter.is_number for parameter in display.parameters)
+    return numbers and bool((display.surface.doubt > DOUBTFUL).any())
 
 
 def draw_candidates(

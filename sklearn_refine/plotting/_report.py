@@ -226,7 +226,9 @@ def _summary_section(search: Any, results: Results) -> list[str]:
     rounds = getattr(search, "rounds_", None)
     if isinstance(rounds, pd.DataFrame):
         duration = duration_text(float(rounds["seconds"].sum()))
-        rows.append(("Time that passed", f"{duration}, without the refit"))
+        resumed = len(getattr(search, "sessions", ())) > 1
+        left_out = "the refit and the time before it resumed" if resumed else "the refit"
+        rows.append(("Time that passed", f"{duration}, without {left_out}"))
         rows.append(("Ended", getattr(search, "stop_reason_", None) or "not yet"))
     if hasattr(search, "refit_time_"):
         rows.append(("Time of the refit", duration_text(float(search.refit_time_))))

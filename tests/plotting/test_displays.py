@@ -182,6 +182,22 @@ def test_texts_of_slices_and_parallel_axes_do_not_overlap(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["eight", "halving", "racing", "multimetric"])
+def test_texts_of_landscapes_do_not_overlap(name):
+    display = SearchLandscapeDisplay.from_search(fitted(name))
+    display.figure_.canvas.draw()
+    legend, (ax, bar) = display.ax_.get_legend(), display.figure_.axes
+    title = legend.get_title()
+    assert_apart([title, *legend.get_texts(), ax.xaxis.label, *ax.get_xticklabels()])
+    assert_apart([*ax.get_yticklabels(), ax.yaxis.label])
+    assert_apart([*bar.get_yticklabels(), bar.yaxis.label])
+    width = display.figure_.bbox.width
+    for text in (title, *legend.get_texts(), bar.yaxis.label):
+        assert text.get_window_extent().x1 <= width
+    assert ("Hatched" in title.get_text()) == (name == "halving")
+
+
+@pytest.mark.slow
 def test_texts_of_a_color_bar_have_equal_decimals():
     display = SearchLandscapeDisplay.from_search(fitted("eight"))
     display.figure_.canvas.draw()
