@@ -26,6 +26,7 @@ from sklearn_refine.plotting._numbers import rough_duration, with_error
 from sklearn_refine.plotting._slices import SearchSliceDisplay
 from sklearn_refine.results._frame import search_results
 from sklearn_refine.results._from_journal import JournalSearch
+from sklearn_refine.results._messages import first_line_of_error
 from sklearn_refine.results._table import read_search
 
 #: Number of best candidates in the table.
@@ -177,7 +178,7 @@ def fits_per_minute(search: JournalSearch, now: float) -> float | None:
 
 
 def expected_end(search: JournalSearch, now: float) -> float | None:
-    """Return when the search will have run all its fits at the speed of late."""
+    """Return when the planned fits end, at the speed of the last minutes."""
     total, speed = total_fits(search), fits_per_minute(search, now)
     if total is None or speed is None:
         return None
@@ -213,7 +214,7 @@ def _failure_parts(search: JournalSearch) -> list[str]:
     """Return the most frequent errors of failed fits, each with its number."""
     if not search.errors:
         return []
-    lines = Counter(error.strip().rpartition("\n")[2] for error in search.errors)
+    lines = Counter(map(first_line_of_error, search.errors))
     rows = [(number, text) for text, number in lines.most_common(N_ERRORS)]
     text = f"{len(search.errors)} of {search.n_fits_} fits failed."
     return [

@@ -123,7 +123,7 @@ def check_early_end(search: Any, history: History) -> None:
 
 def raise_all_failed(outcomes: list[Outcome], error_score: Any) -> None:
     """Raise scikit-learn's error, with a note on the most common cause."""
-    causes = Counter(_first_line_of_error(outcome["fit_error"]) for outcome in outcomes)
+    causes = Counter(first_line_of_error(outcome["fit_error"]) for outcome in outcomes)
     text, n = causes.most_common(1)[0]
     remedies = (f"\n{remedy}" for part, remedy in REMEDIES.items() if part in text)
     try:
@@ -133,7 +133,7 @@ def raise_all_failed(outcomes: list[Outcome], error_score: Any) -> None:
         raise
 
 
-def _first_line_of_error(traceback: str) -> str:
+def first_line_of_error(traceback: str) -> str:
     """Return the class and the first line of the message of an error."""
     lines = traceback.strip().splitlines()
     code = [place for place, line in enumerate(lines) if line.startswith("  ")]

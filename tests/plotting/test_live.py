@@ -113,10 +113,19 @@ def test_a_stopped_search_says_how_to_resume(journal):
 
 def test_errors_are_counted_and_escaped(journal):
     search = search_from_journal(journal)
-    search.errors = ["Traceback\n<b>ValueError</b>: too cold"] * 3 + ["other"]
+    search.errors = ["Traceback\n  raise\n<b>ValueError</b>: too cold"] * 3 + ["other"]
     page = live_page(search, [], None)
     assert "&lt;b&gt;ValueError&lt;/b&gt;: too cold" in page
     assert "4 of 30 fits failed" in Words(page).text
+
+
+def test_an_error_is_named_by_its_first_line(journal):
+    search = search_from_journal(journal)
+    text = 'Traceback\n  File "a.py", line 1, in fit\n    raise\nValueError: X has NaN.'
+    search.errors = [f"{text}\nSee the guide:\nhttps://example.com"]
+    words = Words(live_page(search, [], None)).text
+    assert "ValueError: X has NaN." in words
+    assert "example.com" not in words
 
 
 @pytest.mark.parametrize(
