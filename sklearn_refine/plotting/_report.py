@@ -226,9 +226,7 @@ def _summary_section(search: Any, results: Results) -> list[str]:
     rounds = getattr(search, "rounds_", None)
     if isinstance(rounds, pd.DataFrame):
         duration = duration_text(float(rounds["seconds"].sum()))
-        resumed = len(getattr(search, "sessions", ())) > 1
-        left_out = "the refit and the time before it resumed" if resumed else "the refit"
-        rows.append(("Time that passed", f"{duration}, without {left_out}"))
+        rows.append(("Time that passed", f"{duration}, without the refit"))
         rows.append(("Ended", getattr(search, "stop_reason_", None) or "not yet"))
     if hasattr(search, "refit_time_"):
         rows.append(("Time of the refit", duration_text(float(search.refit_time_))))
@@ -310,9 +308,9 @@ def _optimism_section(
     rows.append(("Held-out data", with_error(*held_out)))
     rows.append(("The best mean is", _gap_text(score, error, *held_out)))
     note = (
-        "The standard error of the best mean is over the splits, and the one of the "
-        "held-out score over bootstrap samples of its rows. A gap of less than two "
-        "standard errors may be chance."
+        "The standard error of the best mean is over the splits. The standard error "
+        "of the held-out score is over bootstrap samples of its rows. A gap of less "
+        "than two standard errors may be chance."
         if np.isfinite(held_out[1])
         else "The standard error of the held-out score cannot be estimated: samples of "
         "its rows all have the same score, or none."

@@ -1,7 +1,7 @@
 """Compute expected scores: curves over one parameter, surfaces over two.
 
-The surrogate is the one of ``results/_smoothing.py``. The surface must stay NaN at
-levels that no candidate combines with the other parameter.
+The model of ``results/_smoothing.py`` predicts the scores. The surface must stay NaN
+at levels that no candidate combines with the other parameter.
 """
 
 from __future__ import annotations

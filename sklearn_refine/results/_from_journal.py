@@ -112,7 +112,7 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
         candidate is complete.
     """
 
-    # Those who read a search ask for these; a journal does not hold them.
+    # Readers of a search ask for these, and a journal does not hold them.
     estimator = None
     _format_results = BaseSearchCV._format_results
 
@@ -262,7 +262,10 @@ rounds_, windows_, best_index_, best_params_, best_score_, best_on_edge_
         rows, windows = [], []
         for number, row in enumerate(computed, start=1):
             facts = content.facts("results", number)
-            rows.append(facts.get("row") or row)
+            told = facts.get("row") or row
+            if len(self.sessions) > 1:  # it tells only the time since it was resumed
+                told = told | {"seconds": max(told["seconds"], row["seconds"])}
+            rows.append(told)
             windows += [
                 {name: self._read_cell(cell) for name, cell in window.items()}
                 for window in facts.get("windows", [])
@@ -292,8 +295,8 @@ def _find_rounds(content: Content) -> dict[int, list[str]]:
     noted = {number for kind, number in content.notes if kind == "round"}
     rounds: dict[int, list[str]] = {}
     for number in range(1, 1 + max([*noted, *fitted], default=0)):
-        # Without a note, in the order of finishing. With one, other fits of the round
-        # are those of paused candidates, which are no rows of `cv_results_`.
+        # Without a note, candidates are in the order of finishing. With one, other
+        # fits of the round are of paused candidates, which `cv_results_` leaves out.
         names = content.facts("round", number).get("candidates", fitted.get(number, {}))
         rounds[number] = list(names)
     return rounds

@@ -1,4 +1,4 @@
-"""What a search tells the readers of its journal, besides the finished fits.
+"""Notes of a search for the readers of its journal, in addition to finished fits.
 
 Nothing here is read when a search resumes, and nothing may end it. Notes of existing
 journals must stay readable, so keys may be added but not changed.

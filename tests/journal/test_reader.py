@@ -172,6 +172,24 @@ def test_a_stopped_search_and_its_resumption(tmp_path):
     assert len(read.sessions) == 2
 
 
+def test_the_time_of_a_round_counts_every_session(tmp_path):
+    path = tmp_path / "search.db"
+    stopped(path, 10, n_rounds=2)  # the first round has nine fits
+    Stops.left = -1
+    search = RefiningGridSearchCV(
+        Stops(random_state=0),
+        {"max_depth": [1, 2, 4]},
+        cv=3,
+        journal=path,
+        share_work=False,
+        n_rounds=2,
+    ).fit(X, Y)
+    first = search.cv_results_["round"] == 1
+    took = search.cv_results_["mean_fit_time"] + search.cv_results_["mean_score_time"]
+    read = search_from_journal(path)
+    assert read.rounds_["seconds"].iloc[0] > 0.9 * 3 * took[first].sum()
+
+
 def make_version_2(path):
     """Take from a journal what files of version 2 do not have."""
     with sqlite3.connect(path) as connection:
