@@ -25,8 +25,8 @@ def draw_statuses(
     scale: ScoreScale,
     options: dict[str, Any] | None,
     **style: Any,
-) -> Any:
-    """Draw all candidates and return the points of the complete ones.
+) -> None:
+    """Draw all candidates, with a marker for each status.
 
     `style` is the style of complete candidates: their `color`, or their `c`, one number
     each, with `cmap` and `norm`.
@@ -47,7 +47,6 @@ def draw_statuses(
     worse = {"color": style.get("color", "0.4"), "alpha": 0.75, "linewidth": 0, **edge}
     worse |= {"marker": scale.worse_marker, "label": scale.worse_label}
     cross = {"color": "black", "linewidth": 0.9, "marker": "x", "label": "failed"}
-    drawn = None
     looks: list[tuple[np.ndarray, bool, dict[str, Any]]] = [
         ((status == "complete") & shown, False, filled | style),
         ((status == "dropped") & shown, False, HOLLOW | {"label": "dropped"}),
@@ -71,9 +70,7 @@ def draw_statuses(
             y = np.full(rows.sum(), scale.edge)
             common["transform"] = ax.get_xaxis_transform()
         look = merge_point_options(common | look, options)
-        points = ax.scatter(positions[rows], y, **look)
-        drawn = points if drawn is None else drawn
-    return drawn
+        ax.scatter(positions[rows], y, **look)
 
 
 def draw_best(

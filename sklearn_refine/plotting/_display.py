@@ -27,7 +27,8 @@ negate_score : bool, default=False
     Whether to draw the scores with the opposite sign. Set to True for scorers
     such as "neg_mean_squared_error", to read errors instead of scores.
 name : str, default=None
-    Name of the search in the legend. If None, the name of its class.
+    Name of the search in the legend, to compare searches on the same axes. If
+    None, the legend does not name the search.
 title : str, default=None
     Title of the plot.
 full_names : bool, default=False

@@ -220,17 +220,18 @@ class SearchHistoryDisplay(SearchDisplay):
         self._draw_best_so_far(ax, labels, positions, color, line_kw)
         draw_statuses(ax, results, positions, scale, scatter_kw, color=color)
         if results.best is not None:
-            text = number_of(labels.sign * results.scores[results.best])
-            text = f"{labels.name}: best {text}" if labels.name else f"best {text}"
+            text = f"best {labels.sign * results.scores[results.best]:.4g}"
+            text = f"{labels.name}: {text}" if labels.name else text
             draw_best(ax, results, positions, scale, color=color, label=text)
         if x != "seconds":
             ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
     def _draw_band(self, ax: Any, labels: Labels, color: Any) -> None:
         """Draw one standard error around the best score."""
-        error = standard_error(self.results)
-        if error is not None:
-            best = labels.sign * self.results.scores[self.results.best]
+        row = self.results.best
+        error = 0.0 if row is None else self.results.standard_errors[row]
+        if error > 0:  # it is NaN for one split
+            best = labels.sign * self.results.scores[row]
             style = {"color": color, "alpha": 0.1, "linewidth": 0, "zorder": 0}
             label = "±1 standard error of the best"
             ax.axhspan(best - error, best + error, label=label, **style)
@@ -253,20 +254,6 @@ class SearchHistoryDisplay(SearchDisplay):
         for rows in np.split(np.arange(len(best)), starts):
             ax.step(positions[rows], labels.sign * best[rows], **style)
             style["label"] = "_"
-
-
-def standard_error(results: Results) -> float | None:
-    """Return the standard error of the best score over the splits, if there is one."""
-    if results.best is None or results.split_scores.shape[1] < 2:
-        return None
-    splits = results.split_scores[results.best]
-    error = float(splits.std(ddof=1) / np.sqrt(len(splits)))
-    return error if error > 0 else None
-
-
-def number_of(score: float) -> str:
-    """Return a score as text."""
-    return f"{score:.4g}"
 
 
 def _shade_rounds(

@@ -237,9 +237,12 @@ class SearchSliceDisplay(SearchDisplay):
         """Add a legend of the markers above the panels, and a color bar of the rounds.
 
         :meth:`plot` adds both if it creates the axes. For existing axes, create the
-        figure with ``layout="constrained"``, which makes room for them.
+        figure with ``layout="constrained"``, which makes room for them. An interactive
+        plot has a legend already.
         """
-        axes: list[Any] = list(self.ax_ if self.ax_ is not None else ())
+        if self.ax_ is None:
+            return
+        axes: list[Any] = list(self.ax_)
         entries: dict[str, Any] = {}
         for ax in axes:
             for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
