@@ -5,6 +5,7 @@ Optuna is imported only when a study is made.
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from typing import Any
 
@@ -50,11 +51,12 @@ def to_optuna(
     Returns
     -------
     study : optuna.study.Study
-        One trial per candidate, to be maximized. Candidates that racing stopped are
-        pruned trials. The score of each split is an intermediate value. `round`,
-        `candidate` (the index in ``cv_results_``) and the means of other metrics are
-        user attributes. Values other than numbers, strings, bools and None, such as
-        layer sizes, are shown as text.
+        One trial per candidate, to be maximized. The objective has the name of the
+        metric. Candidates that racing stopped are pruned trials. The score of each
+        split is an intermediate value. `round`, `candidate` (the index in
+        ``cv_results_``) and the means of other metrics are user attributes. Values
+        other than numbers, strings, bools and None, such as layer sizes, are shown as
+        text.
 
     Raises
     ------
@@ -106,6 +108,9 @@ def to_optuna(
     study = optuna.create_study(
         storage=storage, study_name=study_name, direction="maximize"
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([results.label])
     shown = [(p, _distribution(optuna, p)) for p in results.parameters]
     times = getattr(search, "candidate_times", np.full((len(results), 2), np.nan))
     for row in range(len(results)):

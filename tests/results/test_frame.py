@@ -88,6 +88,7 @@ def test_a_study_of_optuna(search, journal):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     from_search, from_journal = to_optuna(search), to_optuna(journal)
     for study in (from_search, from_journal):
+        assert study.metric_names == ["accuracy"]
         assert study.best_trial.number == search.best_index_
         assert study.best_value == pytest.approx(search.best_score_)
         assert study.best_params[DEPTH] == search.best_params_[DEPTH]
