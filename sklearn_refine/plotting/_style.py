@@ -18,13 +18,15 @@ COLORMAP = "viridis_r"
 LIGHTEST = 0.12
 #: Line styles of the windows of the rounds, used cyclically.
 LINE_STYLES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
+#: Largest area of the marker of a candidate; stars are larger.
+MAX_POINT_SIZE = 42.0
 #: Number of candidates above which vector files store points as pixels.
 RASTERIZE_ABOVE = 500
 
 
 def point_size(n: int) -> float:
     """Return the marker area for a plot of `n` points; many points are smaller."""
-    return float(np.clip(2400 / max(n, 1), 9.0, 42.0))
+    return float(np.clip(2400 / max(n, 1), 9.0, MAX_POINT_SIZE))
 
 
 def add_legend_above(ax: Any, neutral: Sequence[str] = ()) -> None:
@@ -77,10 +79,8 @@ def enlarge_markers(legend: Any) -> None:
     """Make the markers of a legend large and opaque, so that they are visible."""
     for handle in legend.legend_handles:
         if hasattr(handle, "set_sizes"):
-            star = (
-                handle.get_label().startswith("best ") or handle.get_label() == "best"
-            )
-            handle.set_sizes([100.0 if star else 36.0])
+            is_star = handle.get_sizes()[0] > MAX_POINT_SIZE
+            handle.set_sizes([100.0 if is_star else 36.0])
             handle.set_alpha(None)
 
 

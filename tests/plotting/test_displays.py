@@ -245,6 +245,9 @@ def test_two_histories_compare_on_one_axes():
     assert high >= limits[1]
     texts = legend_texts(first.ax_)
     assert {"race: best so far", "grid: best so far"} <= set(texts)
+    marks = zip(texts, first.ax_.get_legend().legend_handles, strict=True)
+    sizes = {text: mark.get_sizes()[0] for text, mark in marks if "best 0" in text}
+    assert [*sizes.values()] == [100.0, 100.0]
     assert len(set(texts)) == len(texts)
     lines = {line.get_label(): line.get_color() for line in first.ax_.lines}
     assert lines["race: best so far"] != lines["grid: best so far"]
