@@ -69,6 +69,10 @@ def draw_statuses(
         if at_edge:
             y = np.full(rows.sum(), scale.edge)
             common["transform"] = ax.get_xaxis_transform()
+            # matplotlib does not make room for points with this transform.
+            places = np.column_stack([positions[rows], y])
+            ax.update_datalim(places, updatey=False)
+            ax.autoscale_view(scaley=False)
         look = merge_point_options(common | look, options)
         ax.scatter(positions[rows], y, **look)
 

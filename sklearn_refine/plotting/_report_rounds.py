@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn_refine.plotting._numbers import (
 )
 from sklearn_refine.results._names import short_names
 from sklearn_refine.results._parameters import short
+from sklearn_refine.space._axes import value_key
 
 #: Largest number of choices of a window that are listed.
 MAX_CHOICES = 6
@@ -76,9 +78,17 @@ def _rounds_table(rounds: pd.DataFrame, error: float) -> str:
 
 def _window_rows(windows: pd.DataFrame) -> tuple[list[list[str]], list[str]]:
     """Return the windows of each round, of the parameters whose windows changed."""
+    order: dict[tuple[str, Any], int] = {}
+    for name, choices in zip(windows["parameter"], windows["choices"], strict=True):
+        for choice in choices:
+            order.setdefault((name, value_key(choice)), len(order))
+
+    def in_order(row: Any) -> list[Any]:
+        return sorted(row.choices, key=lambda c: order[row.parameter, value_key(c)])
+
     texts = pd.Series(
         [
-            _window_text(row.low, row.high, row.choices)
+            _window_text(row.low, row.high, in_order(row))
             for row in windows.itertuples(index=False)
         ],
         index=pd.MultiIndex.from_frame(windows[["round", "parameter"]]),
@@ -101,7 +111,7 @@ def _window_rows(windows: pd.DataFrame) -> tuple[list[list[str]], list[str]]:
     return (rows if names else []), names
 
 
-def _window_text(low: Any, high: Any, choices: tuple[Any, ...]) -> str:
+def _window_text(low: Any, high: Any, choices: Sequence[Any]) -> str:
     """Return a range and choices, such as ``1 to 10, auto``."""
     ends = [] if low is None else list(dict.fromkeys(map(_end_text, (low, high))))
     shown = [" to ".join(ends)] if ends else []

@@ -285,7 +285,7 @@ class SearchSliceDisplay(SearchDisplay):
         scale = ScoreScale.of(results.scores, labels.sign)
         most = 8 if len(parameter.labels) <= 8 else 6
         text = labels.wrapped(parameter)
-        set_parameter_axis(ax, "x", parameter, text, most=most, length=14)
+        set_parameter_axis(ax, "x", parameter, text, most=most, length=18)
         scale.set_limits(ax)
         color = next_color(ax)
         rounds = results.rounds

@@ -107,7 +107,8 @@ def fit_curves(results: Results, panels: Sequence[Parameter]) -> dict[str, Curve
         many = not panel.is_number and len(panel.levels) > MAX_LEVELS
         if best is None or many or not panel.varies:
             continue
-        x = _curve_grid(panel)
+        scored = results.rivals[panel.is_set[results.rivals]]
+        x = _curve_grid(panel, np.unique(panel.positions[scored]))
         name, encoded = panel.name, encode_positions(panel, x)
         if isinstance(panel, LayerPart):
             name, sizes = panel.whole.name, panel.whole.values[best]
@@ -165,13 +166,15 @@ def _first_columns(results: Results) -> dict[str, int]:
     return {p.name: int(s) for p, s in zip(results.varying, starts, strict=False)}
 
 
-def _curve_grid(parameter: Parameter) -> np.ndarray:
-    """Return the positions of a curve: a grid of numbers, or all levels."""
+def _curve_grid(parameter: Parameter, scored: np.ndarray) -> np.ndarray:
+    """Return the positions of a curve: a grid of numbers, or levels.
+
+    It ends where the scored positions do, because other values may always fail.
+    """
     if not parameter.is_number:
-        return np.arange(len(parameter.levels), dtype=float)
-    ends = float(parameter.levels[0]), float(parameter.levels[-1])
+        return scored
     space = np.geomspace if parameter.kind == "log" else np.linspace
-    grid = space(ends[0], ends[1], N_GRID)
+    grid = space(scored[0], scored[-1], N_GRID)
     return np.unique(grid.round()) if parameter.is_integer else grid
 
 

@@ -1,4 +1,4 @@
-"""Test layer sizes split into their depth and widths."""
+"""Test curves of the expected score, also over depths and widths of layer sizes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ def test_layer_sizes_with_another_depth_or_width(part, sizes, number, expected):
     parts = split_layers([results.parameter("layers")])
     (found,) = (each for each in parts if each.name == f"layers [{part}]")
     assert found.change(sizes, number) == expected
+
+
+def test_curves_end_where_the_scores_do():
+    x = np.arange(12.0)
+    params = [{"x": value, "c": "abc"[int(value) % 3]} for value in x]
+    scores = np.where((x > 8) | (x % 3 == 2), np.nan, x)
+    results = read_results({"params": params, "mean_test_score": scores})
+    curves = fit_curves(results, results.varying)
+    assert curves["x"].x[[0, -1]].tolist() == [0.0, 7.0]
+    assert curves["c"].x.tolist() == [0.0, 1.0]
+    assert len(curves["c"].mean) == 2
 
 
 def test_curves_over_depth_and_width():

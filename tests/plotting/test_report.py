@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import uniform
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -30,6 +31,7 @@ import sklearn_refine
 from sklearn_refine import RefiningGridSearchCV, search_report
 from sklearn_refine.plotting._numbers import with_error
 from sklearn_refine.plotting._report import ReportPath
+from sklearn_refine.plotting._report_rounds import _window_rows
 from sklearn_refine.results._held_out import score_held_out
 from sklearn_refine.results._table import read_search
 
@@ -294,6 +296,14 @@ def test_windows_that_never_change_are_left_out(tmp_path):
     text = write_report(fitted("eight"), tmp_path).text
     header = text.split("one line per distinct window:\n")[1].split("\n1\n")[0]
     assert header.split("\n") == ["round", "alpha", "drop", "layers", "lr", "width"]
+
+
+def test_windows_of_the_same_choices_are_one():
+    rows = [("act", None, None, choices) for choices in (("a", "b"), ("b", "a"))]
+    rows += [("lr", 1.0, high, ()) for high in (10.0, 5.0)]
+    columns = ["parameter", "low", "high", "choices"]
+    windows = pd.DataFrame(rows, columns=columns).assign(round=[1, 2, 1, 2])
+    assert _window_rows(windows) == ([["1", "1 to 10"], ["2", "1 to 5"]], ["lr"])
 
 
 def test_a_report_is_a_path_and_a_link_in_a_notebook(tmp_path, monkeypatch):
