@@ -112,8 +112,8 @@ def test_the_pure_rooms_read_no_clock_and_fit_nothing(folder):
 def test_import_is_light():
     code = (
         "import sys, sklearn_refine;"
-        "print([m for m in ('matplotlib', 'pandas.plotting._matplotlib', 'optuna') "
-        "if m in sys.modules])"
+        "heavy = 'matplotlib', 'pandas.plotting._matplotlib', 'optuna', 'plotly';"
+        "print([m for m in heavy if m in sys.modules])"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
