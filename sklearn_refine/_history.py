@@ -203,6 +203,8 @@ class History:
         #: Fits of a round that ended before any candidate was complete.
         self.n_fits_lost = 0
         self._index: dict[Any, int] = {}
+        #: For each candidate, the index of the first one with its key.
+        self._first: list[int] = []
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -223,7 +225,8 @@ class History:
     ) -> None:
         """Append a finished round with its candidates and their outcomes."""
         for candidate, outcome in zip(candidates, outcomes, strict=True):
-            self._index.setdefault(candidate.key, len(self.candidates))
+            first = self._index.setdefault(candidate.key, len(self.candidates))
+            self._first.append(first)
             self.candidates.append(candidate)
             self.outcomes.append(outcome)
             self.round_of.append(len(self.rounds))
@@ -303,7 +306,7 @@ class History:
         seen: set[int] = set()
         ranked = []
         for index in (*first, *order.tolist()):
-            original = self._index[self.candidates[index].key]
+            original = self._first[index]
             if original not in seen and not np.isnan(means[index]):
                 seen.add(original)
                 ranked.append(original)

@@ -141,8 +141,8 @@ def shares_of_others(
     A dict gets candidates while it has few for its number of dimensions. Otherwise, the
     few candidates of the first round would decide between the dicts.
     """
-    ranked = history.ranking()
-    if len(subspaces) == 1 or not ranked:
+    ranked = history.ranking() if len(subspaces) > 1 else []
+    if not ranked:
         return {}
     leader = history.candidates[ranked[0]].subspace
     tried = Counter(candidate.subspace for candidate in history.candidates)

@@ -179,7 +179,7 @@ class RandomProposer:
 
         The candidates selected by the surrogate come before the plain draws.
         """
-        ranked = history.ranking()
+        ranked: list[int] | None = None
         selected: list[Candidate] = []
         if self.surrogate is not None:
             try:
@@ -191,7 +191,9 @@ class RandomProposer:
                 warn_surrogate_failed(
                     error, "is drawn from plain windows, as with surrogate=None"
                 )
-                ranked, selected = history.ranking(), []
+                ranked, selected = None, []
+        if ranked is None:
+            ranked = history.ranking()
         centers = ranked[: self.n_centers]
         plain = self._draw_plain(history, centers, half_width, limit, rng)
         return centers, chain(selected, plain)
