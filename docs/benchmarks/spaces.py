@@ -199,10 +199,14 @@ def wide14_fail():
     return wide14(fails=lambda units: units["log_0"] + 0.6 * units["size_0"] > 0.97)
 
 
+WORDS = "abcdefgh"
+
+
 def cats8():
     rng = np.random.RandomState(1)
     sizes = (2, 3, 4, 5, 6, 7, 8, 4)
-    space = {f"choice_{i}": list(range(size)) for i, size in enumerate(sizes)}
+    # Words, because a list of numbers would be searched as a range.
+    space = {f"choice_{i}": list(WORDS[:size]) for i, size in enumerate(sizes)}
     space |= {"rate": ("log", 1e-4, 1.0), "share": ("linear", 0.0, 1.0)}
     targets = [int(rng.randint(size)) for size in sizes]
     alone = [rng.uniform(0.05, 0.5, size) for size in sizes]
@@ -213,7 +217,7 @@ def cats8():
         table[targets[i], targets[i + 1]] = 0.0
 
     def score(units, index):
-        at = [units[f"choice_{i}"] for i in range(len(sizes))]
+        at = [WORDS.index(units[f"choice_{i}"]) for i in range(len(sizes))]
         loss = sum(table[place] for table, place in zip(alone, at, strict=True))
         loss += sum(table[at[i], at[i + 1]] for i, table in enumerate(pairs))
         best_rate = 0.3 + 0.1 * (at[0] != targets[0])
