@@ -93,23 +93,29 @@ class RoundProgress:
 
     def on_search_progress(self, state: Any) -> None:
         """Draw the line; called by the search after every fit."""
-        file = sys.stdout if self.file is None else self.file
-        if not _can_redraw(file):
+        if not _can_redraw(self._output):
             if state.is_round_done:
-                print(progress_text(state), file=file, flush=True)
+                self._print(progress_text(state))
             return
         now = time.monotonic()
         if not state.is_round_done and now - self._last < EVERY:
             return
         self._last = now
         text = progress_text(state)[: shutil.get_terminal_size().columns - 1]
-        print(f"\r{text.ljust(self._n_columns)}", end="", file=file, flush=True)
+        self._print(f"\r{text.ljust(self._n_columns)}", end="")
         self._n_columns = len(text)
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """End the line; called by scikit-learn."""
         if self._n_columns:
-            print(file=sys.stdout if self.file is None else self.file, flush=True)
+            self._print()
+
+    @property
+    def _output(self) -> Any:
+        return sys.stdout if self.file is None else self.file
+
+    def _print(self, text: str = "", end: str = "\n") -> None:
+        print(text, end=end, file=self._output, flush=True)
 
 
 def progress_text(state: Any) -> str:
