@@ -153,19 +153,13 @@ def test_what_is_finished_while_it_runs(tmp_path):
 
 def test_a_stopped_search_and_its_resumption(tmp_path):
     path = tmp_path / "search.db"
-    stopped(path, 4)
+    search = stopped(path, 4)
     read = search_from_journal(path)
     assert (read.state, read.stop_reason_, read.n_fits_) == ("stopped", None, 4)
     assert read.plan is not None
     assert not read.unfinished.any()
     Stops.left = -1
-    search = RefiningGridSearchCV(
-        Stops(random_state=0),
-        {"max_depth": [1, 2, 4]},
-        cv=3,
-        journal=path,
-        share_work=False,
-    ).fit(X, Y)
+    search.fit(X, Y)
     read = search_from_journal(path)
     assert read.state == "finished"
     assert read.best_params_ == search.best_params_
@@ -174,16 +168,9 @@ def test_a_stopped_search_and_its_resumption(tmp_path):
 
 def test_the_time_of_a_round_counts_every_session(tmp_path):
     path = tmp_path / "search.db"
-    stopped(path, 10, n_rounds=2)  # the first round has nine fits
+    search = stopped(path, 10, n_rounds=2)  # the first round has nine fits
     Stops.left = -1
-    search = RefiningGridSearchCV(
-        Stops(random_state=0),
-        {"max_depth": [1, 2, 4]},
-        cv=3,
-        journal=path,
-        share_work=False,
-        n_rounds=2,
-    ).fit(X, Y)
+    search.fit(X, Y)
     first = search.cv_results_["round"] == 1
     took = search.cv_results_["mean_fit_time"] + search.cv_results_["mean_score_time"]
     read = search_from_journal(path)
