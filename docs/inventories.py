@@ -3,9 +3,8 @@
     python docs/inventories.py
 
 The site is built offline, so what Sphinx would fetch is kept in docs/inventories, in
-the plain text of Sphinx's first format: a name, its role and its page on each line. The
-names are those that the pages, docstrings and examples mention, as far as the installed
-packages have them.
+the plain text of Sphinx's first format: a name, its role and its page on each line. It
+lists the names in the pages, docstrings and examples that the installed packages have.
 """
 
 from __future__ import annotations
