@@ -45,7 +45,7 @@ def start(task, folder, *arguments):
         )
 
 
-def finish(process, folder, seconds=120):
+def finish(process, folder, seconds=600):
     """Wait for a process and return its output."""
     process.wait(timeout=seconds)
     out = folder / f"out-{process.pid}.json"
@@ -113,7 +113,7 @@ def test_ctrl_c_keeps_complete_candidates(kind, n_jobs, tmp_path):
     for _ in range(3):  # an impatient user
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.01)
-    left = finish(process, tmp_path, seconds=20)
+    left = finish(process, tmp_path, seconds=60)
     wait_for_the_end_of_group(process.pid)
     assert left["stop_reason"] == "interrupted"
     assert not left["refitted"]
