@@ -59,6 +59,7 @@ from sklearn_refine.results._messages import (
     announce_edges,
     announce_end,
     announce_round,
+    explain_resuming,
     check_early_end,
     raise_all_failed,
     warn_about_convergence,
@@ -250,6 +251,8 @@ class BaseRefiningSearchCV(BaseSearchCV):
                 interrupted = interrupts.caused(error)
                 self.stop_reason_ = "interrupted" if interrupted else "error"
                 self._set_partial_results(history)
+                if interrupted:
+                    explain_resuming(self, error)
                 raise
         if self.refit:
             self._refit_best(inputs, history, callbacks, data)

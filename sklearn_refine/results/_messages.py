@@ -69,6 +69,15 @@ def announce_end(search: Any, history: History, seconds: float) -> None:
     print_line(search, f"{found} {after}: {_describe_end(search)}.")
 
 
+def explain_resuming(search: Any, error: BaseException) -> None:
+    """Add to the error that interrupts a search how to go on from its journal."""
+    if search.journal is not None:
+        error.add_note(
+            f"Finished fits are in the journal {str(search.journal)!r}. Run the same "
+            "search on the same data again to go on from there."
+        )
+
+
 def _score_name(search: Any, history: History) -> str:
     is_named = history.metric == "score" and isinstance(search.scoring, str)
     return str(search.scoring if is_named else history.metric)
