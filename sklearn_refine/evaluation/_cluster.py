@@ -115,8 +115,9 @@ class ClusterPool(WorkerPool):
         try:
             while self._next([future]) is None:
                 pass
-        finally:
+        except BaseException:
             self._cancel([future])
+            raise
 
     def run(
         self,

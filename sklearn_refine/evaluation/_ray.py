@@ -100,6 +100,11 @@ class RayPool(ClusterPool):
 
     def _cancel(self, futures: Sequence[Any]) -> None:
         self._ready.clear()
+        if not futures:
+            return
+        with suppress(Exception):
+            # ray ends this process if a task that has just finished is cancelled.
+            _, futures = self._ray.wait([*futures], num_returns=len(futures), timeout=0)
         for future in futures:
             with suppress(Exception):
                 self._ray.cancel(future, force=True)

@@ -31,6 +31,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
 
 from sklearn_refine import RefiningGridSearchCV, read_journal
+from sklearn_refine.evaluation._ray import RayPool
 
 pytestmark = [
     pytest.mark.cluster,
@@ -92,6 +93,13 @@ def test_routing_configuration_and_callbacks(ray, tmp_path):
         expected = weighted(1, tmp_path / "log")
         with parallel_config("ray"):
             assert weighted(-1, tmp_path / "log") == expected
+
+
+def test_waiting_for_a_worker_often(ray):
+    """ray may end this process if a finished task is cancelled."""
+    pool = RayPool(None, None, "2*n_jobs")
+    for _ in range(1000):
+        pool.wait_for_worker()
 
 
 def test_the_data_is_stored_once_a_search_and_freed(ray):
