@@ -130,7 +130,8 @@ def test_while_a_random_search_proposes(method, error, monkeypatch, tmp_path):
     assert_keeps_results(search)
     assert len(read_journal(journal)) == search.n_fits_
     (note,) = expected.__notes__
-    assert repr(str(journal)) in note and "Run the same search" in note
+    assert repr(str(journal)) in note
+    assert "Run the same search" in note
     journal.rename(tmp_path / "moved.db")  # the journal is closed
 
 

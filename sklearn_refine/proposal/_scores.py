@@ -12,6 +12,9 @@ from sklearn_refine._history import History, paused_scores, was_run
 
 #: Relative difference below which two scores are equal.
 ROUNDING = 1e-12
+#: Weight of the scores beside their ranks where they are exact, and from the relative
+#: noise on that comes last.
+EXACT_WEIGHT, NOISY_WEIGHT, MAX_NOISE = 4.0, 1.0, 0.25
 
 
 def estimate_scores(history: History) -> tuple[np.ndarray, np.ndarray]:
@@ -102,21 +105,63 @@ def nan_as_lowest(scores: np.ndarray) -> np.ndarray:
     return np.asarray(np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf))
 
 
-def target_scores(scores: np.ndarray) -> np.ndarray:
-    """Return the mean of the normal scores and of the scores themselves, standardized.
+def relative_noise(split_scores: np.ndarray) -> float:
+    """Return the noise of a mean score, relative to the deviation of the means.
+
+    The noise is what differs between splits, apart from what a split adds to all
+    candidates. Only the better half of the complete candidates counts, for a model has
+    to tell these apart. The result is 1 if it cannot be told.
+
+    Parameters
+    ----------
+    split_scores : ndarray of shape (n_candidates, n_splits)
+        Score of each candidate on each split, with NaN where there is none.
+    """
+    complete = split_scores[np.isfinite(split_scores).all(axis=1)]
+    if len(complete) < 2 or complete.shape[1] < 2:
+        return 1.0
+    with np.errstate(all="ignore"):  # scores may be huge, or all equal
+        means = complete.mean(axis=1)
+        is_better = means >= np.median(means)
+        better, means = complete[is_better], means[is_better]
+        rest = better - means[:, np.newaxis] - better.mean(axis=0) + means.mean()
+        n_candidates, n_splits = better.shape
+        variance = (rest**2).sum() / ((n_candidates - 1) * (n_splits - 1)) / n_splits
+        noise = np.sqrt(variance) / means.std(ddof=1) if n_candidates > 1 else np.nan
+    return float(noise) if np.isfinite(noise) else 1.0
+
+
+def target_scores(scores: np.ndarray, typical: float, noise: float) -> np.ndarray:
+    """Return a weighted mean of normal scores and of the scores themselves.
 
     Ranks alone would stretch the differences between the best candidates, and scores
-    alone those between the worst. Of the scores themselves, values below the median
-    are clipped as far below as the best one is above.
+    alone those between the worst. The more exact the scores are, the larger is their
+    own weight. They are clipped as far below the typical score as the best is above.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Score of each candidate.
+    typical : float
+        Median of scores that no search has selected.
+    noise : float
+        Noise of the scores, as `relative_noise` returns it.
+
+    Returns
+    -------
+    y : ndarray of shape (n,)
+        Values with mean 0 and variance 1; zeros if all scores are equal.
     """
     if len(scores) < 2 or scores.min() == scores.max():
         return np.zeros(len(scores))
     ranks = normal_scores(scores)
     # Halves do not overflow.
-    halves = np.clip(scores, *np.finfo(float).max * np.array([-0.25, 0.25]))
-    median, best = np.median(halves), halves.max()
+    limits = np.finfo(float).max * np.array([-0.25, 0.25])
+    halves, median = np.clip(scores, *limits), np.clip(typical, *limits)
+    best = halves.max()
     if not best > median:
         return ranks
     raw = np.maximum((halves - median) / (best - median), -1.0)
-    y = ranks + (raw - raw.mean()) / raw.std()
+    weight = np.interp(noise, [0.0, MAX_NOISE], [EXACT_WEIGHT, NOISY_WEIGHT])
+    y = ranks + weight * (raw - raw.mean()) / raw.std()
     return np.asarray((y - y.mean()) / y.std())

@@ -29,6 +29,7 @@ from sklearn_refine.proposal._scores import (
     estimate_scores,
     nan_as_lowest,
     normal_scores,
+    relative_noise,
     target_scores,
 )
 
@@ -237,6 +238,10 @@ def fit_process(
     known = scores[has_score]
     if not len(known) or known.min() == known.max():
         return None
+    # Later rounds have mostly good candidates, so the first says what is typical.
+    first = scores[(np.array(history.round_of) == 0) & has_score]
+    typical = np.median(first if len(first) else known)
+    relative = relative_noise(history.split_scores())
     rows = _training_rows(scores)
     candidates = [history.candidates[row] for row in rows.tolist()]
 
@@ -249,11 +254,12 @@ def fit_process(
     if not has_score.all():
         succeeds = fit_chances(X, has_score, features.groups)
     X, scores = X[has_score], scores[has_score]
-    y = target_scores(scores)
+    y = target_scores(scores, typical, relative)
     if within_dicts:
         subspace_of = np.array([c.subspace for c in candidates])[has_score]
         for index in np.unique(subspace_of):
-            y[subspace_of == index] = target_scores(scores[subspace_of == index])
+            own = scores[subspace_of == index]
+            y[subspace_of == index] = target_scores(own, np.median(own), relative)
     noise = history.n_splits / n_run[has_score]
     process = gaussian_process(X, y, features.groups, noise, ROUGH)
     return Surrogate(matrix, process.predict, process.draw, True, process, succeeds)

@@ -20,7 +20,7 @@ from sklearn_refine.proposal._batch import Batch, shares_of_others
 from sklearn_refine.proposal._features import Features
 from sklearn_refine.proposal._gaussian_process import ROUGH, SMOOTH, gaussian_process
 from sklearn_refine.proposal._random import RandomProposer
-from sklearn_refine.proposal._scores import target_scores
+from sklearn_refine.proposal._scores import relative_noise, target_scores
 from sklearn_refine.proposal._surrogate import fit_process
 from sklearn_refine.space._quantiles import distribution_space
 
@@ -253,17 +253,56 @@ def test_a_dict_that_needs_tuning_is_not_given_up():
     assert ends == [0, 0, 0]
 
 
-def test_targets_mix_ranks_and_scores():
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
+def test_targets_mix_ranks_and_scores(noise):
     scores = np.array([0.0, 1.0, 2.0, 2.9, 3.0, -1e9])
-    y = target_scores(scores)
+    y = target_scores(scores, 1.0, noise)
     assert np.argsort(y).tolist() == np.argsort(scores).tolist()
     assert y.mean() == pytest.approx(0)
     assert y.std() == pytest.approx(1)
     # The best two are near each other; ranks alone would say nothing of it.
     assert y[4] - y[3] < y[2] - y[1]
     assert y[0] - y[5] < 2
-    np.testing.assert_array_equal(target_scores(np.ones(3)), np.zeros(3))
-    assert np.isfinite(target_scores(np.array([-np.inf, 1e308, -1e308, np.inf]))).all()
+    np.testing.assert_array_equal(target_scores(np.ones(3), 1.0, noise), np.zeros(3))
+    huge = np.array([-np.inf, 1e308, -1e308, np.inf])
+    assert np.isfinite(target_scores(huge, -np.inf, noise)).all()
+
+
+def test_ranks_count_less_where_scores_are_exact():
+    scores = np.array([0.0, 1.0, 2.0, 2.9, 3.0])
+    steps = [np.diff(target_scores(scores, 1.0, noise))[-1] for noise in (0, 0.1, 0.3)]
+    assert steps[0] < steps[1] < steps[2]
+    assert steps[2] == np.diff(target_scores(scores, 1.0, 5.0))[-1]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.5, 2.0])
+def test_noise_of_scores_is_found(noise):
+    rng = np.random.RandomState(0)
+    means = np.r_[rng.normal(size=2000), -1e6]  # what failed does not count
+    splits = np.array([0.0, 5.0, -3.0])
+    scores = means[:, np.newaxis] + splits + noise * rng.normal(size=(2001, 3))
+    of_means = noise / np.sqrt(3)
+    whole = np.hypot(1.0, of_means)
+    # The better half of a normal distribution deviates 0.6 times as much.
+    expected = of_means / (np.sqrt(1 - 2 / np.pi) * whole)
+    assert relative_noise(scores) == pytest.approx(expected, rel=0.1, abs=1e-9)
+    gaps = np.vstack([scores, [[np.nan, 1e9, 0.0], [np.inf, 0.0, 0.0]]])
+    assert relative_noise(gaps) == relative_noise(scores)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        np.empty((0, 3)),
+        np.full((5, 3), np.nan),
+        np.ones((5, 3)),
+        np.ones((5, 1)),
+        [[1.0, 2.0, 3.0]],
+        [[1e308, -1e308], [1e308, 1e308], [1e308, 1e308]],
+    ],
+)
+def test_noise_that_cannot_be_told(scores):
+    assert relative_noise(np.array(scores)) == 1.0
 
 
 def test_chances_to_fail_are_learnt():

@@ -251,9 +251,10 @@ def test_avoids_failing_candidates():
     def score(params):
         return math.nan if params["a"] > 0.01 else bowl(params)
 
-    history = search(BOWL, score, n_iter=60, n_rounds=6)
-    failed = np.isnan(history.mean_scores())
-    assert failed[-30:].mean() < 0.6 * failed[:10].mean()
+    # The optimum is near the limit, where some have to fail.
+    histories = [search(BOWL, score, n_iter=60, n_rounds=6, seed=s) for s in range(5)]
+    failed = np.isnan([history.mean_scores() for history in histories])
+    assert failed[:, -30:].mean() < 0.8 * failed[:, :10].mean()
 
 
 @pytest.mark.parametrize("how", ["fit", "predict"])
