@@ -136,7 +136,9 @@ def target_scores(scores: np.ndarray, typical: float, noise: float) -> np.ndarra
 
     Ranks alone would stretch the differences between the best candidates, and scores
     alone those between the worst. The more exact the scores are, the larger is their
-    own weight. They are clipped as far below the typical score as the best is above.
+    own weight. They are clipped as far below a median as the best is above it. Where
+    scores are exact, this is the typical score, which is lower than the median of a
+    search that has found good candidates.
 
     Parameters
     ----------
@@ -157,11 +159,13 @@ def target_scores(scores: np.ndarray, typical: float, noise: float) -> np.ndarra
     ranks = normal_scores(scores)
     # Halves do not overflow.
     limits = np.finfo(float).max * np.array([-0.25, 0.25])
-    halves, median = np.clip(scores, *limits), np.clip(typical, *limits)
+    halves, typical = np.clip(scores, *limits), np.clip(typical, *limits)
+    share = min(noise / MAX_NOISE, 1.0)
+    median = (1 - share) * typical + share * np.median(halves)
+    weight = (1 - share) * EXACT_WEIGHT + share * NOISY_WEIGHT
     best = halves.max()
     if not best > median:
         return ranks
     raw = np.maximum((halves - median) / (best - median), -1.0)
-    weight = np.interp(noise, [0.0, MAX_NOISE], [EXACT_WEIGHT, NOISY_WEIGHT])
     y = ranks + weight * (raw - raw.mean()) / raw.std()
     return np.asarray((y - y.mean()) / y.std())

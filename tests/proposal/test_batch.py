@@ -20,7 +20,11 @@ from sklearn_refine.proposal._batch import Batch, shares_of_others
 from sklearn_refine.proposal._features import Features
 from sklearn_refine.proposal._gaussian_process import ROUGH, SMOOTH, gaussian_process
 from sklearn_refine.proposal._random import RandomProposer
-from sklearn_refine.proposal._scores import relative_noise, target_scores
+from sklearn_refine.proposal._scores import (
+    normal_scores,
+    relative_noise,
+    target_scores,
+)
 from sklearn_refine.proposal._surrogate import fit_process
 from sklearn_refine.space._quantiles import distribution_space
 
@@ -273,6 +277,15 @@ def test_ranks_count_less_where_scores_are_exact():
     steps = [np.diff(target_scores(scores, 1.0, noise))[-1] for noise in (0, 0.1, 0.3)]
     assert steps[0] < steps[1] < steps[2]
     assert steps[2] == np.diff(target_scores(scores, 1.0, 5.0))[-1]
+
+
+def test_bad_scores_are_clipped_less_where_scores_are_exact():
+    scores = np.array([-10.0, -5.0, 2.5, 2.8, 2.9, 3.0])
+    exact, noisy = (target_scores(scores, -4.0, noise) for noise in (0.0, 1.0))
+    ranks = normal_scores(scores)
+    assert exact[1] - exact[0] > 1.5 * (ranks[1] - ranks[0]) / 2
+    # Only the ranks differ.
+    assert noisy[1] - noisy[0] < (ranks[1] - ranks[0]) / 1.5
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1, 0.5, 2.0])
