@@ -12,8 +12,8 @@ from sklearn_refine._history import History, paused_scores, was_run
 
 #: Relative difference below which two scores are equal.
 ROUNDING = 1e-12
-#: Weight of the scores beside their ranks where they are exact, and from the relative
-#: noise on that comes last.
+#: Weight of the scores, relative to that of their ranks: if they are exact, and if
+#: their relative noise is at least `MAX_NOISE`.
 EXACT_WEIGHT, NOISY_WEIGHT, MAX_NOISE = 4.0, 1.0, 0.25
 
 
