@@ -12,8 +12,8 @@ from sklearn_refine._history import History, paused_scores, was_run
 
 #: Relative difference below which two scores are equal.
 ROUNDING = 1e-12
-#: Weight of the scores, relative to that of their ranks: if they are exact, and if
-#: their relative noise is at least `MAX_NOISE`.
+#: Weights of the scores where the ranks have the weight 1. The first one is for scores
+#: without noise. The second one is for a relative noise of `MAX_NOISE` or more.
 EXACT_WEIGHT, NOISY_WEIGHT, MAX_NOISE = 4.0, 1.0, 0.25
 
 
